@@ -1,0 +1,83 @@
+"""Settings from UPDP_* variables, and the frozen configurations of prompt and generator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTER = ROOT / "data" / "models" / "starter"
+SAMPLE = ROOT / "data" / "sample"
+LEXICONS = ROOT / "lexicons"
+
+
+@dataclass(frozen=True)
+class PromptConfig:
+    """Settings of the prompt optimisation (paper, section 3.3 and 3.4; Algorithm 1)."""
+
+    init: Literal["report", "random"] = "report"
+    length: int = 32
+    steps: int = 60
+    learning_rate: float = 0.05
+    top_k: int = 16
+    bias: float = 0.1
+    temperature: float = 0.0
+    whitelist: Literal["bias", "only"] = "bias"
+    iterations: int = 1
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Settings of the diffusion model. `strength` switches to the image-conditioned variant, which leaks."""
+
+    steps: int = 20
+    guidance_scale: float = 4.0
+    scheduler: Literal["dpmsolver++", "ddim", "unipc", "model"] = "dpmsolver++"
+    strength: float | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named pair of models: open_clip name or folder, and diffusers id or folder."""
+
+    name: str
+    title: str
+    encoder: str
+    generator: str
+    prompt: PromptConfig = PromptConfig()
+    generation: GeneratorConfig = GeneratorConfig()
+    remedy: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a run lives and what it uses. Every field has a UPDP_* variable (see README)."""
+
+    home: Path = Path("workspace")
+    preset: str = "starter"
+    method: str = "updp"
+    device: str = "auto"
+    ner: str = ""
+    host: str = "127.0.0.1"
+    port: int = 7860
+    report_policy: Literal["remove", "placeholder", "surrogate"] = "placeholder"
+    demo: bool = False
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
+        """Settings from UPDP_HOME, UPDP_PRESET, ...; `overrides` that are not None win."""
+        values: dict[str, Any] = {}
+        for name, cast in (
+            ("home", Path), ("preset", str), ("method", str), ("device", str), ("ner", str), ("host", str),
+            ("port", int), ("report_policy", str),
+        ):
+            if text := env.get(f"UPDP_{name.upper()}"):
+                values[name] = cast(text)
+        values["demo"] = bool(env.get("SPACE_ID")) or env.get("UPDP_DEMO") == "1"
+        values.update({k: v for k, v in overrides.items() if v is not None})
+        return cls(**values)

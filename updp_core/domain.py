@@ -1,0 +1,140 @@
+"""The nouns that cross module boundaries, as frozen data.
+
+Images are `numpy.uint16` arrays (H, W) in MONOCHROME2 sense (0 is black, i.e. radiolucent), unless a
+docstring says otherwise. Texts of source reports live only in the workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image16 = NDArray[np.uint16]
+Image8 = NDArray[np.uint8]
+Role = Literal["radiologist", "privacy-officer", "observer", "administrator"]
+Verdict = Literal["approve", "reject", "regenerate", "undo"]
+State = Literal["new", "pending", "approved", "rejected", "failed", "void"]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who performs a verb, and in which role."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class SourceStudy:
+    """One frontal chest radiograph with its report, as intake hands it over.
+
+    `header` maps a kind of identifier ("patient_name", "patient_id", "physician", "institution",
+    "accession", "date", "other_id", "address") to the values that the study's own DICOM header or
+    manifest row states; the report filter searches the report for them. `flags` are remarks for the
+    reviewer ("polarity: pixels contradict the header's MONOCHROME1").
+    """
+
+    source: str
+    patient_key: str
+    study_key: str
+    view: str
+    report: str
+    pixels: Image16
+    bit_depth: int
+    sha256: str
+    header: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A source file or row that does not go on, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of PHI in a text: [start, end) in characters, and the rule that fired."""
+
+    start: int
+    end: int
+    rule: str
+    category: str
+
+
+@dataclass(frozen=True)
+class RefusedToken:
+    """A token that scored better than the chosen one and was refused, and the entry that refused it."""
+
+    text: str
+    cosine: float
+    entry: str
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token of an optimised prompt with its provenance."""
+
+    id: int
+    text: str
+    role: Literal["whitelist", "neutral"]
+    cosine: float
+    rank: int
+    report_word: str
+    refused: tuple[RefusedToken, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """An optimised prompt: `text` is what the generator reads, decoded from `tokens`."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    alignment_before: float
+    alignment_after: float
+    alignment_soft: float
+    trace: tuple[float, ...]
+    unread: str = ""
+
+
+@dataclass(frozen=True)
+class MethodInput:
+    """What a method sees of a record."""
+
+    id: str
+    image: Image16
+    report: str
+    filtered_report: str
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a method makes of a record: a synthetic image (uint8, H x W) and how it came to be.
+
+    `method_evidence` holds scalar measures that only the method can know. `error` is set, and `image`
+    is None, where this record failed and the others went on.
+    """
+
+    record: str
+    seed: int
+    image: Image8 | None
+    prompt: Prompt | None
+    prompt_text: str
+    method_evidence: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Progress of a method over a batch; the last steps carry the proposals."""
+
+    stage: str
+    done: int
+    total: int
+    proposals: tuple[Proposal, ...] = ()
