@@ -1,0 +1,1 @@
+"""Policy, users and sign-in."""

@@ -1,0 +1,1 @@
+"""The audit trail: one event a verb, hash-chained, and the check that finds any change."""

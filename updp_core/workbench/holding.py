@@ -1,0 +1,1 @@
+"""What people keep on their desks: records they hold, drafts, saved views."""

@@ -1,0 +1,1 @@
+"""Import: studies become records, once each, under random pseudonyms."""

@@ -1,0 +1,1 @@
+"""Numbers behind the plots, without PHI."""

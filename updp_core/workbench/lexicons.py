@@ -1,0 +1,1 @@
+"""Lexicon versions: show, compare, foresee what an edit would do, save it."""

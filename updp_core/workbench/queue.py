@@ -1,0 +1,1 @@
+"""The queue: filters, order, counts."""

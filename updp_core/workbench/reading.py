@@ -1,0 +1,1 @@
+"""One pair, with all that is known about it."""

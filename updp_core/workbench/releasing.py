@@ -1,0 +1,1 @@
+"""Releases: what would leave, writing it, checking it."""

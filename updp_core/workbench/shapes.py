@@ -1,0 +1,348 @@
+"""What the Workbench takes and gives back: plain data, ready for JSON, with no SQL and no arrays."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypedDict
+
+from updp_core.domain import State
+
+Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided"]
+ImageKind = Literal["original", "synthetic"]
+ListName = Literal["blacklist", "whitelist"]
+GateState = Literal["clear", "warn", "block", "unknown"]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which records a queue shows. Unset fields do not narrow; set fields are joined by "and".
+
+    `gate` with `gate_state` asks for records whose current candidate has this gate in this state;
+    `gate_state` alone asks for the worst gate. `text` is searched for in the prompt, the filtered
+    report and the pseudonyms (whole words, prefixes with `*`). `mine` asks for records that the
+    actor holds, `free` for those that nobody else holds. `second_reading` asks for the pairs that
+    wait for the actor's blind second verdict.
+    """
+
+    state: State | None = None
+    gate: str | None = None
+    gate_state: GateState | None = None
+    finding: str | None = None
+    method: str | None = None
+    lexicon_version: int | None = None
+    reviewer: str | None = None
+    patient: str | None = None
+    text: str | None = None
+    released: bool | None = None
+    flagged: bool | None = None
+    mine: bool = False
+    free: bool = False
+    second_reading: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Only what narrows, for a saved view or an audit event."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, False, "")}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a long verb. The last step of a verb carries `result`; the others have None.
+
+    `preview` is the id of a record that has just got a candidate.
+    """
+
+    stage: str
+    done: int
+    total: int
+    message: str = ""
+    preview: str | None = None
+    result: dict[str, Any] | None = None
+
+
+class Card(TypedDict):
+    """One line of the queue."""
+
+    record: str
+    state: State
+    patient: str
+    study: str
+    view: str
+    candidate: int | None
+    revision: int
+    method: str | None
+    lexicon_version: int | None
+    risk: float | None
+    worst_gate: GateState | None
+    alignment: float | None
+    approvals: int
+    reviewer: str | None
+    decided_at: str | None
+    held_by: str | None
+    has_report: bool
+    flags: list[str]
+    error: str
+
+
+class Page(TypedDict):
+    """A slice of the queue, and how many records the filters leave in all."""
+
+    records: list[Card]
+    total: int
+    offset: int
+    limit: int
+
+
+class Counts(TypedDict):
+    """How far the work is. `reviewers` counts each person's standing verdicts, `today` those of this UTC day.
+
+    `left` is the number of records that nobody has decided (new, pending, void); `minutes_left` is the
+    estimate from the pace of the last verdicts of everybody, None where there is no pace yet.
+    """
+
+    total: int
+    states: dict[str, int]
+    gates: dict[str, dict[str, int]]
+    methods: dict[str, int]
+    lexicon_versions: dict[str, int]
+    reviewers: dict[str, int]
+    findings: dict[str, int]
+    today: dict[str, int]
+    released: int
+    mine: int
+    left: int
+    minutes_left: float | None
+
+
+class GateRow(TypedDict):
+    """A gate with its explanation. `overridden` says that an approval named it with a reason."""
+
+    name: str
+    value: Any
+    threshold: Any
+    state: GateState
+    explanation: str
+    hard: bool
+
+
+class CandidateRow(TypedDict):
+    """One proposal for a record: how it came to be, and how it stands."""
+
+    candidate: int
+    method: str
+    releasable: bool
+    settings: dict[str, Any]
+    lexicon_version: int
+    seed: int
+    prompt_text: str
+    created_at: str
+    current: bool
+    void: bool
+    void_terms: list[str]
+    risk: float | None
+    gates: list[GateRow]
+    evidence: dict[str, Any]
+    error: str
+
+
+class DecisionRow(TypedDict):
+    """One entry of the append-only history. `undone` says that a later undo took it back."""
+
+    decision: int
+    candidate: int
+    reviewer: str
+    role: str
+    verdict: str
+    reasons: list[str]
+    comment: str
+    overrides: list[str]
+    decided_at: str
+    undoes: int | None
+    undone: bool
+    blind: bool
+
+
+class Detail(TypedDict):
+    """All about one record, for the review page.
+
+    `prompt` is None until there is a candidate with one; else text, tokens (`domain.Token` as dicts),
+    alignment_before, alignment_after, alignment_soft, trace, unread. `report` holds original (None for
+    roles that see no PHI), filtered, and spans {start, end, rule, category} into the original.
+    `images` maps original and synthetic to {sha256, height, width, bit_depth}, or None.
+    `blind` is true where the actor reads second and other people's verdicts are kept back.
+    `rarity` is the number of other records that share this combination of findings.
+    """
+
+    record: str
+    state: State
+    revision: int
+    candidate: int | None
+    patient: str
+    study: str
+    view: str
+    source: str | None
+    imported_at: str
+    flags: list[str]
+    error: str
+    prompt: dict[str, Any] | None
+    report: dict[str, Any]
+    evidence: dict[str, Any]
+    gates: list[GateRow]
+    images: dict[str, Any]
+    findings: list[str]
+    rarity: int
+    candidates: list[CandidateRow]
+    decisions: list[DecisionRow]
+    held_by: str | None
+    draft: dict[str, Any]
+    blind: bool
+    void_terms: list[str]
+    needs: int
+
+
+class LexiconRow(TypedDict):
+    """One line of the lexicon's history."""
+
+    version: int
+    digest: str
+    author: str
+    role: str
+    comment: str
+    created_at: str
+    added: int
+    removed: int
+
+
+class LexiconView(TypedDict):
+    """One version in full: list name -> category -> terms."""
+
+    version: int
+    current: bool
+    digest: str
+    author: str
+    comment: str
+    created_at: str
+    blacklist: dict[str, list[str]]
+    whitelist: dict[str, list[str]]
+
+
+class LexiconDiff(TypedDict):
+    """What `b` has more and less than `a`: list name -> category -> terms."""
+
+    a: int
+    b: int
+    added: dict[str, dict[str, list[str]]]
+    removed: dict[str, dict[str, list[str]]]
+
+
+class Impact(TypedDict):
+    """What an edit would do. `pending`, `approved`, `released`: records whose prompt or report it would forbid.
+
+    `conflicts` are terms in both lists; `swallowed` whitelist terms that contain a newly forbidden word;
+    `where` lists at most 200 records {record, state, terms}.
+    """
+
+    version: int
+    added: dict[str, dict[str, list[str]]]
+    removed: dict[str, dict[str, list[str]]]
+    pending: int
+    approved: int
+    released: int
+    other: int
+    conflicts: list[str]
+    swallowed: list[str]
+    where: list[dict[str, Any]]
+
+
+class ReleasePreview(TypedDict):
+    """What would leave, and what would not and why: reason -> number of records."""
+
+    would: int
+    would_not: dict[str, int]
+    records: list[dict[str, Any]]
+    patients: int
+    lexicon_version: int
+    audit_head: str
+
+
+class ReleaseRow(TypedDict):
+    """A release that was written."""
+
+    release: str
+    folder: str
+    officer: str
+    created_at: str
+    pairs: int
+    manifest_sha256: str
+    audit_head: str
+
+
+class AuditRow(TypedDict):
+    """One event of the chain."""
+
+    event: int
+    at: str
+    actor: str
+    role: str
+    verb: str
+    subject: str
+    detail: dict[str, Any]
+    digest: str
+
+
+class AuditPage(TypedDict):
+    """A slice of the audit trail, newest first."""
+
+    events: list[AuditRow]
+    total: int
+    offset: int
+    limit: int
+
+
+class AuditReport(TypedDict):
+    """Whether the chain holds: `problems` are sentences, empty where it does."""
+
+    ok: bool
+    events: int
+    head: str
+    problems: list[str]
+
+
+class Policy(TypedDict):
+    """What the privacy officer has set.
+
+    `verdicts`: 1 or 2, by different people. `gates`: gate name -> "block", "warn" or "off"; gates not named
+    keep their own default. `thresholds`: gate name -> number, passed to the evidence gates.
+    `second_reading`: share (0 to 1) of decided pairs that a second person reads blind.
+    `report_policy`: what stands in place of PHI in the filtered report.
+    """
+
+    verdicts: int
+    gates: dict[str, str]
+    thresholds: dict[str, float]
+    second_reading: float
+    report_policy: str
+
+
+class Run(TypedDict):
+    """A generate run, of this or another process. `state`: running, paused, stopping, finished, stopped, died."""
+
+    run: int
+    actor: str
+    method: str
+    state: str
+    total: int
+    done: int
+    failed: int
+    message: str
+    started_at: str
+    seconds: float
+
+
+class SavedView(TypedDict):
+    """A named filter. `shared` views are seen by everybody."""
+
+    name: str
+    owner: str
+    shared: bool
+    filters: dict[str, Any]
+    sort: str
