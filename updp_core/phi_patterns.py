@@ -1,0 +1,93 @@
+"""Patterns of PHI in radiology text: what no list of terms can hold.
+
+`PROMPT_RULES` say what may never stand in a prompt, in any case and with the blanks that WordPieces leave around
+punctuation ("03 / 04 / 2021"). They are stricter than what a report needs: a prompt loses nothing without a year.
+Every expression is linear-time by construction: bounded repeats, no nested unbounded quantifier.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named expression; group "phi", where it exists, is the span (else the whole match)."""
+
+    name: str
+    category: str
+    regex: re.Pattern[str]
+
+
+MONTHS = (
+    "january|february|march|april|may|june|july|august|september|october|november|december"
+    "|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
+)
+WEEKDAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+ORDINALS = (
+    "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth"
+    "|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|twenty[ -]{1,3}(?:first|second|third|fourth|fifth|sixth"
+    "|seventh|eighth|ninth)|thirtieth|thirty[ -]{1,3}first"
+)
+NUMBER_WORDS = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    "|eighteen|nineteen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
+    "(?:[ -]{1,3}(?:one|two|three|four|five|six|seven|eight|nine))?"
+)
+DAY = r"(?:3[01]|[12][0-9]|0?[1-9])"
+DECADES = "twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties"
+YEAR = r"(?:19|20)[0-9]{2}"
+
+
+def _rule(name: str, category: str, pattern: str, flags: int = 0) -> Rule:
+    return Rule(name, category, re.compile(pattern, flags))
+
+
+PROMPT_RULES: tuple[Rule, ...] = (
+    _rule(
+        "date in digits",
+        "dates_and_times",
+        r"(?<![0-9])[0-9]{1,4} {0,2}([/.\-]) {0,2}[0-9]{1,2} {0,2}\1 {0,2}[0-9]{1,4}(?![0-9])",
+    ),
+    _rule("year", "dates_and_times", rf"(?<![0-9.]){YEAR}(?![0-9]|\.[0-9])"),
+    _rule(
+        "month and day",
+        "dates_and_times",
+        rf"\b(?:{MONTHS})\b[. ]{{0,3}}{DAY}(?:st|nd|rd|th)?\b|\b{DAY} {{0,2}}(?:st|nd|rd|th)?[ \-/]{{0,3}}(?:of )?(?:{MONTHS})\b",
+    ),
+    _rule(
+        "month and ordinal",
+        "dates_and_times",
+        rf"\b(?:{MONTHS}) (?:the )?(?:{ORDINALS})\b|\b(?:{ORDINALS}) of (?:{MONTHS})\b",
+    ),
+    _rule(
+        "clock time",
+        "dates_and_times",
+        r"(?<![0-9:])(?:[01]?[0-9]|2[0-3]) ?: ?[0-5][0-9](?![0-9])|\b[0-9]{1,2} ?[ap] ?\.? ?m\b",
+    ),
+    _rule("long digit run", "identifiers", r"(?<![0-9])[0-9](?:[ ./\-]{0,3}[0-9]){5,40}|[0-9]{5,}"),
+    _rule(
+        "letters with digits",
+        "identifiers",
+        r"\b(?=[a-z]{0,8}[0-9])(?=[0-9]{0,8}[a-z])[a-z]{0,8}[0-9]{4,}[a-z0-9]{0,20}\b",
+    ),
+    _rule("e-mail or web address", "contact", r"[^\s@]{1,64} ?@ ?[^\s@]{1,64}|\bhttps?\b|\bwww\b"),
+    _rule(
+        "age",
+        "demographics",
+        rf"\b(?:[0-9]{{1,3}}|{NUMBER_WORDS})[ -]{{0,3}}(?:years?|yrs?|months?|weeks?|days?|y)[ ./-]{{0,3}}(?:old|o\b)",
+    ),
+    _rule("age", "demographics", r"\b[0-9]{1,3} ?(?:y/o|yo|y\.o|y)\b|\b(?:age|aged)[ :]{1,3}[0-9]{1,3}\b"),
+    _rule(
+        "decade of life",
+        "demographics",
+        rf"\bin (?:his|her|their) (?:early[ -]|mid[ -]|late[ -])?(?:teens|{DECADES}|[0-9]{{2}}s)",
+    ),
+    _rule(
+        "de-identification marker",
+        "deid_markers",
+        r"_{2,}(?: ?_)*|(?:_ ){2,}_|\bx{3,}\b|\[ ?\*{2}|\*{2} ?\]|\bredacted\b"
+        r"|\[ ?(?:removed|deidentified|de-identified|phi|name|date|id) ?\]",
+    ),
+)

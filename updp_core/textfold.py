@@ -1,0 +1,80 @@
+"""Text as a matcher should see it, with the way back to the original characters.
+
+Unicode offers many ways of writing one word (full-width letters, combining accents, zero-width
+characters, typographic dashes and quotes). Matching runs on a folded copy; spans are reported in the original text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+_PLAIN = str.maketrans(
+    {"‘": "'", "’": "'", "‚": "'", "‛": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'}
+    | dict.fromkeys("‐‑‒–—―−﹘﹣－", "-")
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A folded copy of a text; character i stands for original characters starts[i] to ends[i]."""
+
+    text: str
+    starts: range | tuple[int, ...]
+    ends: range | tuple[int, ...]
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """The original [start, end) of a non-empty folded [start, end)."""
+        return self.starts[start], self.ends[end - 1]
+
+
+def _fold_cluster(cluster: str, casefold: bool) -> str:
+    text = unicodedata.normalize("NFKC", cluster).translate(_PLAIN)
+    if casefold:
+        text = unicodedata.normalize("NFKC", text.casefold())
+    # Format and control characters (zero-width joiners, soft hyphens) would split words unseen.
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c in "\t\n\r\f\v")
+    return "".join(" " if unicodedata.category(c) == "Zs" else c for c in text)
+
+
+@lru_cache(maxsize=64)
+def fold(text: str, *, casefold: bool = True) -> Folded:
+    """NFKC form of `text` with plain quotes, dashes and spaces and no invisible characters; casefolded on request."""
+    if text.isascii() and not _CONTROL.search(text):
+        whole = text.lower() if casefold else text
+        return Folded(whole, range(len(text)), range(1, len(text) + 1))
+    out: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    start = 0
+    while start < len(text):
+        end = start + 1
+        if not (text[start].isascii() and (end == len(text) or text[end].isascii())):
+            # A base character and its combining marks are normalised together; runs longer than 32 are not language.
+            while end < len(text) and end - start < 32 and unicodedata.combining(text[end]):
+                end += 1
+        piece = _fold_cluster(text[start:end], casefold)
+        out.append(piece)
+        starts.extend([start] * len(piece))
+        ends.extend([end] * len(piece))
+        start = end
+    return Folded("".join(out), tuple(starts), tuple(ends))
+
+
+def fold_term(term: str) -> str:
+    """The normal form of a lexicon term: folded, inner white space as single spaces."""
+    return " ".join(fold(term).text.split())
+
+
+def words(folded_text: str) -> list[str]:
+    """The words (runs of letters and digits) of a folded text."""
+    return _WORD.findall(folded_text)
+
+
+def word_spans(folded_text: str) -> list[tuple[str, int, int]]:
+    """The words of a folded text with their [start, end)."""
+    return [(m.group(), m.start(), m.end()) for m in _WORD.finditer(folded_text)]
