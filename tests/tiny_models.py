@@ -10,9 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-WORDS: tuple[str, ...] = tuple(
-    ["no", "normal", "clear", "small", "large", "mild", "moderate", "severe", "right", "left", "bilateral", "upper", "lower", "lobe", "lung", "lungs", "heart", "size", "is", "are", "the", "of", "with", "and", "in", "a", "there", "pleural", "effusion", "consolidation", "atelectasis", "edema", "pneumothorax", "nodule", "opacity", "cardiomegaly", "emphysema", "fibrosis", "scoliosis", "fracture", "rib", "ribs", "hilar", "mediastinal", "contours", "silhouette", "enlarged", "unchanged", "seen", "chest", "radiograph", "pacemaker", "catheter", "tube", "wires", "sternotomy", "granuloma", "calcified", "aorta", "spine", "diaphragm", "costophrenic", "angle", "blunting", "interstitial", "markings", "vascular", "congestion", "apical", "basilar", "acute", "process", "disease", "old", "male", "female", "mr", "mrs", "dr", "john", "smith", "mary", "may", "date", "hospital", "street", "monday", "january", "12", "2019", "patient", "year", "gray", "long", "hill"]
-)
+_WORD_TEXT = """no normal clear small large mild moderate severe right left bilateral upper lower lobe lung lungs heart
+size is are the of with and in a there pleural effusion consolidation atelectasis edema pneumothorax nodule opacity
+cardiomegaly emphysema fibrosis scoliosis fracture rib ribs hilar mediastinal contours silhouette enlarged unchanged seen
+chest radiograph pacemaker catheter tube wires sternotomy granuloma calcified aorta spine diaphragm costophrenic angle
+blunting interstitial markings vascular congestion apical basilar acute process disease old male female mr mrs dr john
+smith mary may date hospital street monday january 12 2019 patient year gray long hill"""
+WORDS: tuple[str, ...] = tuple(_WORD_TEXT.split())
 PIECES: tuple[str, ...] = (
     "jo",
     "##hn",
@@ -32,7 +36,7 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1
 
 
 def wordpiece_vocab(words: Sequence[str] = WORDS, pieces: Sequence[str] = PIECES) -> dict[str, int]:
-    """A WordPiece vocabulary that can spell every lower-case ASCII word: specials, punctuation, letters, pieces, words."""
+    """A WordPiece vocabulary that can spell every lower-case ASCII word."""
     tokens = [*_SPECIAL, *".,:;-/()'%_", *_LETTERS, *(f"##{c}" for c in _LETTERS), *pieces, *words]
     return {token: i for i, token in enumerate(dict.fromkeys(tokens))}
 
@@ -164,7 +168,7 @@ def clip_bpe_vocab(words: Sequence[str] = WORDS) -> tuple[dict[str, int], list[t
 def write_diffusion_folder(
     folder: Path, *, seed: int = 0, channels: int = 1, size: int = 32, max_length: int = 20, text: str = "clip"
 ) -> Path:
-    """A diffusers StableDiffusionPipeline folder: `channels` of the VAE (1 or 3), output `size`, text tower clip or bert."""
+    """A StableDiffusionPipeline folder: `channels` of the VAE (1 or 3), output `size` px, `text` tower clip or bert."""
     import torch
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import BertConfig, BertModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
