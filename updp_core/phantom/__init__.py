@@ -1,0 +1,7 @@
+"""The phantom: synthetic patients whose anatomy, findings and reports are known exactly."""
+
+from .masks import render_masks
+from .patient import FINDINGS, Finding, Patient, Visit, sample_patient, sample_visit
+from .render import render
+
+__all__ = ["FINDINGS", "Finding", "Patient", "Visit", "render", "render_masks", "sample_patient", "sample_visit"]

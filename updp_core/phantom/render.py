@@ -1,0 +1,30 @@
+"""Radiographs and finding masks of visits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chest import Scene
+from .detector import expose, finish, process
+from .findings import apply_findings
+from .patient import Visit
+
+
+def render_one(visit: Visit, size: int = 256) -> NDArray[np.uint16]:
+    """The radiograph of one visit: uint16 (size, size), MONOCHROME2."""
+    scene = Scene(visit, size)
+    apply_findings(scene)
+    signal = expose(scene.attenuation(), scene.rays, visit)
+    image = finish(process(signal, scene.rays, visit), scene.rays, visit)
+    return np.round(image * 4095).astype(np.uint16) * np.uint16(16)
+
+
+def render(visits: Sequence[Visit], size: int = 256) -> NDArray[np.uint16]:
+    """Radiographs of `visits`: uint16 (B, size, size), MONOCHROME2, 12-bit content in the upper bits (0..65520).
+
+    Deterministic in (patient.seed, visit.seed, size).
+    """
+    return np.stack([render_one(visit, size) for visit in visits]) if visits else np.zeros((0, size, size), np.uint16)
