@@ -1,0 +1,67 @@
+"""How far an image lies from the training images, on the scale on which these lie from each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEIGHBOURS = 5
+_CHUNK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Features of training images (N, D), l2-normalised, with each one's distance to the others, sorted (N,).
+
+    `nearest` holds distances to the nearest other image (for copies), `spread` the mean distance to the nearest five
+    (for the domain). Distances are Euclidean between normalised features: 0 is the same direction, 1.41 none in common.
+    """
+
+    features: NDArray[np.float32]
+    nearest: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+
+def reference_of(features: NDArray) -> Reference:
+    """Measure the training images against each other, leaving each out of its own neighbours. Raises ValueError
+    for fewer than 20 images."""
+    if len(features) < 20:
+        raise ValueError(f"A reference of {len(features)} images says nothing; give at least 20.")
+    unit = _unit(features)
+    near = np.concatenate([_neighbours(unit[i : i + _CHUNK], unit, skip=1) for i in range(0, len(unit), _CHUNK)])
+    return Reference(unit, np.sort(near[:, 0]), np.sort(near.mean(1)))
+
+
+def copies(features: NDArray, reference: Reference) -> list[dict[str, float]]:
+    """For each row of `features` (B, D): distance to the nearest training image, and the percentage of training
+    images that have a nearer one among the others (a small percentile means a likely copy)."""
+    near = _neighbours(_unit(features), reference.features, skip=0)[:, 0]
+    return [_placed(value, reference.nearest) for value in near]
+
+
+def domain(features: NDArray, reference: Reference, limit: float = 99.0) -> list[dict[str, Any]]:
+    """For each row of `features` (B, D): mean distance to the five nearest training images, its percentile, and
+    whether that is above `limit`, so that the models do not know such images."""
+    near = _neighbours(_unit(features), reference.features, skip=0).mean(1)
+    rows = [_placed(value, reference.spread) for value in near]
+    return [{**row, "outside": row["percentile"] > limit} for row in rows]
+
+
+def _placed(value: float, among: NDArray) -> dict[str, float]:
+    percentile = 100.0 * np.searchsorted(among, value, side="left") / len(among)
+    return {"distance": round(float(value), 4), "percentile": round(float(percentile), 2)}
+
+
+def _neighbours(rows: NDArray, among: NDArray, skip: int) -> NDArray[np.float32]:
+    """Distances (B, 5) to the nearest of `among`, ascending; `skip` leaves out the nearest, the image itself."""
+    squared = np.clip(2.0 - 2.0 * rows @ among.T, 0.0, None)
+    k = NEIGHBOURS + skip
+    return np.sqrt(np.sort(np.partition(squared, k - 1, axis=1)[:, :k], axis=1))[:, skip:]
+
+
+def _unit(features: NDArray) -> NDArray[np.float32]:
+    features = np.asarray(features, dtype=np.float32)
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

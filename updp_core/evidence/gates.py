@@ -1,0 +1,247 @@
+"""Gates: what the evidence of a pair says to the two people who decide, as data and pure functions.
+
+A gate compares one value with one limit. Its action (warn or block) and its limit are defaults that a privacy officer's
+policy may change; a measure that could not be taken gives the state "unknown", never "clear".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from updp_core.errors import UsageError
+
+GateState = Literal["clear", "warn", "block", "unknown"]
+Action = Literal["warn", "block"]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate of one pair. `value` and `threshold` are numbers in the unit that `explanation` names."""
+
+    name: str
+    value: float | int | None
+    threshold: float | int
+    state: GateState
+    explanation: str
+    title: str = ""
+    worse: Literal["above", "below"] = "above"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a gate reads the evidence. `path` leads to the value; it fails where the value is `worse` than `limit`.
+
+    The three sentences may name {value}, {limit} and the fields of the same part of the evidence.
+    """
+
+    title: str
+    path: tuple[str, str]
+    worse: Literal["above", "below"]
+    limit: float | int
+    action: Action
+    clear: str
+    fails: str
+    unknown: str
+
+
+_NO_JUDGE = "Not measured: the judges, models that took no part in making this image, are not available here."
+
+RULES: Mapping[str, Rule] = {
+    "residual_phi": Rule(
+        "Identifiers left in the report",
+        ("residual_phi", "count"),
+        "above",
+        0,
+        "block",
+        "The rules that filtered the report find no identifier left in it.",
+        "The filtered report still holds {value} piece(s) that the rules take for identifiers.",
+        "Not measured: the filtered report could not be checked.",
+    ),
+    "forbidden_in_prompt": Rule(
+        "Forbidden words in the prompt",
+        ("forbidden_in_prompt", "count"),
+        "above",
+        0,
+        "block",
+        "The prompt holds no word that the blacklist forbids.",
+        "The prompt holds {value} word(s) that the blacklist forbids.",
+        "Not measured: the prompt could not be checked.",
+    ),
+    "image_text": Rule(
+        "Text in the synthetic image",
+        ("image_text", "count"),
+        "above",
+        0,
+        "block",
+        "No legible text was found in the synthetic image.",
+        "Legible text was found in {value} place(s) of the synthetic image: a name or a number may be written there.",
+        "Not measured: the text reader is not available here, and a release reads every image again.",
+    ),
+    "alignment": Rule(
+        "Prompt fits the original",
+        ("alignment", "after"),
+        "below",
+        0.15,
+        "warn",
+        "The prompt describes the original image well for the encoder that wrote it (cosine {value}, from {before}).",
+        "The prompt fits the original image poorly (cosine {value}): the synthetic image may show something else.",
+        "Not measured: this method uses no prompt.",
+    ),
+    "prompt_score": Rule(
+        "Synthetic image fits the prompt",
+        ("prompt_score", "synthetic"),
+        "below",
+        0.15,
+        "warn",
+        "An encoder that took no part finds in the synthetic image what the prompt says (cosine {value}).",
+        "An encoder that took no part hardly finds in the synthetic image what the prompt says (cosine {value}).",
+        _NO_JUDGE,
+    ),
+    "identity_similarity": Rule(
+        "Likeness to the patient",
+        ("identity", "similarity"),
+        "above",
+        0.6,
+        "warn",
+        "To a model trained to recognise patients, the synthetic image is unlike this patient (cosine {value}).",
+        "To a model trained to recognise patients, the synthetic image resembles this patient (cosine {value}).",
+        _NO_JUDGE,
+    ),
+    "identity_rank": Rule(
+        "Rank of the true patient",
+        ("identity", "rank"),
+        "below",
+        2,
+        "warn",
+        "Of {patients} patients, {nearer} resemble the synthetic image more than the true one does.",
+        "Of {patients} patients, the true one resembles the synthetic image most.",
+        "Not measured: it takes the judges and at least ten patients to compare with.",
+    ),
+    "findings_lost": Rule(
+        "Findings lost",
+        ("findings", "lost_count"),
+        "above",
+        0,
+        "warn",
+        "Every finding that the report states was recognised in the synthetic image.",
+        "{value} finding(s) that the report states were not recognised in the synthetic image: {lost}.",
+        _NO_JUDGE,
+    ),
+    "findings_invented": Rule(
+        "Findings invented",
+        ("findings", "invented_count"),
+        "above",
+        0,
+        "warn",
+        "No finding was recognised in the synthetic image that the report does not state.",
+        "{value} finding(s) were recognised in the synthetic image that the report does not state: {invented}.",
+        _NO_JUDGE,
+    ),
+    "memorisation": Rule(
+        "Copy of a training image",
+        ("memorisation", "percentile"),
+        "below",
+        1.0,
+        "warn",
+        "The synthetic image is no closer to any training image than unlike images are to each other "
+        "(percentile {value}).",
+        "The synthetic image is very close to a training image and may repeat it (percentile {value}).",
+        _NO_JUDGE,
+    ),
+    "domain": Rule(
+        "Known to the models",
+        ("domain", "percentile"),
+        "above",
+        99.0,
+        "warn",
+        "The original looks like the images on which the models of this preset were trained (percentile {value}).",
+        "The original is unlike the images on which the models of this preset were trained: the synthetic image may be "
+        "wrong in ways that no measure here shows.",
+        _NO_JUDGE,
+    ),
+    "rarity": Rule(
+        "Rare combination of findings",
+        ("rarity", "others"),
+        "below",
+        1,
+        "warn",
+        "{value} other patient(s) share this combination of findings.",
+        "No other patient shares this combination of findings: it singles a person out whatever the pixels show.",
+        "Not measured: it takes the reports of the other patients to compare with.",
+    ),
+}
+
+
+def gates(evidence: Mapping[str, Any], thresholds: Mapping[str, Mapping[str, Any]] | None = None) -> list[Gate]:
+    """Every gate of RULES, in its order, for the evidence of one pair.
+
+    `thresholds` maps a gate's name to {"limit": number} and/or {"action": "warn" | "block"}; what it does not name
+    keeps its default. Raises UsageError for an unknown gate, key or action.
+    """
+    thresholds = check_thresholds(thresholds or {})
+    return [_gate(name, rule, evidence, thresholds.get(name, {})) for name, rule in RULES.items()]
+
+
+def check_thresholds(thresholds: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A policy's changes to the gates, checked; raises UsageError with what a valid value looks like."""
+    checked: dict[str, dict[str, Any]] = {}
+    for name, change in thresholds.items():
+        if name not in RULES:
+            raise UsageError(f"There is no gate {name!r}. Gates are: {', '.join(RULES)}.")
+        if unknown := set(change) - {"limit", "action"}:
+            raise UsageError(f"Gate {name} has no setting {sorted(unknown)[0]!r}; it has 'limit' and 'action'.")
+        limit, action = change.get("limit"), change.get("action")
+        number = isinstance(limit, int | float) and not isinstance(limit, bool) and math.isfinite(limit)
+        if limit is not None and not number:
+            raise UsageError(f"The limit of gate {name} must be a number, such as {RULES[name].limit}.")
+        if action is not None and action not in ("warn", "block"):
+            raise UsageError(f"The action of gate {name} must be 'warn' or 'block', not {action!r}.")
+        checked[name] = {key: value for key, value in change.items() if value is not None}
+    return checked
+
+
+def worst(states: Mapping[str, str]) -> GateState:
+    """The state that a pair's queue entry shows: block before warn before unknown before clear."""
+    order: tuple[GateState, ...] = ("block", "warn", "unknown", "clear")
+    return next((state for state in order if state in states.values()), "clear")
+
+
+def risk(found: list[Gate]) -> float:
+    """One number to sort a queue by, from 0 (all clear): block counts 10, warn 1, unknown 0.25."""
+    weight = {"block": 10.0, "warn": 1.0, "unknown": 0.25, "clear": 0.0}
+    return sum(weight[gate.state] for gate in found)
+
+
+def _gate(name: str, rule: Rule, evidence: Mapping[str, Any], change: Mapping[str, Any]) -> Gate:
+    part = evidence.get(rule.path[0]) or {}
+    value = part.get(rule.path[1])
+    limit, action = change.get("limit", rule.limit), change.get("action", rule.action)
+    state: GateState
+    if value is None or not math.isfinite(value):
+        value, state, sentence = None, "unknown", rule.unknown
+    elif (value > limit) if rule.worse == "above" else (value < limit):
+        state, sentence = action, rule.fails
+    else:
+        state, sentence = "clear", rule.clear
+    return Gate(name, value, limit, state, _fill(sentence, part, value, limit), rule.title, rule.worse)
+
+
+class _Fields(dict):
+    def __missing__(self, key: str) -> str:
+        return "unknown"
+
+
+def _fill(sentence: str, part: Mapping[str, Any], value: float | None, limit: float) -> str:
+    shown = _Fields({key: _plain(item) for key, item in part.items()}, value=_plain(value), limit=_plain(limit))
+    return sentence.format_map(shown)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item).replace("_", " ") for item in value)
+    return str(value)

@@ -1,0 +1,252 @@
+"""The evidence of a pair: measures by models that took no part in making it, and what of them may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from updp_core.domain import Image8, Image16, MethodInput, Prompt, Proposal
+from updp_core.evidence import distance, findings_text
+from updp_core.evidence.findings_terms import FINDINGS
+from updp_core.lexicon import Lexicon
+
+JUDGE_SIZE = 256
+# Below this number of patients a rank says nothing.
+MIN_PATIENTS = 10
+PRESENT = 0.5
+
+
+class Judges(Protocol):
+    """What the evidence asks of independent models (updp_core.backends.judges). Images: float32 (B, S, S) in 0..1."""
+
+    finding_names: Sequence[str]
+
+    def findings(self, images: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def identity(self, images: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def score(self, images: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float32]: ...
+    def features(self, images: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class IdentityBank:
+    """Identity embeddings of originals, (N, d) l2-normalised, and the opaque patient key of each."""
+
+    patients: tuple[str, ...]
+    embeddings: NDArray[np.float32]
+
+
+def identity_bank(images: Sequence[Image16], patients: Sequence[str], judges: Judges, batch: int = 32) -> IdentityBank:
+    """Embed the originals (H, W) uint16 of all records once; `patients` holds one opaque key an image."""
+    parts = [judges.identity(for_judges(images[i : i + batch])) for i in range(0, len(images), batch)]
+    return IdentityBank(tuple(patients), np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, 1), "f4"))
+
+
+def measure(
+    inputs: Sequence[MethodInput],
+    proposals: Sequence[Proposal],
+    lexicon: Lexicon,
+    judges: Judges | None,
+    *,
+    headers: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    patients: Mapping[str, str] | None = None,
+    bank: IdentityBank | None = None,
+    sharing: Mapping[frozenset[str], int] | None = None,
+) -> list[dict[str, Any]]:
+    """JSON-able evidence for each proposal, in order; `inputs` holds at least the records of the proposals.
+
+    A measure that cannot be taken is None, and its gate "unknown". `headers` (record id -> identifiers) widens the
+    search for residual PHI; `patients` (record id -> opaque key) and `bank` are what the rank of the true patient is
+    taken among (without a bank: the originals of `inputs`); `sharing` counts the patients of the workspace by their
+    combination of findings, this record's patient included (see `combination`). No text of a report is returned.
+    """
+    by_id = {item.id: item for item in inputs}
+    made = [(by_id[p.record], p.image) for p in proposals if p.image is not None]
+    judged = iter(_judged(made, judges, patients, bank, [p.prompt_text for p in proposals if p.image is not None]))
+    return [
+        {
+            **_textual(by_id[proposal.record], proposal, lexicon, (headers or {}).get(proposal.record), sharing),
+            **(next(judged) if proposal.image is not None else {}),
+        }
+        for proposal in proposals
+    ]
+
+
+def combination(report: str) -> frozenset[str]:
+    """The findings that a report asserts: what `sharing` counts patients by."""
+    return frozenset(name for name, present in findings_text.findings_in(report).items() if present)
+
+
+def for_judges(images: Sequence[NDArray]) -> NDArray[np.float32]:
+    """Images (H, W), uint8 or uint16, as the judges take them: float32 (B, 256, 256) in 0..1, letterboxed."""
+    from updp_core.intake.pixels import letterbox
+
+    whole = [image.astype(np.uint16) * np.uint16(257) if image.dtype == np.uint8 else image for image in images]
+    return np.stack([letterbox(image, JUDGE_SIZE).astype(np.float32) / 65535.0 for image in whole])
+
+
+def _textual(
+    record: MethodInput,
+    proposal: Proposal,
+    lexicon: Lexicon,
+    header: Mapping[str, Sequence[str]] | None,
+    sharing: Mapping[frozenset[str], int] | None,
+) -> dict[str, Any]:
+    """The measures that need no judge: alignment, residual PHI, forbidden words, rarity, findings of the report."""
+    from updp_core.report import residual
+
+    spans = residual(record.filtered_report, lexicon, header)
+    hits = lexicon.forbidden_in(proposal.prompt_text)
+    together = combination(record.filtered_report)
+    return {
+        "alignment": _alignment(proposal.prompt),
+        "residual_phi": {"count": len(spans), "kinds": sorted({span.category for span in spans})},
+        "forbidden_in_prompt": {"count": len(hits), "kinds": sorted({hit.category for hit in hits})},
+        "findings": {"report": findings_text.statuses(record.filtered_report)},
+        "rarity": {
+            "findings": sorted(together),
+            "others": None if sharing is None else max(0, int(sharing.get(together, 1)) - 1),
+        },
+        "method": {key: value for key, value in proposal.method_evidence.items()},
+    }
+
+
+def _alignment(prompt: Prompt | None) -> dict[str, float | None] | None:
+    if prompt is None:
+        return None
+    soft, before, after = prompt.alignment_soft, prompt.alignment_before, prompt.alignment_after
+    return {"before": _round(before), "after": _round(after), "soft": _round(soft)}
+
+
+def _judged(
+    made: Sequence[tuple[MethodInput, Image8]],
+    judges: Judges | None,
+    patients: Mapping[str, str] | None,
+    bank: IdentityBank | None,
+    prompts: Sequence[str],
+) -> list[dict[str, Any]]:
+    """The measures of images, batched over all pairs; those of the judges are left out where there are none."""
+    from updp_core.evidence.ocr import read_boxes
+
+    if not made:
+        return []
+    rows: list[dict[str, Any]] = []
+    for _, image in made:
+        boxes = [box for _, box in read_boxes(image)]
+        rows.append({"image_text": {"count": len(boxes), "boxes": [list(box) for box in boxes]}})
+    if judges is None:
+        return rows
+    originals = for_judges([record.image for record, _ in made])
+    synthetic = for_judges([image for _, image in made])
+    ids_original, ids_synthetic = judges.identity(originals), judges.identity(synthetic)
+    keys = [(patients or {}).get(record.id, record.id) for record, _ in made]
+    if bank is None:
+        bank = IdentityBank(tuple(keys), ids_original)
+    score_original, score_synthetic = judges.score(originals, prompts), judges.score(synthetic, prompts)
+    seen_original, seen_synthetic = judges.findings(originals), judges.findings(synthetic)
+    domain, copies = _distances(judges, originals, synthetic)
+    for i, row in enumerate(rows):
+        row["identity"] = {
+            "similarity": _round(ids_original[i] @ ids_synthetic[i]),
+            **_rank(ids_synthetic[i], keys[i], ids_original[i], bank),
+        }
+        prompted = bool(prompts[i].strip())
+        row["prompt_score"] = {
+            "original": _round(score_original[i]) if prompted else None,
+            "synthetic": _round(score_synthetic[i]) if prompted else None,
+        }
+        row["findings"] = _compare(
+            findings_text.statuses(made[i][0].filtered_report),
+            dict(zip(judges.finding_names, map(float, seen_original[i]), strict=True)),
+            dict(zip(judges.finding_names, map(float, seen_synthetic[i]), strict=True)),
+        )
+        row["domain"], row["memorisation"] = domain[i], copies[i]
+    return rows
+
+
+def _rank(embedding: NDArray, patient: str, original: NDArray, bank: IdentityBank) -> dict[str, int | None]:
+    """How many patients are nearer to the synthetic image than the true one (none: rank 1), by their nearest image."""
+    best: dict[str, float] = {patient: float(original @ embedding)}
+    for key, cosine in zip(bank.patients, bank.embeddings @ embedding, strict=True):
+        best[key] = max(best.get(key, -1.0), float(cosine))
+    nearer = sum(value > best[patient] for key, value in best.items() if key != patient)
+    if len(best) < MIN_PATIENTS:
+        return {"rank": None, "nearer": None, "patients": len(best)}
+    return {"rank": nearer + 1, "nearer": nearer, "patients": len(best)}
+
+
+def _compare(
+    report: Mapping[str, str], original: Mapping[str, float], synthetic: Mapping[str, float]
+) -> dict[str, Any]:
+    """Findings of the three sides, and those lost or invented; a finding that the report leaves open is neither."""
+    known = [name for name in FINDINGS if name in synthetic]
+    lost = [n for n in known if report.get(n) == "present" and synthetic[n] < PRESENT]
+    invented = [
+        n
+        for n in known
+        if synthetic[n] >= PRESENT and (report.get(n) == "absent" or (n not in report and original[n] < PRESENT))
+    ]
+    return {
+        "report": dict(report),
+        "original": {name: _round(original[name], 3) for name in known},
+        "synthetic": {name: _round(synthetic[name], 3) for name in known},
+        "lost": lost,
+        "invented": invented,
+        "lost_count": len(lost),
+        "invented_count": len(invented),
+    }
+
+
+def _distances(judges: Judges, originals: NDArray, synthetic: NDArray) -> tuple[list[dict], list[dict]]:
+    """Domain distance of the originals and copy distance of the synthetic images, with their reference percentiles."""
+    features = getattr(judges, "reference_features", None)
+    if features is None:
+        nothing: dict[str, Any] = {"distance": None, "percentile": None}
+        return [dict(nothing, outside=None) for _ in originals], [dict(nothing) for _ in synthetic]
+    reference = _reference(id(judges), features)
+    return (
+        distance.domain(judges.features(originals), reference),
+        distance.copies(judges.features(synthetic), reference),
+    )
+
+
+_references: dict[int, tuple[NDArray, distance.Reference]] = {}
+
+
+def _reference(key: int, features: NDArray) -> distance.Reference:
+    """The measured reference of these judges, kept while the same features are in use (it takes seconds to make)."""
+    known = _references.get(key)
+    if known is None or known[0] is not features:
+        _references.clear()
+        known = _references[key] = (features, distance.reference_of(features))
+    return known[1]
+
+
+def _round(value: Any, digits: int = 4) -> float | None:
+    number = float(value)
+    return round(number, digits) if np.isfinite(number) else None
+
+
+def publishable(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the evidence may leave: only what follows from released material.
+
+    A cosine with the original, to four digits, is a fingerprint of the original: whoever holds candidates for it could
+    compute theirs and find the one that matches. So measures that read the original (alignment, likeness, rank, domain,
+    its findings, rarity) leave as the states of their gates only.
+    """
+    findings = evidence.get("findings") or {}
+    return {
+        "residual_phi": (evidence.get("residual_phi") or {}).get("count"),
+        "forbidden_in_prompt": (evidence.get("forbidden_in_prompt") or {}).get("count"),
+        "image_text": (evidence.get("image_text") or {}).get("count"),
+        "prompt_score": (evidence.get("prompt_score") or {}).get("synthetic"),
+        "memorisation_percentile": (evidence.get("memorisation") or {}).get("percentile"),
+        "findings": {
+            "report": dict(findings.get("report") or {}),
+            "synthetic": sorted(n for n, p in (findings.get("synthetic") or {}).items() if p >= PRESENT),
+            "lost": list(findings.get("lost") or []),
+        },
+    }

@@ -1,0 +1,373 @@
+"""The release folder: written beside its place, checked, and renamed when whole.
+
+docs/release-format.md describes the files. What leaves is decided here by allow-lists: a pair is written anew from a
+`ReleasePair`, under ids that are fresh for this release and in an order that says nothing of the source.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import json
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from updp_core import __version__
+from updp_core.domain import Image8
+from updp_core.errors import ReleaseError
+from updp_core.lexicon import Lexicon
+from updp_core.release_text import publishable_settings, readme
+from updp_core.release_verify import FORMAT, PARTIAL, Problem, partial_name, root_digest, sums_text, verify
+
+__all__ = ["FORMAT", "Problem", "Refusal", "ReleasePair", "ReleaseRefused", "ReleaseResult", "verify", "write_release"]
+
+# What the caller may say about the whole release; anything else is refused, so that no name of a person or a place of
+# the source slips in by way of a new key.
+HEADER_KEYS = frozenset(
+    {
+        "title",
+        "preset",
+        "method",
+        "report_policy",
+        "lexicon_version",
+        "policy",
+        "gates",
+        "thresholds",
+        "counts",
+        "notes",
+    }
+)
+DECISION_KEYS = ("verdict", "role", "day", "overrides")
+
+
+@dataclass(frozen=True)
+class ReleasePair:
+    """One approved pair, as the Workbench hands it over. Never written as it stands.
+
+    `candidate` serves only to name a refused pair to the caller. `patient_key` and `study_key` are opaque group keys of
+    the workspace; the release gets fresh ids that keep the grouping and nothing else. `identifiers` (kind -> values,
+    as in SourceStudy.header) are searched for in report and prompt, and are not written. `evidence` and `decisions` are
+    cut down to what may leave; `gates` maps a gate's name to its state.
+    """
+
+    candidate: int | str
+    image: Image8
+    report: str
+    prompt: str
+    method: str
+    seed: int
+    lexicon_version: int
+    lexicon_digest: str
+    patient_key: str = field(repr=False)
+    study_key: str = field(repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    gates: Mapping[str, str] = field(default_factory=dict)
+    decisions: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    out_of_domain: bool | None = None
+    identifiers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class ReleaseResult:
+    """What was written: number of pairs, of patients, sha256 of manifest.jsonl, and the root digest over all files."""
+
+    count: int
+    patients: int
+    manifest_sha256: str
+    root_digest: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A candidate that failed a residual check, and why. `reason` never quotes what was found."""
+
+    candidate: int | str
+    reason: str
+
+
+class ReleaseRefused(ReleaseError):
+    """Pairs failed the residual checks. Nothing was written. `refusals` lists every one of them."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        first = "; ".join(f"candidate {r.candidate}: {r.reason}" for r in self.refusals[:5])
+        more = f" (and {len(self.refusals) - 5} more)" if len(self.refusals) > 5 else ""
+        super().__init__(
+            f"Nothing was released: {len(self.refusals)} pair(s) failed the last check. {first}{more}. "
+            "Regenerate or reject them, then release again."
+        )
+
+
+def write_release(
+    out: Path,
+    pairs: Iterable[ReleasePair],
+    *,
+    lexicon: Lexicon,
+    header: Mapping[str, Any] | None = None,
+    include_prompts: bool = True,
+    read_image_text: Callable[[Image8], list[str]] | None = None,
+    before_publish: Callable[[ReleaseResult], None] | None = None,
+) -> ReleaseResult:
+    """Write `pairs` to the new folder `out`; on any failure nothing of the name `out` exists afterwards.
+
+    Pairs are taken one at a time, so memory does not grow with their number. Every pair is checked again: residual PHI
+    in the report, forbidden terms in the prompt, text in the image (`read_image_text`, by default RapidOCR). All pairs
+    are checked before the release is refused, so that one run names them all. `before_publish` is called with the
+    result when the folder is whole and before it gets its name: record the root digest there.
+    Raises ReleaseRefused, or ReleaseError where `out` is taken or there is nothing to release.
+    """
+    out = Path(out).absolute()
+    header = _checked_header(header or {})
+    if out.is_symlink() or (out.exists() and not out.is_dir()) or (out.is_dir() and any(out.iterdir())):
+        raise ReleaseError(f"The release folder {out.name} exists and is not an empty folder. Choose a new name.")
+    if read_image_text is None:
+        from updp_core.evidence.ocr import read_text
+
+        read_image_text = read_text
+    out.parent.mkdir(parents=True, exist_ok=True)
+    clean_leftovers(out)
+    temporary = out.parent / partial_name(out.name)
+    temporary.mkdir(mode=0o700)
+    _active.add(temporary)
+    try:
+        writer = _Writer(temporary, lexicon, include_prompts, read_image_text)
+        for pair in pairs:
+            writer.add(pair)
+        result = writer.finish(header)
+        if problems := verify(temporary, root=result.root_digest, partial=True):
+            raise ReleaseError(f"The release did not verify after writing ({problems[0].path}). Is the disk full?")
+        if before_publish:
+            before_publish(result)
+        if out.is_dir():
+            out.rmdir()  # empty, as seen above; a folder that was filled meanwhile makes this fail
+        os.rename(temporary, out)
+        _fsync_folder(out.parent)
+        return result
+    finally:
+        _active.discard(temporary)
+        if temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+_active: set[Path] = set()
+
+
+def clean_leftovers(out: Path) -> list[str]:
+    """Remove the temporary folders that killed runs for the same `out` have left; returns their names."""
+    import psutil
+
+    removed = []
+    for path in out.parent.iterdir():
+        match = PARTIAL.fullmatch(path.name)
+        if not match or match["name"] != out.name or path in _active or path.is_symlink() or not path.is_dir():
+            continue
+        pid = int(match["pid"])
+        if pid == os.getpid() or not psutil.pid_exists(pid):
+            shutil.rmtree(path, ignore_errors=True)
+            removed.append(path.name)
+    return removed
+
+
+class _Writer:
+    """Writes pairs into a folder and keeps only counts and offsets in memory."""
+
+    def __init__(self, folder: Path, lexicon: Lexicon, include_prompts: bool, read_image_text) -> None:
+        self.folder, self.lexicon, self.include_prompts = folder, lexicon, include_prompts
+        self.read_image_text = read_image_text
+        self.today = dt.datetime.now(dt.UTC).date()
+        self.refusals: list[Refusal] = []
+        self.hashes: dict[str, str] = {}
+        self.offsets: list[tuple[str, int, int]] = []
+        self.patients: dict[str, str] = {}
+        self.studies: dict[str, tuple[str, str]] = {}
+        self.counts: dict[str, Counter[str]] = {
+            name: Counter() for name in ("method", "domain", "lexicon", "verdicts", "preset")
+        }
+        self.gates: dict[str, Counter[str]] = {}
+        for name in ("images", "dicom", "reports"):
+            (folder / name).mkdir()
+        # Lines arrive in the order of the workspace, which says something of the source; they are sorted at the end.
+        self.unsorted = open(folder / ".unsorted.jsonl", "w+b")  # noqa: SIM115
+
+    def add(self, pair: ReleasePair) -> None:
+        """Check one pair and, while none was refused, write it."""
+        from updp_core.evidence.pair import publishable
+        from updp_core.release_dicom import dicom_bytes, new_uid
+
+        if reasons := residual_reasons(pair, self.lexicon, self.read_image_text):
+            self.refusals += [Refusal(pair.candidate, reason) for reason in reasons]
+        if self.refusals:
+            return
+        release_id = f"r{secrets.token_hex(8)}"
+        patient = self.patients.setdefault(pair.patient_key, f"p{secrets.token_hex(8)}")
+        study, study_uid = self.studies.setdefault(
+            f"{pair.patient_key}\0{pair.study_key}", (f"s{secrets.token_hex(8)}", new_uid())
+        )
+        dicom = dicom_bytes(pair.image, patient=patient, study_uid=study_uid, version=__version__, today=self.today)
+        line = {
+            "release_id": release_id,
+            "patient": patient,
+            "study": study,
+            "image": self._file(f"images/{release_id}.png", png_bytes(pair.image)),
+            "dicom": self._file(f"dicom/{release_id}.dcm", dicom),
+            "report": self._file(f"reports/{release_id}.txt", pair.report.encode()),
+            "synthetic": True,
+            "out_of_domain": pair.out_of_domain,
+            "prompt": pair.prompt if self.include_prompts else None,
+            "method": pair.method,
+            "settings": publishable_settings(pair.settings),
+            "models": publishable_settings(pair.models),
+            "seed": pair.seed,
+            # Not the digest: with the shipped lists at hand, it would confirm a guess at a name that somebody added.
+            "lexicon": {"version": pair.lexicon_version},
+            "evidence": publishable(pair.evidence),
+            "gates": dict(sorted(pair.gates.items())),
+            "decisions": [_public_decision(decision) for decision in pair.decisions],
+        }
+        text = json.dumps(line, sort_keys=True, ensure_ascii=True, allow_nan=False).encode() + b"\n"
+        self.offsets.append((release_id, self.unsorted.tell(), len(text)))
+        self.unsorted.write(text)
+        self._count(pair)
+
+    def _count(self, pair: ReleasePair) -> None:
+        self.counts["method"][pair.method] += 1
+        self.counts["lexicon"][f"version {pair.lexicon_version}"] += 1
+        self.counts["preset"][str(pair.settings.get("preset", "not stated"))] += 1
+        domain = {True: "outside", False: "inside", None: "not measured"}[pair.out_of_domain]
+        self.counts["domain"][domain] += 1
+        for name, state in pair.gates.items():
+            self.gates.setdefault(name, Counter())[state] += 1
+        for decision in pair.decisions:
+            self.counts["verdicts"][f"{decision.get('verdict')} by {decision.get('role')}"] += 1
+
+    def _file(self, name: str, data: bytes) -> dict[str, str]:
+        digest = hashlib.sha256(data).hexdigest()
+        _write(self.folder / name, data)
+        self.hashes[name] = digest
+        return {"path": name, "sha256": digest}
+
+    def finish(self, header: Mapping[str, Any]) -> ReleaseResult:
+        """Manifest, description, README and SHA256SUMS, in this order; SHA256SUMS covers all the others."""
+        if self.refusals:
+            raise ReleaseRefused(self.refusals)
+        if not self.offsets:
+            raise ReleaseError("There is nothing to release: no pair has an approval that holds. Approve some first.")
+        manifest = self._manifest()
+        description = {
+            "format": FORMAT,
+            "software": f"UPDP {__version__}",
+            "day": self.today.isoformat(),
+            "pairs": len(self.offsets),
+            "patients": len(self.patients),
+            "studies": len(self.studies),
+            "manifest_sha256": manifest,
+            "prompts_included": self.include_prompts,
+            "counts": {name: dict(sorted(counter.items())) for name, counter in self.counts.items()},
+            "gate_states": {name: dict(sorted(counter.items())) for name, counter in sorted(self.gates.items())},
+            "header": publishable_settings(header),
+        }
+        self._file("release.json", (json.dumps(description, indent=2, sort_keys=True) + "\n").encode())
+        self._file("README.txt", readme(description).encode())
+        sums = sums_text(self.hashes)
+        _write(self.folder / "SHA256SUMS", sums)
+        self._level_times()
+        for folder in [*(self.folder / name for name in ("images", "dicom", "reports")), self.folder]:
+            _fsync_folder(folder)
+        return ReleaseResult(len(self.offsets), len(self.patients), manifest, root_digest(sums))
+
+    def _manifest(self) -> str:
+        digest = hashlib.sha256()
+        with open(self.folder / "manifest.jsonl", "wb") as file:
+            for _, offset, length in sorted(self.offsets):
+                self.unsorted.seek(offset)
+                line = self.unsorted.read(length)
+                digest.update(line)
+                file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        self.unsorted.close()
+        (self.folder / ".unsorted.jsonl").unlink()
+        self.hashes["manifest.jsonl"] = digest.hexdigest()
+        return digest.hexdigest()
+
+    def _level_times(self) -> None:
+        """Give all files one time: the order of writing would tell the order of the source."""
+        noon = dt.datetime.combine(self.today, dt.time(12), dt.UTC).timestamp()
+        for name in [*self.hashes, "SHA256SUMS"]:
+            os.utime(self.folder / name, (noon, noon))
+
+
+def residual_reasons(pair: ReleasePair, lexicon: Lexicon, read_image_text: Callable[[Image8], list[str]]) -> list[str]:
+    """Why this pair must not leave, in words that quote nothing of it; empty where nothing was found."""
+    from updp_core.report import residual
+
+    reasons = []
+    if not pair.report.strip():
+        reasons.append("its filtered report is empty")
+    if spans := residual(pair.report, lexicon, pair.identifiers or None):
+        kinds = ", ".join(sorted({span.category for span in spans}))
+        reasons.append(f"its filtered report still holds {len(spans)} piece(s) of PHI ({kinds})")
+    if hits := lexicon.forbidden_in(pair.prompt):
+        kinds = ", ".join(sorted({hit.category for hit in hits}))
+        reasons.append(f"its prompt holds {len(hits)} forbidden term(s) ({kinds})")
+    if found := read_image_text(pair.image):
+        reasons.append(f"its synthetic image holds legible text in {len(found)} place(s)")
+    return reasons
+
+
+def png_bytes(image: Image8) -> bytes:
+    """An 8-bit grayscale PNG with the chunks IHDR, IDAT and IEND only: no text, no time, no profile."""
+    from PIL import Image
+
+    if image.dtype != np.uint8 or image.ndim != 2:
+        raise ReleaseError("A released image must be 8-bit grayscale (H, W). Generate this candidate again.")
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(out, format="PNG", optimize=False)
+    return out.getvalue()
+
+
+def _public_decision(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Verdict, role, day (never a time of day, a name or a comment), and which gates were overridden."""
+    kept = {key: decision[key] for key in DECISION_KEYS if decision.get(key) not in (None, "", [], ())}
+    if "day" in kept:
+        kept["day"] = str(kept["day"])[:10]
+    if "overrides" in kept:
+        kept["overrides"] = sorted(str(name) for name in kept["overrides"])
+    return kept
+
+
+def _checked_header(header: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := sorted(set(header) - HEADER_KEYS):
+        raise ReleaseError(
+            f"The release header must not hold {', '.join(unknown)}. Allowed are: {', '.join(sorted(HEADER_KEYS))}."
+        )
+    return dict(header)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _fsync_folder(path: Path) -> None:
+    """Make names durable; Windows has no such call for folders and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,123 @@
+"""The DICOM object of a released image: a Secondary Capture built from nothing, with allow-listed attributes only.
+
+No attribute of a source header is read here. Secondary Capture (PS3.3 A.8.1) is the honest class: nobody was exposed to
+radiation for this image, so the acquisition modules of a CR or DX object would have to be invented.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import uuid
+
+import numpy as np
+
+from updp_core.domain import Image8
+from updp_core.errors import ReleaseError
+
+# Everything that a released object may hold, by keyword. `dataset()` removes what is not listed, and a test holds
+# the written files to this table.
+_ALLOWED = """
+    SpecificCharacterSet ImageType InstanceCreationDate SOPClassUID SOPInstanceUID StudyDate ContentDate
+    StudyTime AccessionNumber Modality ConversionType Manufacturer ManufacturerModelName ReferringPhysicianName
+    SeriesDescription DerivationDescription PatientName PatientID PatientBirthDate PatientSex PatientIdentityRemoved
+    DeidentificationMethod DeidentificationMethodCodeSequence BodyPartExamined SoftwareVersions StudyInstanceUID
+    SeriesInstanceUID StudyID SeriesNumber InstanceNumber PatientOrientation ImageComments SamplesPerPixel
+    PhotometricInterpretation Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation BurnedInAnnotation
+    LongitudinalTemporalInformationModified PixelData CodeValue CodingSchemeDesignator CodeMeaning
+"""
+ALLOWED = frozenset(_ALLOWED.split())
+
+# PS3.16 CID 7050. Two are true here: all attributes of the basic profile are absent, empty or new, and the pixels are
+# not the source's. Clean Descriptors, Clean Structured Content and the Retain options would claim source content.
+CODES = (
+    ("113100", "Basic Application Confidentiality Profile"),
+    ("113101", "Clean Pixel Data Option"),
+)
+METHOD = ("UPDP: new synthetic image, no source pixels", "UPDP: header built from nothing")
+DERIVATION = (
+    "SYNTHETIC IMAGE, not an acquisition of any person. Made by a text-to-image diffusion model from a de-identified "
+    "prompt (UPDP). Not for diagnosis."
+)
+COMMENT = "SYNTHETIC. Not a radiograph of any person. Not for diagnosis."
+
+
+def new_uid() -> str:
+    """A UID under 2.25 from a random UUID (PS3.5 B.2): it says nothing of place, time or machine."""
+    return f"2.25.{uuid.uuid4().int}"
+
+
+def dicom_bytes(image: Image8, *, patient: str, study_uid: str, version: str, today: dt.date) -> bytes:
+    """The Part 10 file of a synthetic image (H, W) uint8, MONOCHROME2, explicit little endian, uncompressed.
+
+    `patient` is the fresh group id of this release; `today` (a day, no time) is the day of the release.
+    Raises ReleaseError for an image that is not 8-bit grayscale.
+    """
+    from highdicom.sc import SCImage
+    from pydicom.dataset import Dataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    if image.dtype != np.uint8 or image.ndim != 2:
+        raise ReleaseError("A released image must be 8-bit grayscale (H, W). Generate this candidate again.")
+    ds = SCImage(
+        pixel_array=np.ascontiguousarray(image),
+        photometric_interpretation="MONOCHROME2",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        study_instance_uid=study_uid,
+        series_instance_uid=new_uid(),
+        series_number=1,
+        sop_instance_uid=new_uid(),
+        instance_number=1,
+        manufacturer="UPDP",
+        manufacturer_model_name="UPDP release",
+        software_versions=version,
+        patient_id=patient,
+        patient_name="SYNTHETIC^UPDP",
+        patient_orientation=("L", "F"),
+        series_description="SYNTHETIC chest radiograph (UPDP)",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        content_date=today,
+    )
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    ds.InstanceCreationDate = ds.ContentDate
+    # Synthetic Data (0008,001C) of newer editions is left out: dicom3tools in Debian stable calls it an error.
+    ds.ImageType = ["DERIVED", "SECONDARY", "SYNTHETIC"]
+    ds.ConversionType = "SYN"
+    ds.BodyPartExamined = "CHEST"
+    ds.BurnedInAnnotation = "NO"
+    ds.DerivationDescription = DERIVATION
+    ds.ImageComments = COMMENT
+    ds.PatientIdentityRemoved = "YES"
+    ds.DeidentificationMethod = list(METHOD)
+    ds.DeidentificationMethodCodeSequence = [_code(Dataset(), value, meaning) for value, meaning in CODES]
+    ds.LongitudinalTemporalInformationModified = "REMOVED"
+    for element in list(ds):
+        if element.keyword not in ALLOWED:
+            del ds[element.tag]
+    out = io.BytesIO()
+    ds.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+def _code(item, value: str, meaning: str):
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
+    return item
+
+
+def unlisted(data: bytes) -> list[str]:
+    """Keywords or tags of a Part 10 file that are not on the allow-list, nested ones and private ones included."""
+    import pydicom
+
+    found: set[str] = set()
+
+    def visit(dataset) -> None:
+        for element in dataset:
+            if element.keyword not in ALLOWED:
+                found.add(element.keyword or str(element.tag))
+            if element.VR == "SQ":
+                for item in element.value:
+                    visit(item)
+
+    visit(pydicom.dcmread(io.BytesIO(data)))
+    return sorted(found)

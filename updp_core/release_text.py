@@ -1,0 +1,99 @@
+"""What a release says in words, and what of the settings may be said: no path of this machine, no name of a person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# A model named by a folder tells where it lies: names of people, projects and hospitals stand in such paths.
+_PATH = re.compile(r"^(local-dir:|file:|[~/\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\])|\\|^/|/.*/")
+
+
+def publishable_settings(value: Any) -> Any:
+    """`value` for JSON, with every text that is a path on this machine replaced by "local folder"."""
+    if isinstance(value, Mapping):
+        return {str(key): publishable_settings(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value) if isinstance(value, set | frozenset) else value
+        return [publishable_settings(item) for item in items]
+    if isinstance(value, str):
+        return "local folder" if _PATH.search(value) else value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return "local folder" if _PATH.search(str(value)) else str(value)
+
+
+def readme(description: Mapping[str, Any]) -> str:
+    """README.txt of a release, for people: what this is, how it was made and checked, what is weak, how to verify."""
+    counts, gate_states = description["counts"], description["gate_states"]
+    pairs = description["pairs"]
+    outside = counts["domain"].get("outside", 0)
+    unmeasured = counts["domain"].get("not measured", 0)
+    lines = [
+        "SYNTHETIC CHEST RADIOGRAPHS WITH DE-IDENTIFIED REPORTS",
+        "Not for diagnosis. No image here is an acquisition of a person.",
+        "",
+        f"Made by {description['software']} on {description['day']}; format {description['format']}.",
+        f"Pairs: {description['pairs']}   patients: {description['patients']}   studies: {description['studies']}",
+        "",
+        "WHAT IS HERE",
+        "  images/    synthetic images, 8-bit grayscale PNG without metadata",
+        "  dicom/     the same images as DICOM Secondary Capture objects, marked synthetic in the header",
+        "  reports/   the source reports with identifiers removed",
+        "  manifest.jsonl   one JSON object a pair: files with SHA-256, prompt, method, settings, evidence, gates,",
+        "                   decisions without names; ids are fresh for this release",
+        "  release.json     counts and settings of the whole release",
+        "  SHA256SUMS       the SHA-256 of every other file (sha256sum -c reads it)",
+        "",
+        "HOW THE PAIRS WERE MADE",
+        *_table(counts["method"], "method"),
+        *_table(counts["preset"], "models"),
+        *_table(counts["lexicon"], "lexicon"),
+        "  A prompt of allowed words only was fitted to the original image; the synthetic image was drawn from that",
+        "  prompt. People looked at original and synthetic image side by side and approved each pair:",
+        *_table(counts["verdicts"], "verdict"),
+        "",
+        "GATES (pairs by state)",
+    ]
+    for name, states in gate_states.items():
+        shown = ", ".join(f"{state} {number}" for state, number in states.items())
+        lines.append(f"  {name.replace('_', ' '):26} {shown}")
+    if not gate_states:
+        lines.append("  none was recorded")
+    lines += [
+        "  Checked again while writing, for every pair: identifiers in the report, forbidden words in the prompt,",
+        "  legible text in the synthetic image. A pair that fails is not written, and neither is the release.",
+        "",
+        "WHAT IS WEAK",
+    ]
+    if outside:
+        lines += [
+            f"  {outside} of {pairs} originals are unlike what the models were trained on. Their synthetic images may",
+            "  look plausible and show the wrong anatomy or the wrong findings (out_of_domain in the manifest).",
+        ]
+    if unmeasured:
+        lines += [f"  For {unmeasured} of {pairs} pairs it was not measured whether the models know such images."]
+    if "starter" in counts["preset"]:
+        lines += [
+            "  The starter models are small and were trained on computed phantoms, not on patients. They serve to show",
+            "  the method. Do not train or test a clinical model on their images.",
+        ]
+    lines += [
+        "  A report may hold an identifier that no rule knew and no reader saw.",
+        "  Whoever holds the source reports can find them here again by their wording.",
+        "  A rare combination of findings may single a person out, whatever the image shows.",
+        "  The measures of likeness are those of the models named, not of every attacker.",
+        "",
+        "HOW TO VERIFY",
+        "  python -m updp_core verify FOLDER",
+        "  finds any changed, missing or added byte. The release is not signed: somebody who rewrites files and sums",
+        "  together is found only by the root digest (the SHA-256 of SHA256SUMS). It was printed when the release was",
+        "  made and is kept in the audit trail of the workspace: ask the sender for it over another channel.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _table(counter: Mapping[str, int], what: str) -> list[str]:
+    return [f"  {what}: {name} ({number} pairs)" for name, number in counter.items()]

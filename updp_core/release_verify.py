@@ -1,0 +1,173 @@
+"""`verify`: any changed, missing or added byte of a release folder, and what it cannot know.
+
+SHA256SUMS is not merely read: it is written again from the files on disk and compared byte for byte, so a changed
+digit, letter case, order or line of it is found as surely as a changed image. A folder that was rewritten as a whole,
+sums included, is consistent in itself: only the root digest (the sha256 of SHA256SUMS), kept elsewhere, tells it apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = "updp-release/1"
+FOLDERS = {"images": ".png", "dicom": ".dcm", "reports": ".txt"}
+FILES = ("README.txt", "manifest.jsonl", "release.json")
+PARTIAL = re.compile(r"\.(?P<name>.+)\.updp-(?P<pid>\d+)-[0-9a-f]{8}\.partial")
+_ID = re.compile(r"r[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is not as it was released. `path` is relative to the folder ("." is the folder itself)."""
+
+    path: str
+    what: str
+
+
+def partial_name(name: str) -> str:
+    """The name of the temporary folder for a release `name`; it tells whose process writes it."""
+    return f".{name}.updp-{os.getpid()}-{secrets.token_hex(4)}.partial"
+
+
+def sums_text(hashes: Mapping[str, str]) -> bytes:
+    """SHA256SUMS as `sha256sum -c` reads it: two spaces, sorted by path, one newline after each line."""
+    lines = (f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
+    return "".join(lines).encode("utf-8", "backslashreplace")
+
+
+def root_digest(sums: bytes) -> str:
+    """One digest for the whole release: the sha256 of SHA256SUMS."""
+    return hashlib.sha256(sums).hexdigest()
+
+
+def release_digest(out: Path) -> str:
+    """The root digest of a folder as it stands; raises OSError where SHA256SUMS is missing."""
+    return root_digest((Path(out) / "SHA256SUMS").read_bytes())
+
+
+def verify(out: Path, root: str | None = None, *, partial: bool = False) -> list[Problem]:
+    """Everything by which the folder `out` differs from a whole release; empty where it is one.
+
+    `root` is the digest that was printed and audited when the release was made: with it, a folder that somebody
+    rewrote consistently is found too. `partial` lets the writer check its own temporary folder.
+    """
+    out = Path(out)
+    if out.is_symlink() or not out.is_dir():
+        return [Problem(".", "is not a folder, or is a link; name the release folder itself")]
+    if not partial and PARTIAL.fullmatch(out.absolute().name):
+        return [Problem(".", "is the leftover of a release that was interrupted; release again")]
+    files, problems = _walk(out)
+    hashes = {}
+    for name in files:
+        try:
+            hashes[name] = _sha256(out / name)
+        except OSError:
+            problems.append(Problem(name, "cannot be read"))
+    stated = hashes.pop("SHA256SUMS", None)
+    if stated is None:
+        problems.append(Problem("SHA256SUMS", "is missing: the release is not whole"))
+        return problems
+    if root is not None and stated != root.strip().lower():
+        problems.append(Problem("SHA256SUMS", "does not have the root digest that was recorded for this release"))
+    problems += _compare_sums(out, hashes)
+    problems += _compare_manifest(out, hashes)
+    return sorted(set(problems), key=lambda problem: (problem.path, problem.what))
+
+
+def _walk(out: Path) -> tuple[list[str], list[Problem]]:
+    """Regular files, relative and with forward slashes, and everything that a release never holds. Follows no link."""
+    files: list[str] = []
+    problems: list[Problem] = []
+    for name in FOLDERS:
+        if not (out / name).is_dir():
+            problems.append(Problem(name, "is missing"))
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        with os.scandir(out / below) as entries:
+            for entry in entries:
+                name = f"{below}/{entry.name}" if below else entry.name
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if stat.S_ISLNK(mode):
+                    problems.append(Problem(name, "is a link; a release holds plain files only"))
+                elif stat.S_ISDIR(mode):
+                    if name in FOLDERS:
+                        pending.append(name)
+                    else:
+                        problems.append(Problem(name, "is a folder that was added"))
+                elif stat.S_ISREG(mode):
+                    files.append(name)
+                else:
+                    problems.append(Problem(name, "is not a plain file"))
+    return files, problems
+
+
+def _compare_sums(out: Path, hashes: Mapping[str, str]) -> list[Problem]:
+    sums = (out / "SHA256SUMS").read_bytes()
+    if sums == sums_text(hashes):
+        return []
+    problems = []
+    stated: dict[str, str] = {}
+    for line in sums.decode("utf-8", "replace").splitlines():
+        digest, _, name = line.partition("  ")
+        stated[name] = digest
+    for name in sorted(stated.keys() | hashes.keys()):
+        if name not in hashes:
+            problems.append(Problem(_printable(name), "is listed in SHA256SUMS and missing"))
+        elif name not in stated:
+            problems.append(Problem(_printable(name), "was added: SHA256SUMS does not list it"))
+        elif stated[name] != hashes[name]:
+            problems.append(Problem(name, "has changed: its SHA-256 is not the one in SHA256SUMS"))
+    return problems or [Problem("SHA256SUMS", "has changed: it is not in the form in which it was written")]
+
+
+def _compare_manifest(out: Path, hashes: Mapping[str, str]) -> list[Problem]:
+    """Whether manifest and files name each other, exactly; catches sums that were made anew for another content."""
+    problems = [Problem(name, "is missing") for name in FILES if name not in hashes]
+    if problems:
+        return problems
+    try:
+        description = json.loads((out / "release.json").read_bytes())
+        lines = [json.loads(line) for line in (out / "manifest.jsonl").read_bytes().splitlines()]
+        listed = dict.fromkeys(FILES, "")
+        for line in lines:
+            if not _ID.fullmatch(line["release_id"]):
+                raise ValueError
+            for key, folder in (("image", "images"), ("dicom", "dicom"), ("report", "reports")):
+                if line[key]["path"] != f"{folder}/{line['release_id']}{FOLDERS[folder]}":
+                    raise ValueError
+                listed[line[key]["path"]] = line[key]["sha256"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return [Problem("manifest.jsonl", "cannot be understood, or does not have the form of a release")]
+    if not isinstance(description, dict):
+        return [Problem("release.json", "does not have the form of a release")]
+    if description.get("format") != FORMAT:
+        problems.append(Problem("release.json", f"does not say that its format is {FORMAT}"))
+    if description.get("manifest_sha256") != hashes["manifest.jsonl"] or description.get("pairs") != len(lines):
+        problems.append(Problem("manifest.jsonl", "is not the manifest that release.json describes"))
+    for name in sorted(listed.keys() | hashes.keys()):
+        if name not in hashes:
+            problems.append(Problem(name, "is named in the manifest and missing"))
+        elif name not in listed:
+            problems.append(Problem(_printable(name), "was added: the manifest does not name it"))
+        elif listed[name] and listed[name] != hashes[name]:
+            problems.append(Problem(name, "has changed: its SHA-256 is not the one in the manifest"))
+    return problems
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _printable(name: str) -> str:
+    """A file name that somebody else chose, made safe for a terminal and cut to a length."""
+    return name.encode("ascii", "backslashreplace").decode()[:200] or "(no name)"
