@@ -1,4 +1,4 @@
-"""The release folder: written beside its place, checked, and renamed when whole.
+"""Writing a release folder: beside its place, checked, and renamed when whole.
 
 docs/release-format.md describes the files. What leaves is decided here by allow-lists: a pair is written anew from a
 `ReleasePair`, under ids that are fresh for this release and in an order that says nothing of the source.
@@ -8,33 +8,36 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import io
 import json
 import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from updp_core import __version__
 from updp_core.domain import Image8
 from updp_core.errors import ReleaseError
 from updp_core.lexicon import Lexicon
-from updp_core.release_text import publishable_settings, readme
-from updp_core.release_verify import FORMAT, PARTIAL, Problem, partial_name, root_digest, sums_text, verify
-
-__all__ = ["FORMAT", "Problem", "Refusal", "ReleasePair", "ReleaseRefused", "ReleaseResult", "verify", "write_release"]
+from updp_core.release.pair import (
+    Refusal,
+    ReleasePair,
+    ReleaseRefused,
+    derivation_of,
+    png_bytes,
+    public_decision,
+    residual_reasons,
+)
+from updp_core.release.text import publishable_settings, readme
+from updp_core.release.verifying import FORMAT, PARTIAL, partial_name, root_digest, sums_text, verify
 
 # What the caller may say about the whole release; anything else is refused, so that no name of a person or a place of
 # the source slips in by way of a new key.
 HEADER_KEYS = frozenset(
     {
-        "title",
         "preset",
         "method",
         "report_policy",
@@ -43,39 +46,8 @@ HEADER_KEYS = frozenset(
         "gates",
         "thresholds",
         "counts",
-        "notes",
     }
 )
-DECISION_KEYS = ("verdict", "role", "day", "overrides")
-
-
-@dataclass(frozen=True)
-class ReleasePair:
-    """One approved pair, as the Workbench hands it over. Never written as it stands.
-
-    `candidate` serves only to name a refused pair to the caller. `patient_key` and `study_key` are opaque group keys of
-    the workspace; the release gets fresh ids that keep the grouping and nothing else. `identifiers` (kind -> values,
-    as in SourceStudy.header) are searched for in report and prompt, and are not written. `evidence` and `decisions` are
-    cut down to what may leave; `gates` maps a gate's name to its state.
-    """
-
-    candidate: int | str
-    image: Image8
-    report: str
-    prompt: str
-    method: str
-    seed: int
-    lexicon_version: int
-    lexicon_digest: str
-    patient_key: str = field(repr=False)
-    study_key: str = field(repr=False)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    models: Mapping[str, str] = field(default_factory=dict)
-    evidence: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    gates: Mapping[str, str] = field(default_factory=dict)
-    decisions: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
-    out_of_domain: bool | None = None
-    identifiers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -86,27 +58,6 @@ class ReleaseResult:
     patients: int
     manifest_sha256: str
     root_digest: str
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A candidate that failed a residual check, and why. `reason` never quotes what was found."""
-
-    candidate: int | str
-    reason: str
-
-
-class ReleaseRefused(ReleaseError):
-    """Pairs failed the residual checks. Nothing was written. `refusals` lists every one of them."""
-
-    def __init__(self, refusals: Sequence[Refusal]) -> None:
-        self.refusals = tuple(refusals)
-        first = "; ".join(f"candidate {r.candidate}: {r.reason}" for r in self.refusals[:5])
-        more = f" (and {len(self.refusals) - 5} more)" if len(self.refusals) > 5 else ""
-        super().__init__(
-            f"Nothing was released: {len(self.refusals)} pair(s) failed the last check. {first}{more}. "
-            "Regenerate or reject them, then release again."
-        )
 
 
 def write_release(
@@ -136,7 +87,7 @@ def write_release(
 
         read_image_text = read_text
     out.parent.mkdir(parents=True, exist_ok=True)
-    clean_leftovers(out)
+    clean_leftovers(out.parent)
     temporary = out.parent / partial_name(out.name)
     temporary.mkdir(mode=0o700)
     _active.add(temporary)
@@ -163,14 +114,17 @@ def write_release(
 _active: set[Path] = set()
 
 
-def clean_leftovers(out: Path) -> list[str]:
-    """Remove the temporary folders that killed runs for the same `out` have left; returns their names."""
+def clean_leftovers(parent: Path) -> list[str]:
+    """Remove the temporary folders that killed runs have left in `parent`; returns their names.
+
+    Those of a process that is still alive stay, and so does everything whose name is not exactly of this form.
+    """
     import psutil
 
     removed = []
-    for path in out.parent.iterdir():
+    for path in parent.iterdir():
         match = PARTIAL.fullmatch(path.name)
-        if not match or match["name"] != out.name or path in _active or path.is_symlink() or not path.is_dir():
+        if not match or path in _active or path.is_symlink() or not path.is_dir():
             continue
         pid = int(match["pid"])
         if pid == os.getpid() or not psutil.pid_exists(pid):
@@ -192,7 +146,7 @@ class _Writer:
         self.patients: dict[str, str] = {}
         self.studies: dict[str, tuple[str, str]] = {}
         self.counts: dict[str, Counter[str]] = {
-            name: Counter() for name in ("method", "domain", "lexicon", "verdicts", "preset")
+            name: Counter() for name in ("method", "derivation", "domain", "lexicon", "verdicts", "preset")
         }
         self.gates: dict[str, Counter[str]] = {}
         for name in ("images", "dicom", "reports"):
@@ -203,18 +157,21 @@ class _Writer:
     def add(self, pair: ReleasePair) -> None:
         """Check one pair and, while none was refused, write it."""
         from updp_core.evidence.pair import publishable
-        from updp_core.release_dicom import dicom_bytes, new_uid
+        from updp_core.release.dicom import dicom_bytes, new_uid
 
         if reasons := residual_reasons(pair, self.lexicon, self.read_image_text):
             self.refusals += [Refusal(pair.candidate, reason) for reason in reasons]
         if self.refusals:
             return
+        how = pair.derivation or derivation_of(pair.method, pair.settings)
         release_id = f"r{secrets.token_hex(8)}"
         patient = self.patients.setdefault(pair.patient_key, f"p{secrets.token_hex(8)}")
         study, study_uid = self.studies.setdefault(
             f"{pair.patient_key}\0{pair.study_key}", (f"s{secrets.token_hex(8)}", new_uid())
         )
-        dicom = dicom_bytes(pair.image, patient=patient, study_uid=study_uid, version=__version__, today=self.today)
+        dicom = dicom_bytes(
+            pair.image, patient=patient, study_uid=study_uid, version=__version__, today=self.today, derivation=how
+        )
         line = {
             "release_id": release_id,
             "patient": patient,
@@ -222,7 +179,7 @@ class _Writer:
             "image": self._file(f"images/{release_id}.png", png_bytes(pair.image)),
             "dicom": self._file(f"dicom/{release_id}.dcm", dicom),
             "report": self._file(f"reports/{release_id}.txt", pair.report.encode()),
-            "synthetic": True,
+            "derivation": how,
             "out_of_domain": pair.out_of_domain,
             "prompt": pair.prompt if self.include_prompts else None,
             "method": pair.method,
@@ -233,15 +190,16 @@ class _Writer:
             "lexicon": {"version": pair.lexicon_version},
             "evidence": publishable(pair.evidence),
             "gates": dict(sorted(pair.gates.items())),
-            "decisions": [_public_decision(decision) for decision in pair.decisions],
+            "decisions": [public_decision(decision) for decision in pair.decisions],
         }
         text = json.dumps(line, sort_keys=True, ensure_ascii=True, allow_nan=False).encode() + b"\n"
         self.offsets.append((release_id, self.unsorted.tell(), len(text)))
         self.unsorted.write(text)
-        self._count(pair)
+        self._count(pair, how)
 
-    def _count(self, pair: ReleasePair) -> None:
+    def _count(self, pair: ReleasePair, how: str) -> None:
         self.counts["method"][pair.method] += 1
+        self.counts["derivation"][how] += 1
         self.counts["lexicon"][f"version {pair.lexicon_version}"] += 1
         self.counts["preset"][str(pair.settings.get("preset", "not stated"))] += 1
         domain = {True: "outside", False: "inside", None: "not measured"}[pair.out_of_domain]
@@ -306,45 +264,6 @@ class _Writer:
         noon = dt.datetime.combine(self.today, dt.time(12), dt.UTC).timestamp()
         for name in [*self.hashes, "SHA256SUMS"]:
             os.utime(self.folder / name, (noon, noon))
-
-
-def residual_reasons(pair: ReleasePair, lexicon: Lexicon, read_image_text: Callable[[Image8], list[str]]) -> list[str]:
-    """Why this pair must not leave, in words that quote nothing of it; empty where nothing was found."""
-    from updp_core.report import residual
-
-    reasons = []
-    if not pair.report.strip():
-        reasons.append("its filtered report is empty")
-    if spans := residual(pair.report, lexicon, pair.identifiers or None):
-        kinds = ", ".join(sorted({span.category for span in spans}))
-        reasons.append(f"its filtered report still holds {len(spans)} piece(s) of PHI ({kinds})")
-    if hits := lexicon.forbidden_in(pair.prompt):
-        kinds = ", ".join(sorted({hit.category for hit in hits}))
-        reasons.append(f"its prompt holds {len(hits)} forbidden term(s) ({kinds})")
-    if found := read_image_text(pair.image):
-        reasons.append(f"its synthetic image holds legible text in {len(found)} place(s)")
-    return reasons
-
-
-def png_bytes(image: Image8) -> bytes:
-    """An 8-bit grayscale PNG with the chunks IHDR, IDAT and IEND only: no text, no time, no profile."""
-    from PIL import Image
-
-    if image.dtype != np.uint8 or image.ndim != 2:
-        raise ReleaseError("A released image must be 8-bit grayscale (H, W). Generate this candidate again.")
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(out, format="PNG", optimize=False)
-    return out.getvalue()
-
-
-def _public_decision(decision: Mapping[str, Any]) -> dict[str, Any]:
-    """Verdict, role, day (never a time of day, a name or a comment), and which gates were overridden."""
-    kept = {key: decision[key] for key in DECISION_KEYS if decision.get(key) not in (None, "", [], ())}
-    if "day" in kept:
-        kept["day"] = str(kept["day"])[:10]
-    if "overrides" in kept:
-        kept["overrides"] = sorted(str(name) for name in kept["overrides"])
-    return kept
 
 
 def _checked_header(header: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,13 @@ def publishable_settings(value: Any) -> Any:
     return "local folder" if _PATH.search(str(value)) else str(value)
 
 
+_HOW = {
+    "text": "Synthetic: drawn by a diffusion model from a prompt of allowed words, without the source's pixels",
+    "image": "Synthetic, started from the noised source image, whose anatomy may remain",
+    "obfuscation": "Not synthetic: the source's own pixels, averaged in blocks and noised",
+}
+
+
 def readme(description: Mapping[str, Any]) -> str:
     """README.txt of a release, for people: what this is, how it was made and checked, what is weak, how to verify."""
     counts, gate_states = description["counts"], description["gate_states"]
@@ -31,15 +38,15 @@ def readme(description: Mapping[str, Any]) -> str:
     outside = counts["domain"].get("outside", 0)
     unmeasured = counts["domain"].get("not measured", 0)
     lines = [
-        "SYNTHETIC CHEST RADIOGRAPHS WITH DE-IDENTIFIED REPORTS",
-        "Not for diagnosis. No image here is an acquisition of a person.",
+        "DE-IDENTIFIED CHEST RADIOGRAPHS WITH REPORTS",
+        "Not for diagnosis. No image here is an acquisition as it was made.",
         "",
         f"Made by {description['software']} on {description['day']}; format {description['format']}.",
         f"Pairs: {description['pairs']}   patients: {description['patients']}   studies: {description['studies']}",
         "",
         "WHAT IS HERE",
-        "  images/    synthetic images, 8-bit grayscale PNG without metadata",
-        "  dicom/     the same images as DICOM Secondary Capture objects, marked synthetic in the header",
+        "  images/    the new images, 8-bit grayscale PNG without metadata",
+        "  dicom/     the same images as DICOM Secondary Capture objects; the header says how each was made",
         "  reports/   the source reports with identifiers removed",
         "  manifest.jsonl   one JSON object a pair: files with SHA-256, prompt, method, settings, evidence, gates,",
         "                   decisions without names; ids are fresh for this release",
@@ -50,8 +57,8 @@ def readme(description: Mapping[str, Any]) -> str:
         *_table(counts["method"], "method"),
         *_table(counts["preset"], "models"),
         *_table(counts["lexicon"], "lexicon"),
-        "  A prompt of allowed words only was fitted to the original image; the synthetic image was drawn from that",
-        "  prompt. People looked at original and synthetic image side by side and approved each pair:",
+        *(f"  {_HOW[name]} ({number} pairs)." for name, number in counts["derivation"].items()),
+        "  People looked at the original and the new image side by side and approved each pair:",
         *_table(counts["verdicts"], "verdict"),
         "",
         "GATES (pairs by state)",
@@ -63,7 +70,7 @@ def readme(description: Mapping[str, Any]) -> str:
         lines.append("  none was recorded")
     lines += [
         "  Checked again while writing, for every pair: identifiers in the report, forbidden words in the prompt,",
-        "  legible text in the synthetic image. A pair that fails is not written, and neither is the release.",
+        "  legible text in the image. A pair that fails is not written, and neither is the release.",
         "",
         "WHAT IS WEAK",
     ]
