@@ -10,7 +10,7 @@ from scipy.interpolate import PchipInterpolator
 from .lungs import APEX_Y, LungShape, vessels
 from .patient import Visit
 from .rays import Map, Rays, chord, polyline, smooth_noise, union
-from .skeleton import skeleton
+from .skeleton import Fracture, skeleton
 
 HEART_Z = 1.8
 
@@ -72,7 +72,8 @@ class Scene:
         patchy = 1 + 0.05 * smooth_noise(rng, size, 7)[0] + 0.035 * smooth_noise(rng, size, 42)[0]
         fine = smooth_noise(rng, size, 96)[0]
         self.density: dict[int, Map] = {
-            side: np.clip(a["lung_density"] * 5.0 * (patchy + 0.035 * fine), 0.05, 0.6).astype(np.float32) for side in (-1, 1)
+            side: np.clip(a["lung_density"] * 5.0 * (patchy + 0.035 * fine) * (1 + 0.018 * y), 0.05, 0.6).astype(np.float32)
+            for side in (-1, 1)
         }
         edema = visit.get("edema")
         calibre = 1.0 + (0.25 + 0.3 * edema.size if edema else 0.0)
@@ -81,7 +82,7 @@ class Scene:
         self.gas = airway(rays, a) + stomach(rays, a, self.shapes[1], seed)
         self.bone = np.zeros_like(rays.u)
         self.metal = np.zeros_like(rays.u)
-        self.fracture = None
+        self.fracture: Fracture | None = None
 
     def zone_y(self, side: int, fraction: float) -> float:
         """Height y at a fraction (0 apex, 1 floor) of one lung."""
@@ -89,11 +90,11 @@ class Scene:
 
     def attenuation(self) -> Map:
         """Line integral of the attenuation, in units of e-folds."""
-        bone = skeleton(self.rays, self.anatomy, self.visit.patient.tree_seed, self.visit.arms, self.fracture)
+        bone = skeleton(self.rays, self.anatomy, self.shapes, self.visit.patient.tree_seed, self.visit.arms, self.fracture)
         water = self.body + self.tissue - self.gas
         for side, lung in self.lung.items():
-            presence = lung / (lung + 1.2)
-            water = water - lung * (1 - self.density[side]) + self.vessels[side] * presence * 0.9
+            presence = lung / (lung + 1.0)
+            water = water - lung * (1 - self.density[side]) + self.vessels[side] * presence * 1.1
         return 0.165 * np.maximum(water, 0) + 0.52 * (bone + self.bone) + 6.0 * self.metal
 
 
@@ -110,10 +111,19 @@ def mediastinum(rays: Rays, a: Mapping[str, float], shapes: Mapping[int, LungSha
     cx, cy = left - reach, shapes[1].dome_y + 1.3 - height * 0.80
     u = ((x - cx) * np.cos(tilt) + (y - cy) * np.sin(tilt)) / long_axis
     v = (-(x - cx) * np.sin(tilt) + (y - cy) * np.cos(tilt)) / short_axis
-    depth = 0.38 * width + 1.6
+    depth = 0.48 * width + 1.9
     ventricle = chord((np.abs(u) ** 2.2 + np.abs(v) ** 2.2) ** 1.2, depth)
+    # The left border runs straight from the pulmonary trunk to the apex.
+    top = np.array([0.6, a["carina_y"] + 2.6])
+    apex = np.array([left - 0.24 * width, cy + 0.55 * height])
+    along = (apex - top) / np.linalg.norm(apex - top)
+    half = np.linalg.norm(apex - top) / 2 + 1.2
+    mid = (top + apex) / 2
+    u = ((x - mid[0]) * along[0] + (y - mid[1]) * along[1]) / half
+    v = (-(x - mid[0]) * along[1] + (y - mid[1]) * along[0]) / (0.25 * width)
+    slope = chord(np.abs(u) ** 2.4 + np.abs(v) ** 2.4, depth * 0.95)
     radius = 0.29 * width
-    atrium = chord(((x + right - radius) / radius) ** 2 + ((y - cy - 0.1) / (0.40 * width)) ** 2, depth * 0.85)
+    atrium = chord(((x + right - radius) / radius) ** 2 + ((y - cy + 0.4) / (0.46 * width)) ** 2, depth * 0.9)
     carina, svc = a["carina_y"], a["svc_offset"]
 
     def ball(px: float, py: float, rx: float, ry: float, dz: float) -> Map:
@@ -123,22 +133,22 @@ def mediastinum(rays: Rays, a: Mapping[str, float], shapes: Mapping[int, LungSha
     unfold = a["aortic_unfolding"]
     knob_y = carina - 1.5
     parts = [
-        ventricle, atrium,
-        ball(1.75 + 0.35 * unfold, knob_y, knob, knob * 1.05, 4.0),
-        ball(1.9, carina + 2.3, a["pulmonary_trunk"] + 0.3, 2.2, 4.0),
-        ball(2.2, carina + 4.8, 1.9 + 0.07 * width, 3.0, 4.5),
-        ball(-svc + 1.7 - 0.5 * unfold, carina + 1.5, 1.9, 5.6, 4.4),
-        ball(0.0, carina - 3.0, svc + 0.5, 9.5, 4.6),
-        ball(0.2, cy - 1.0, 3.0, 7.5, 6.0),
+        ventricle, slope, atrium,
+        ball(1.75 + 0.35 * unfold, knob_y, knob, knob * 1.05, 5.2),
+        ball(1.9, carina + 2.3, a["pulmonary_trunk"] + 0.3, 2.4, 5.6),
+        ball(2.2, carina + 4.8, 1.9 + 0.07 * width, 3.2, 6.4),
+        ball(-svc + 1.7 - 0.5 * unfold, carina + 1.5, 1.9, 5.8, 5.8),
+        ball(0.1, carina - 4.0, svc + 0.7, 12.5, 6.6),
+        ball(0.2, cy - 1.0, 3.2, 8.0, 7.0),
     ]  # fmt: skip
     # The descending aorta runs left of the spine down to the diaphragm.
     line = 1.0 + 0.55 * unfold + 0.5 * np.exp(-(((y + 1) / 5) ** 2)) * unfold
-    aorta = 1.6 * np.sqrt(np.maximum(1 - ((x - line) / 1.35) ** 2, 0)) / (1 + np.exp(-(y - knob_y) * 1.5))
+    aorta = 2.6 * np.sqrt(np.maximum(1 - ((x - line) / 1.35) ** 2, 0)) / (1 + np.exp(-(y - knob_y) * 1.5))
     parts.append(aorta.astype(np.float32))
     # Below the heart its shadow merges with the diaphragm (cardiophrenic fat).
     fat = ball(left * 0.72, shapes[1].dome_y + 0.8, 2.6, 1.7, 2.0) * 0.8
     parts.append(fat)
-    return union(*parts, power=5.0)
+    return union(*parts, power=3.5) * 0.95
 
 
 def trunk(rays: Rays, a: Mapping[str, float], arms: float) -> Map:
@@ -198,7 +208,7 @@ def airway(rays: Rays, a: Mapping[str, float]) -> Map:
     radius, carina = a["trachea_radius"], a["carina_y"]
     shift, half = a["trachea_shift"], np.radians(a["carina_angle"]) / 2
     wind = polyline(np.array([[0.0, -24, -1], [0.1 * shift, -16, 0], [shift, -9, -1.5], [shift, carina, -2.5]]), rays.pixel * 0.6)
-    total = rays.tube(*wind, radius) * 0.95
+    total = rays.tube(*wind, radius) * 1.3
     for side, length, angle, r in ((-1, 3.0, half * 0.8, 0.72), (1, 4.6, half * 1.25, 0.62)):
         end = np.array([shift + side * length * np.sin(angle), carina + length * np.cos(angle), -2.8])
         bronchus = polyline(np.array([[shift + side * 0.25, carina - 0.2, -2.5], end]), rays.pixel * 0.6)

@@ -38,12 +38,12 @@ def process(signal: Map, rays: Rays, visit: Visit) -> Map:
     sharp = signal - 0.22 * (local - local.mean()) + 0.45 * (signal - fine)
     margin = rays.size // 10
     inner = sharp[margin:-margin:3, margin:-margin:3]
-    low, high = np.percentile(inner, [4, 97])
+    low, high = np.percentile(inner, [5, 94])
     span = max(high - low, 0.3)
     value = (sharp - low) / span
-    value = 0.14 + 0.02 * np.log(visit.exposure) + 0.72 * value * visit.contrast + 0.04 * (1 - visit.contrast)
+    value = 0.25 + 0.02 * np.log(visit.exposure) + 0.60 * value * visit.contrast + 0.25 * (1 - visit.contrast)
     # Toe and shoulder of the display curve.
-    return (1 / (1 + np.exp(-(value - 0.5) * 4.6)) - 0.12) / 0.76
+    return (1 / (1 + np.exp(-(value - 0.5) * 4.2)) - 0.15) / 0.71
 
 
 @lru_cache(maxsize=256)

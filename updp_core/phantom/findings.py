@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .chest import Scene
 from .devices import DEVICES
-from .lungs import LUNG_Z
+from .lungs import APEX_Y, LUNG_Z
 from .patient import Finding
 from .rays import Map, chord, polyline, smooth_noise
 
@@ -84,15 +84,15 @@ def atelectasis(scene: Scene, f: Finding) -> None:
     """Plates of collapsed lung, as bands across the base or the middle; the lower dome rises (effective_anatomy)."""
     for side in sides(f):
         rng = np.random.default_rng([f.seed, side + 1])
-        for k in range(2 + int(f.size * 2.5)):
+        for k in range(1 + int(f.size * 2.6)):
             shape = scene.shapes[side]
-            y0 = shape.dome_y - 0.9 - 1.15 * k + rng.normal(0, 0.2) if f.zone == "lower" else scene.zone_y(side, 0.5) + 1.3 * k
+            y0 = shape.dome_y - 0.9 - 1.7 * k + rng.normal(0, 0.35) if f.zone == "lower" else scene.zone_y(side, 0.5) + 1.3 * k
             x0 = side * rng.uniform(4.8, 6.5)
             length = rng.uniform(3.5, 5.0) + 1.5 * f.size
-            tilt = rng.uniform(-0.25, 0.35)
+            tilt = rng.uniform(-0.7, 0.9)
             ends = np.array([[x0 - side * length * 0.35, y0, 0.0], [x0 + side * length * 0.3, y0 + tilt * 0.3, 0.5], [x0 + side * length * 0.65, y0 + tilt * 1.5, 0.0]])
             points, ds = polyline(ends, scene.rays.pixel * 0.6)
-            band = scene.rays.tube(points, ds, 0.26 + 0.14 * f.size) * (4.2 + 2.5 * f.size)
+            band = scene.rays.tube(points, ds, 0.26 + 0.14 * f.size) * (3.0 + 2.0 * f.size)
             scene.tissue += band * (scene.lung[side] > 0.5)
         base = logistic((scene.y - (scene.shapes[side].dome_y - 1.8)) * 1.2) if f.zone == "lower" else 0 * scene.y
         fill(scene, side, base * (0.12 + 0.15 * f.size))
@@ -105,9 +105,9 @@ def edema(scene: Scene, f: Finding) -> None:
         size = scene.rays.size
         x, y = scene.rays.plane(LUNG_Z)
         cx, cy = side * 5.2, scene.zone_y(side, 0.50)
-        distance = ((x - cx) / 5.6) ** 2 + ((y - cy) / 7.8) ** 2
-        cloud = np.clip(0.8 + 0.3 * smooth_noise(rng, size, 16)[0] + 0.22 * smooth_noise(rng, size, 40)[0], 0.1, 1.6)
-        share = np.exp(-(distance**1.1)) * cloud * (0.27 + 0.33 * f.size)
+        distance = ((x - cx) / 6.2) ** 2 + ((y - cy) / 8.6) ** 2
+        cloud = np.clip(0.8 + 0.16 * smooth_noise(rng, size, 16)[0] + 0.13 * smooth_noise(rng, size, 40)[0], 0.2, 1.4)
+        share = np.exp(-(distance**1.1)) * cloud * (0.26 + 0.30 * f.size)
         fill(scene, side, share)
         scene.vessels[side] = scene.rays.blur(scene.vessels[side], 0.10 + 0.1 * f.size) * 1.15
         shape = scene.shapes[side]
@@ -122,14 +122,16 @@ def pneumothorax(scene: Scene, f: Finding) -> None:
     """Air between chest wall and a retracted lung: a fine pleural line, no vessels beyond it."""
     for side in sides(f):
         rng = np.random.default_rng([f.seed, side + 1])
-        s, shape = scene.across[side], scene.shapes[side]
+        shape = scene.shapes[side]
         t = (scene.y - scene.zone_y(side, 0.0)) / shape.length
-        gap = 0.14 + 0.42 * f.size
-        top = 0.06 + 0.15 * f.size
-        outer = s - (1 - gap * (1.0 - 0.55 * np.clip(t, 0, 1)) * 1.15)
-        edge = np.maximum(outer * 5.0, (top - t) * 19.0 * (1 + 0.25 * s)) + 0.10 * smooth_noise(rng, scene.rays.size, 6)[0]
-        beyond = logistic(edge * 7)
-        line = np.exp(-((edge / 0.26) ** 2)) * (t < 0.97) * (scene.space[side] > 1.0)
+        # The retracted lung is the lung's own outline, lowered at the apex and drawn in towards the hilum.
+        gap = 0.10 + 0.34 * f.size
+        y = shape.floor - (shape.floor - scene.y) * (1 + 0.06 + 0.34 * f.size)
+        x = scene.x * (1 + gap * (1.15 - 0.75 * np.clip(t, 0, 1)))
+        edge = side * x - shape.lateral(y) + 0.12 * smooth_noise(rng, scene.rays.size, 7)[0]
+        edge = np.where(y < APEX_Y, np.maximum(edge, APEX_Y - y), edge)
+        beyond = logistic(edge * 5)
+        line = np.exp(-((edge / 0.16) ** 2)) * (scene.space[side] > 1.0)
         scene.vessels[side] = scene.vessels[side] * (1 - beyond)
         collapsed = 1.12 + 0.35 * f.size
         scene.density[side] = np.clip(scene.density[side] * collapsed * (1 - beyond) + 0.0 * beyond, 0, 0.9)
@@ -142,10 +144,10 @@ def nodule(scene: Scene, f: Finding) -> None:
     rng = np.random.default_rng(f.seed)
     centre = spot(scene, side, f.zone, rng, (-0.05, 0.5))
     x, y = scene.rays.plane(float(centre[2]))
-    r = 0.85 + 1.25 * f.size
+    r = 1.05 + 1.25 * f.size
     wobble = (0.10 + 0.12 * f.size) * smooth_noise(rng, scene.rays.size, 26)[0]
     distance = ((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / r**2
-    scene.tissue += 2.0 * chord(np.maximum(distance + wobble * np.sqrt(distance), 0), r) * 0.95 + 0.0
+    scene.tissue += 3.0 * chord(np.maximum(distance + wobble * np.sqrt(distance), 0), r)
     for angle in rng.uniform(0, 2 * np.pi, int(9 * f.size)):
         way = np.array([np.cos(angle), np.sin(angle), 0])
         spike = np.array([centre + way * r * 0.8, centre + way * r * rng.uniform(1.25, 1.6)])
@@ -261,13 +263,13 @@ def rib_fracture(scene: Scene, f: Finding) -> None:
     from .skeleton import rib_axis
 
     for index in range(first, first + count):
-        points, _, course = rib_axis(scene.anatomy, index, side, scene.visit.patient.tree_seed, 0.1)
+        points, _, course = rib_axis(scene.anatomy, scene.shapes[side], index, side, scene.visit.patient.tree_seed, 0.1)
         at = place - 0.015 * (index - first)
         near = points[np.abs(course - at).argmin()] + [0, 0.4 * step, 0]
         marks.append(near)
         x, y = scene.rays.plane(float(near[2]), soft=False)
         distance = ((x - near[0]) / 1.05) ** 2 + ((y - near[1]) / 1.0) ** 2
-        callus = chord(distance + 0.3 * smooth_noise(rng, scene.rays.size, 40)[0] * distance, 1.0)
+        callus = chord(distance * np.clip(1 + 0.3 * smooth_noise(rng, scene.rays.size, 40)[0], 0.4, 2), 1.0)
         scene.bone += (0.55 + 0.35 * f.size) * callus
         scene.tissue += 0.5 * callus
 

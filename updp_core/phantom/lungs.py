@@ -62,7 +62,7 @@ class LungShape:
         fall = np.clip((y - self.dome_y) / self.dome_height, 0, 1)
         offset = self.side * x - self.dome_x
         reach = np.where(offset > 0, self.width - self.dome_x + 0.4, self.dome_x + 2.5)
-        return self.depth_max * 1.06 * np.sqrt(np.maximum(1 - (1 - fall) ** 2 - (offset / reach) ** 2, 0))
+        return self.depth_max * 1.1 * np.sqrt(np.maximum(1 - (1 - fall) ** 2 - (offset / reach) ** 2, 0))
 
     def thickness(self, x: Map, y: Map, heart: Map, heart_z: float) -> tuple[Map, Map, Map]:
         """(whole, behind-the-dome-only cut, position across) in cm: lung crossed by each ray at (x, y).
@@ -94,7 +94,7 @@ class LungShape:
         """Height y of the dome at (x, z); the floor beyond its rim."""
         offset = self.side * x - self.dome_x
         reach = np.where(offset > 0, self.width - self.dome_x + 0.4, self.dome_x + 2.5)
-        square = (offset / reach) ** 2 + ((z - DOME_Z) / (self.depth_max * 1.06)) ** 2
+        square = (offset / reach) ** 2 + ((z - DOME_Z) / (self.depth_max * 1.1)) ** 2
         return self.dome_y + self.dome_height * (1 - np.sqrt(np.maximum(1 - square, 0)))
 
 
@@ -103,7 +103,7 @@ def leaf_points(shape: LungShape, count: int, rng: np.random.Generator) -> NDArr
     found: list[NDArray] = []
     total = 0
     while total < count:
-        s, t, d = rng.uniform(-0.95, 0.95, count * 3), rng.uniform(0.04, 1, count * 3), rng.uniform(-0.95, 0.95, count * 3)
+        s, t, d = rng.uniform(-0.95, 0.95, count * 3), rng.uniform(0.04, 1, count * 3), rng.uniform(-0.6, 0.6, count * 3)
         y = APEX_Y + t * shape.length
         volume = (shape.lateral(y) - shape.medial(y)) * shape.half_depth(y) * np.sqrt(1 - s**2)
         points = shape.place(s, t, d)[rng.uniform(0, 130, count * 3) < volume]
@@ -119,7 +119,7 @@ def vessel_tree(
     """Points (N, 3), the lengths they stand for (N,) and radii (N,) of a tree from `root` (3,) to `leaves` (2^k, 3).
 
     Each level halves the leaves of a branch along their longest extent and grows a branch part of the way to the
-    centroid of each half; the radius follows r ~ (leaves served)^(1/2.6), near Murray's law.
+    centroid of each half; the radius follows r ~ (leaves served)^(1/2.45), near Murray's law.
     """
     groups = leaves[None]
     start = root[None]
@@ -134,20 +134,22 @@ def vessel_tree(
         groups = np.take_along_axis(groups, order[..., None], 1).reshape(2 ** level, -1, 3)
         start, heading = np.repeat(start, 2, 0), np.repeat(heading, 2, 0)
         gap = groups.mean(1) - start
-        part = 1.0 if level == levels else 0.36 + 0.1 * rng.random((len(gap), 1))
+        part = 1.0 if level == levels else (0.52 if level < 3 else 0.40) + 0.1 * rng.random((len(gap), 1))
         end = start + gap * part
         span = np.linalg.norm(end - start, axis=1)
         if level < levels:
-            end = end + rng.normal(0, 0.09, end.shape) * span[:, None]
-        bend = start + heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-6) * 0.42 * span[:, None]
-        bend += rng.normal(0, 0.07, bend.shape) * span[:, None]
+            end = end + rng.normal(0, 0.07, end.shape) * span[:, None]
+        bend = start + heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-6) * 0.36 * span[:, None]
+        bend += rng.normal(0, 0.05, bend.shape) * span[:, None]
         count = max(int(span.mean() * 1.15 / step), 3)
         t = ((np.arange(count) + 0.5) / count)[None, :, None]
         curve = (1 - t) ** 2 * start[:, None] + 2 * t * (1 - t) * bend[:, None] + t**2 * end[:, None]
         served = groups.shape[1] / len(leaves)
-        calibre = radius * served ** (1 / 2.6) * np.exp(rng.normal(0, 0.18, len(span)))
+        calibre = radius * served ** (1 / 2.45) * np.exp(rng.normal(0, 0.18, len(span)))
         points.append(curve.reshape(-1, 3))
-        lengths.append(np.repeat(span * 1.03 / count, count))
+        # Daughters leave from inside the parent: only what emerges from it counts.
+        emerge = np.clip(0.45 + 3.0 * t[0, :, 0], 0, 1)
+        lengths.append((span[:, None] * 1.03 / count * emerge[None]).ravel())
         radii.append((calibre[:, None] * np.linspace(1.1, 0.85, count)[None]).ravel())
         heading = end - bend
         start = end
@@ -161,12 +163,12 @@ def vessels(rays: Rays, shapes: Mapping[int, LungShape], anatomy: Mapping[str, f
     for side, shape in shapes.items():
         rng = np.random.default_rng([tree_seed, side + 1])
         hilum_y = anatomy["hilum_y"] - 1.6 - (1.2 if side > 0 else 0.0)
-        artery_root = np.array([side * anatomy["hilum_x"] * 0.8, hilum_y - 0.4, 0.3])
-        vein_root = np.array([side * 2.8, hilum_y + 2.6, 0.0])
-        radius = 0.78 * anatomy["vessel_calibre"] * calibre
+        artery_root = np.array([side * (anatomy["hilum_x"] - 1.2), hilum_y - 0.4, 0.3])
+        vein_root = np.array([side * 2.4, hilum_y + 2.0, 0.0])
+        radius = 0.88 * anatomy["vessel_calibre"] * calibre
         parts = [
-            vessel_tree(artery_root, leaf_points(shape, 512, rng), radius, rng, step),
-            vessel_tree(vein_root, leaf_points(shape, 256, rng), radius * 0.78, rng, step),
+            vessel_tree(artery_root, leaf_points(shape, 1024, rng), radius, rng, step),
+            vessel_tree(vein_root, leaf_points(shape, 512, rng), radius * 0.78, rng, step),
         ]
         points, lengths, radii = (np.concatenate(p) for p in zip(*parts, strict=True))
         edges = np.array([0.0, 0.075, 0.1, 0.135, 0.18, 0.25, 0.36, 0.52, 5.0])
@@ -175,5 +177,5 @@ def vessels(rays: Rays, shapes: Mapping[int, LungShape], anatomy: Mapping[str, f
         for k in np.unique(place):
             chosen = place == k
             total += rays.tube(points[chosen], lengths[chosen], float(radii[chosen].mean()))
-        result[side] = total
+        result[side] = total / (1 + total / 3.5)
     return result

@@ -37,7 +37,7 @@ class Rays:
         self.v: Map = (-u * self._sin + v * self._cos).astype(np.float32)
         # Body and organs follow a smooth random displacement of the patient's own, so that no outline is a conic.
         rng = np.random.default_rng([visit.patient.tree_seed, 11])
-        bend = smooth_noise(rng, size, 5, 2) * 0.45 + smooth_noise(rng, size, 11, 2) * 0.16
+        bend = smooth_noise(rng, size, 5, 2) * 0.30 + smooth_noise(rng, size, 11, 2) * 0.09
         self.soft_u, self.soft_v = self.u + bend[0], self.v + bend[1]
 
     def magnification(self, z: NDArray[np.float32] | float) -> NDArray[np.float32] | float:

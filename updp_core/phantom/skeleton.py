@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from .lungs import APEX_Y, LungShape
 from .rays import Map, Rays, polyline, smooth_noise
 
-RIB_SPAN = (5.6, 8.9, 11.2, 12.6, 13.4, 13.9, 14.2, 14.3, 14.1, 13.4, 11.6, 8.6)  # half width of the cage, men
-RIB_DROP = (4.2, 6.4, 8.4, 9.9, 11.0, 11.8, 12.4, 12.6, 12.2, 11.2, 7.0, 4.0)  # from spine to front end
+SPAN = (0.86, 0.97, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.98, 0.9, 0.7)  # widest point, as a share of the lung's half width there
+RIB_DROP = (5.2, 8.4, 10.9, 12.8, 14.2, 15.2, 15.8, 15.8, 15.0, 13.4, 8.5, 4.5)  # from spine to front end
+Fracture = Callable[[int, int, NDArray, NDArray, NDArray], tuple[NDArray, NDArray]]
 RIB_END = (0.80, 0.84, 0.86, 0.86, 0.85, 0.84, 0.82, 0.77, 0.70, 0.62, 0.42, 0.30)  # fraction of the half turn
 
 
@@ -22,18 +23,20 @@ def spine_curve(anatomy: Mapping[str, float]) -> Callable[[NDArray], NDArray]:
     return lambda y: bend * np.sin(y / 7.0) + curve * np.exp(-(((y - centre) / 7.0) ** 2)) - 0.35 * curve
 
 
-def rib_axis(anatomy: Mapping[str, float], index: int, side: int, seed: int, step: float) -> tuple[NDArray, NDArray, NDArray]:
+def rib_axis(anatomy: Mapping[str, float], shape: LungShape, index: int, side: int, seed: int, step: float) -> tuple[NDArray, NDArray, NDArray]:
     """Axis points (N, 3), lengths (N,) and course (N,), 0 at the spine to 1 at the front end, of rib `index` (0-11)."""
     a = anatomy
     rng = np.random.default_rng([seed, 21, index, side + 1])
     uneven = a["rib_unevenness"]
     k = a["chest_half_width"] / 13.6
-    span = RIB_SPAN[index] * k * (1 + 0.03 * uneven * rng.normal()) + 0.35
     depth = (a["chest_depth"] + 0.3) * (0.58 + 0.42 * min(index / 4, 1.0))
     y0 = APEX_Y + 0.1 + index * a["vertebra_spacing"] + uneven * rng.normal()
     drop = RIB_DROP[index] * k * a["rib_slope"] * (1 + 0.35 * uneven * rng.normal()) * a.get("rib_lift", 1.0)
     end = RIB_END[index] * a["rib_reach"] / 0.83
     turn = np.linspace(0.04, end, 15) * np.pi
+    # At its widest a rib lies on the lung's outer wall.
+    widest = np.array(min(y0 + 0.5 * drop - 0.8 * a["rib_bow"], shape.floor))
+    span = (float(shape.lateral(widest)) + 0.25) * SPAN[index] * (1 + 0.05 * uneven * rng.normal())
     curve = spine_curve(a)
     x = side * (1.6 + (span - 1.6) * np.sin(np.minimum(turn, np.pi)) ** 0.72)
     x = np.where(turn > np.pi / 2, side * span * np.sin(turn) ** 0.62, x)
@@ -41,20 +44,20 @@ def rib_axis(anatomy: Mapping[str, float], index: int, side: int, seed: int, ste
     z = -depth * np.cos(turn) * (1.0 - 0.08 * np.sin(turn) ** 2) - 0.4
     course = (1 - np.cos(turn)) / 2
     rise = 0.9 * a["rib_bow"] * np.sin(np.clip(turn / 1.1, 0, np.pi)) * (0.5 if index == 0 else 1.0)
-    y = y0 + drop * course**1.15 - rise + uneven * 0.45 * np.interp(turn, [0, 1, 2, 3], rng.normal(size=4))
+    y = y0 + drop * course**1.05 - rise + uneven * 0.45 * np.interp(turn, [0, 1, 2, 3], rng.normal(size=4))
     # The last stretch turns up towards its cartilage, more so in the lower ribs.
-    y = y - np.clip(turn / np.pi - 0.62, 0, 1) ** 2 * (6 + 5 * index)
+    y = y - np.clip(turn / np.pi - 0.62, 0, 1) ** 2 * (6 + 4 * index)
     points, lengths = polyline(np.stack([x, y, z], 1), step)
     return points, lengths, np.linspace(0, 1, len(points))
 
 
-def ribs(rays: Rays, anatomy: Mapping[str, float], seed: int, fracture: Callable | None = None) -> Map:
+def ribs(rays: Rays, anatomy: Mapping[str, float], shapes: Mapping[int, LungShape], seed: int, fracture: Fracture | None = None) -> Map:
     """Mineral thickness of all ribs; `fracture(side, index, points, course)` may displace one."""
     a = anatomy
     points, lengths, course, level = [], [], [], []
     for side in (-1, 1):
         for index in range(12):
-            p, ds, c = rib_axis(a, index, side, seed, rays.pixel * 0.6)
+            p, ds, c = rib_axis(a, shapes[side], index, side, seed, rays.pixel * 0.6)
             weight = np.where(c < 0.62, 1.0, 1.0 - 0.42 * np.clip((c - 0.62) / 0.3, 0, 1)) * np.clip((1 - c) / 0.05, 0, 1)
             weight *= 0.8 if index > 9 else 1.0
             if fracture is not None:
@@ -65,10 +68,10 @@ def ribs(rays: Rays, anatomy: Mapping[str, float], seed: int, fracture: Callable
             level.append(np.full(len(c), index))
     p, ds, c, i = (np.concatenate(v) for v in (points, lengths, course, level))
     total = np.zeros_like(rays.u)
-    for low, high, scale, aspect in ((-0.1, 0.3, 1.0, 0.62), (0.3, 0.62, 0.96, 0.58), (0.62, 1.1, 1.12, 0.62)):
+    for low, high, scale, aspect in ((-0.1, 0.3, 1.0, 0.5), (0.3, 0.62, 0.96, 0.46), (0.62, 1.1, 1.12, 0.5)):
         chosen = (c >= low) & (c < high)
         radius = a["rib_width"] * scale
-        total += rays.tube(p[chosen], ds[chosen], radius, aspect, radius - a["rib_cortex"] * 1.25, 0.2)
+        total += rays.tube(p[chosen], ds[chosen], radius, aspect, radius - a["rib_cortex"], 0.33)
     return total
 
 
@@ -120,7 +123,7 @@ def shoulders(rays: Rays, anatomy: Mapping[str, float], arms: float, view: str) 
             (medial, 0.16, 0.0), (lateral, 0.34, 0.24), (top, 0.13, 0.0), (ridge, 0.5, 0.4), (coracoid, 0.5, 0.4), (socket, 0.45, 0.36),
         ):  # fmt: skip
             points, ds = polyline(place(line), rays.pixel * 0.6)
-            total += rays.tube(points, ds * 0.6, radius, 1.0, core, 0.25)
+            total += rays.tube(points, ds * 0.5, radius, 1.0, core, 0.3)
         head = place([(6.6, -5.2, -3.5)])[0]
         x, y = rays.plane(-3.5, soft=False)
         square = ((x - head[0]) ** 2 + (y - head[1]) ** 2) / 2.35**2
@@ -149,12 +152,12 @@ def spine(rays: Rays, anatomy: Mapping[str, float], seed: int) -> Map:
     width = a["vertebra_width"] * (0.86 + 0.018 * np.clip(level, -3, 16))
     offset = (x - curve(y)) / width
     phase = level - np.floor(level)
-    body = np.clip(1 - np.abs(offset) ** 6, 0, 1) ** 0.25 * 2.3
+    body = np.clip(1 - np.abs(offset) ** 4, 0, 1) ** 0.5 * 2.3
     disc_gap = 1 / (1 + np.exp((np.abs(phase - 0.5) - 0.385) * 55))
     plate = np.exp(-(((np.abs(phase - 0.5) - 0.37) / 0.035) ** 2))
     cortex = np.exp(-(((np.abs(offset) - 0.93) / 0.07) ** 2))
     cervical = 1 / (1 + np.exp(-(y + 21) * 1.5))
-    mineral = body * (0.20 + 0.10 * disc_gap + 0.045 * plate) + 0.09 * cortex * disc_gap
+    mineral = body * (0.075 + 0.05 * disc_gap + 0.035 * plate) + 0.05 * cortex * disc_gap
     pedicle = ((np.abs(offset) - 0.62) / 0.2) ** 2 + ((phase - 0.36) / 0.16) ** 2
     mineral = mineral + 0.15 * np.exp(-((np.sqrt(pedicle) - 1) ** 2) * 5) + 0.05 * np.exp(-pedicle)
     process = (offset / 0.17) ** 2 + ((phase - 0.78) / 0.2) ** 2
@@ -191,11 +194,12 @@ def trabeculae(rays: Rays, seed: int) -> Map:
     return np.clip(1 + noise, 0.6, 1.5).astype(np.float32)
 
 
-def skeleton(rays: Rays, anatomy: Mapping[str, float], seed: int, arms: float, fracture: Callable | None = None) -> Map:
+def skeleton(
+    rays: Rays, anatomy: Mapping[str, float], shapes: Mapping[int, LungShape], seed: int, arms: float, fracture: Fracture | None = None
+) -> Map:
     """All bones: mineral thickness in cm, patchy and scaled by the patient's bone density."""
-    total = ribs(rays, anatomy, seed, fracture) + clavicles(rays, anatomy, 2.2 * arms - 0.6)
+    total = ribs(rays, anatomy, shapes, seed, fracture) + clavicles(rays, anatomy, 2.2 * arms - 0.6)
     total += shoulders(rays, anatomy, arms, rays.view) + spine(rays, anatomy, seed) + sternum(rays, anatomy)
     return total * trabeculae(rays, seed) * np.float32(anatomy["bone_density"])
 
 
-__all__ = ["LungShape", "rib_axis", "ribs", "skeleton", "spine_curve"]
