@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-_WORD_TEXT = """no normal clear small large mild moderate severe right left bilateral upper lower lobe lung lungs heart
-size is are the of with and in a there pleural effusion consolidation atelectasis edema pneumothorax nodule opacity
-cardiomegaly emphysema fibrosis scoliosis fracture rib ribs hilar mediastinal contours silhouette enlarged unchanged seen
-chest radiograph pacemaker catheter tube wires sternotomy granuloma calcified aorta spine diaphragm costophrenic angle
-blunting interstitial markings vascular congestion apical basilar acute process disease old male female mr mrs dr john
-smith mary may date hospital street monday january 12 2019 patient year gray long hill"""
+_WORD_TEXT = """
+no normal clear small large mild moderate severe right left bilateral upper lower lobe lung lungs heart size is are
+the of with and in a there pleural effusion consolidation atelectasis edema pneumothorax nodule opacity
+cardiomegaly emphysema fibrosis scoliosis fracture rib ribs hilar mediastinal contours silhouette enlarged seen
+unchanged chest radiograph pacemaker catheter tube wires sternotomy granuloma calcified aorta spine diaphragm
+costophrenic angle blunting interstitial markings vascular congestion apical basilar acute process disease old male
+female mr mrs dr john smith mary may date hospital street monday january 12 2019 patient year gray long hill
+"""
 WORDS: tuple[str, ...] = tuple(_WORD_TEXT.split())
 PIECES: tuple[str, ...] = (
     "jo",

@@ -92,7 +92,12 @@ class Token:
 
 @dataclass(frozen=True)
 class Prompt:
-    """An optimised prompt: `text` is what the generator reads, decoded from `tokens`."""
+    """An optimised prompt: `text` is what the generator reads, decoded from `tokens`.
+
+    Alignments are cosines with the image: of the initial tokens (`before`), of these under the constraint alone
+    (`constrained`), of the best soft embeddings (`soft`), and of the prompt (`after`). `init` is "random" where the
+    report gave no words to start from. `unread` is what the generator's token limit cuts off.
+    """
 
     text: str
     tokens: tuple[Token, ...]
@@ -101,6 +106,8 @@ class Prompt:
     alignment_soft: float
     trace: tuple[float, ...]
     unread: str = ""
+    alignment_constrained: float = 0.0
+    init: Literal["report", "random"] = "report"
 
 
 @dataclass(frozen=True)
