@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TextTower = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Encoder:
     """E_I and E_T of one contrastive model. Features are l2-normalised, so that dot products are cosines.
 
