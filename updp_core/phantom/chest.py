@@ -10,7 +10,7 @@ from scipy.interpolate import PchipInterpolator
 from .lungs import APEX_Y, LungShape, vessels
 from .patient import Visit
 from .rays import Map, Rays, chord, polyline, smooth_noise, union
-from .skeleton import Fracture, skeleton
+from .skeleton import Fracture, skeleton, spine_curve
 
 HEART_Z = 1.8
 
@@ -26,7 +26,7 @@ def effective_anatomy(visit: Visit) -> dict[str, float]:
         a["heart_ratio"] = 0.555 + 0.125 * f.size
         a["heart_roundness"] += 0.05
     if f := visit.get("emphysema"):
-        a["lung_height"] += 1.0 + 1.4 * f.size
+        a["lung_height"] += 0.5 + 0.8 * f.size
         a["dome_height"] *= 0.62 - 0.3 * f.size
         a["lung_density"] *= 0.78 - 0.3 * f.size
         a["chest_depth"] *= 1.08
@@ -37,7 +37,7 @@ def effective_anatomy(visit: Visit) -> dict[str, float]:
         a["lung_height"] -= 0.6 + 0.9 * f.size
     if f := visit.get("scoliosis"):
         rng = np.random.default_rng(f.seed)
-        a["scoliosis"] = (-1 if f.side == "right" else 1) * (1.7 + 2.0 * f.size)
+        a["scoliosis"] = (-1 if f.side == "right" else 1) * (2.3 + 2.2 * f.size)
         a["scoliosis_y"] = float(rng.uniform(-2, 4))
     if f := visit.get("atelectasis"):
         raised = 0.7 + 1.3 * f.size
@@ -61,18 +61,20 @@ class Scene:
         self.heart = mediastinum(rays, a, self.shapes)
         self.body = trunk(rays, a, visit.arms)
         x, y = rays.plane(0.0)
-        hx, hy = rays.plane(HEART_Z)
         self.x, self.y = x, y
+        sway = (0.3 * spine_curve(a)(y)).astype(np.float32)  # a curved spine draws the chest along
         self.lung: dict[int, Map] = {}
         self.space: dict[int, Map] = {}
         self.across: dict[int, Map] = {}
         for side, shape in self.shapes.items():
-            self.lung[side], self.space[side], self.across[side] = shape.thickness(x, y, self.heart, HEART_Z)
+            self.lung[side], self.space[side], self.across[side] = shape.thickness(x - sway, y, self.heart, HEART_Z)
         rng = np.random.default_rng([seed, 51])
         patchy = 1 + 0.05 * smooth_noise(rng, size, 7)[0] + 0.035 * smooth_noise(rng, size, 42)[0]
         fine = smooth_noise(rng, size, 96)[0]
         self.density: dict[int, Map] = {
-            side: np.clip(a["lung_density"] * 5.0 * (patchy + 0.035 * fine) * (1 + 0.018 * y), 0.05, 0.6).astype(np.float32)
+            side: np.clip(a["lung_density"] * 5.0 * (patchy + 0.035 * fine) * (1 + 0.018 * y), 0.05, 0.6).astype(
+                np.float32
+            )
             for side in (-1, 1)
         }
         edema = visit.get("edema")
@@ -90,17 +92,20 @@ class Scene:
 
     def attenuation(self) -> Map:
         """Line integral of the attenuation, in units of e-folds."""
-        bone = skeleton(self.rays, self.anatomy, self.shapes, self.visit.patient.tree_seed, self.visit.arms, self.fracture)
+        bone = skeleton(
+            self.rays, self.anatomy, self.shapes, self.visit.patient.tree_seed, self.visit.arms, self.fracture
+        )
         water = self.body + self.tissue - self.gas
         for side, lung in self.lung.items():
-            presence = lung / (lung + 1.0)
-            water = water - lung * (1 - self.density[side]) + self.vessels[side] * presence * 1.1
+            presence = lung / (lung + 4.0)
+            water = water - lung * (1 - self.density[side]) + self.vessels[side] * presence * 2.1
         return 0.165 * np.maximum(water, 0) + 0.52 * (bone + self.bone) + 6.0 * self.metal
 
 
 def mediastinum(rays: Rays, a: Mapping[str, float], shapes: Mapping[int, LungShape]) -> Map:
     """Half chord (cm) of heart, great vessels and mediastinal fat, around depth HEART_Z."""
     x, y = rays.plane(HEART_Z)
+    x = x - 0.5 * spine_curve(a)(y).astype(np.float32)
     width = 2 * a["heart_ratio"] * a["chest_half_width"] / 1.02
     shift = a["heart_shift"]
     left, right = 0.64 * width + shift, 0.36 * width - shift
@@ -161,7 +166,17 @@ def trunk(rays: Rays, a: Mapping[str, float], arms: float) -> Map:
     side_wall = chest + 1.4 + fat
     outline = PchipInterpolator(
         [-30, -13, -10, -6.5, -4, 0, 8, 14, 30],
-        [shoulder + 1, shoulder + 0.8, shoulder + 0.6, side_wall + 2.0, side_wall + 0.8, side_wall + 0.1, side_wall - 0.1, side_wall - 0.6, side_wall - 0.2],
+        [
+            shoulder + 1,
+            shoulder + 0.8,
+            shoulder + 0.6,
+            side_wall + 2.0,
+            side_wall + 0.8,
+            side_wall + 0.1,
+            side_wall - 0.1,
+            side_wall - 0.6,
+            side_wall - 0.2,
+        ],
     )
     grid = np.linspace(-30, 30, 601)
     half_width = np.interp(y, grid, outline(grid)).astype(np.float32)
@@ -170,8 +185,12 @@ def trunk(rays: Rays, a: Mapping[str, float], arms: float) -> Map:
         [-24, -21 - slope, -17.6 - slope, -15.6 - 0.5 * slope, -14.4, -13.2, -10.0],
     )
     grid = np.linspace(0, 30, 301)
-    ceiling = np.interp(ax, grid, np.where(grid > shoulder + 2, -10.0, top(np.minimum(grid, shoulder + 2)))).astype(np.float32)
-    depth = np.interp(y, [-16, -12, -6, 2, 9, 14, 25], np.array([5.6, 6.6, 8.2, 9.2, 9.8, 10.0, 10.0]) + 0.55 * (fat - 2)).astype(np.float32)
+    ceiling = np.interp(ax, grid, np.where(grid > shoulder + 2, -10.0, top(np.minimum(grid, shoulder + 2)))).astype(
+        np.float32
+    )
+    depth = np.interp(
+        y, [-16, -12, -6, 2, 9, 14, 25], np.array([5.6, 6.6, 8.2, 9.2, 9.8, 10.0, 10.0]) + 0.55 * (fat - 2)
+    ).astype(np.float32)
     drop = np.clip((y - ceiling) / 5.0, 0, 1)
     rounded = np.sqrt(1 - (1 - drop) ** 2)
     block = depth * np.maximum(1 - (ax / half_width) ** 2.6, 0) ** (1 / 2.2) * rounded
@@ -187,7 +206,12 @@ def trunk(rays: Rays, a: Mapping[str, float], arms: float) -> Map:
         # The front axillary fold: the pectoral muscle's lower edge runs from the armpit inwards.
         fx, fy = side * x - (side_wall - 1.5), y + 3.0
         edge = fy + 0.55 * (fx + 2) + 0.05 * fx**2
-        body += 1.1 / (1 + np.exp(np.clip(edge * 1.6, -40, 40))) / (1 + np.exp(-(fx + 7) * 0.8)) * np.clip(drop * 2 - 1, 0, 1)
+        body += (
+            1.1
+            / (1 + np.exp(np.clip(edge * 1.6, -40, 40)))
+            / (1 + np.exp(-(fx + 7) * 0.8))
+            * np.clip(drop * 2 - 1, 0, 1)
+        )
     return body.astype(np.float32)
 
 
@@ -207,7 +231,9 @@ def airway(rays: Rays, a: Mapping[str, float]) -> Map:
     """Air (cm) in the trachea and main bronchi."""
     radius, carina = a["trachea_radius"], a["carina_y"]
     shift, half = a["trachea_shift"], np.radians(a["carina_angle"]) / 2
-    wind = polyline(np.array([[0.0, -24, -1], [0.1 * shift, -16, 0], [shift, -9, -1.5], [shift, carina, -2.5]]), rays.pixel * 0.6)
+    wind = polyline(
+        np.array([[0.0, -24, -1], [0.1 * shift, -16, 0], [shift, -9, -1.5], [shift, carina, -2.5]]), rays.pixel * 0.6
+    )
     total = rays.tube(*wind, radius) * 1.3
     for side, length, angle, r in ((-1, 3.0, half * 0.8, 0.72), (1, 4.6, half * 1.25, 0.62)):
         end = np.array([shift + side * length * np.sin(angle), carina + length * np.cos(angle), -2.8])

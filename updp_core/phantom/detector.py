@@ -21,7 +21,7 @@ def expose(attenuation: Map, rays: Rays, visit: Visit) -> Map:
     wide = rays.blur(clipped, 4.2)
     scatter = visit.scatter * 0.30 * wide + visit.scatter * 0.0035
     signal = primary + scatter
-    signal = rays.blur(signal, 0.055 + 0.02 * visit.noise)
+    signal = rays.blur(signal, 0.035 + 0.015 * visit.noise)
     # A pixel gathers quanta from its whole area: fewer pixels, less noise.
     quanta = 2.2e5 * visit.exposure * rays.pixel**2 / (visit.noise**2 * 0.16**2)
     signal = signal * (1 + rng.standard_normal(signal.shape, dtype=np.float32) / np.sqrt(quanta * signal))
@@ -56,7 +56,9 @@ def glyphs(text: str, height: int) -> NDArray[np.float32]:
     return np.asarray(image, np.float32) / 255
 
 
-def stamp(image: Map, text: str, x: float, y: float, height: int, level: float = 1.0, turn: float = 0.0) -> tuple[int, int, int, int]:
+def stamp(
+    image: Map, text: str, x: float, y: float, height: int, level: float = 1.0, turn: float = 0.0
+) -> tuple[int, int, int, int]:
     """Draw `text` into `image` (0..1) with its centre at the fractions (x, y); returns its box in pixels."""
     mask = glyphs(text, height)
     h, w = mask.shape
@@ -75,8 +77,8 @@ def stamp(image: Map, text: str, x: float, y: float, height: int, level: float =
     return x0, y0, x0 + mask.shape[1], y0 + mask.shape[0]
 
 
-def finish(image: Map, rays: Rays, visit: Visit) -> Map:
-    """Collimator borders and the side marker, on display values 0..1."""
+def finish(image: Map, rays: Rays, visit: Visit, annotate: bool = True) -> Map:
+    """Collimator borders and, with `annotate`, the side marker and view label, on display values 0..1."""
     n = rays.size
     rng = np.random.default_rng([visit.patient.seed, visit.seed, 82])
     edges = [round(c / rays.pixel) for c in visit.collimation]
@@ -87,9 +89,18 @@ def finish(image: Map, rays: Rays, visit: Visit) -> Map:
         shade = cv2.GaussianBlur(shade, (0, 0), 0.9 * n / 256)
         image = image * shade + 0.012 * (1 - shade)
     image = np.clip(image, 0, 1)
+    if not annotate:
+        return image
     x = 0.93 - 0.05 * rng.random() if visit.marker == "L" else 0.07 + 0.05 * rng.random()
     height = round(n * (0.038 + 0.014 * rng.random()))
     stamp(image, visit.marker, x, 0.07 + 0.2 * rng.random(), height, 0.93, float(rng.normal(0, 7)))
     if visit.view == "AP" and rng.random() < 0.6:
-        stamp(image, str(rng.choice(["AP", "PORTABLE", "AP PORTABLE", "SUPINE", "AP ERECT"])), x, 0.035, round(n * 0.024), 0.93)
+        stamp(
+            image,
+            str(rng.choice(["AP", "PORTABLE", "AP PORTABLE", "SUPINE", "AP ERECT"])),
+            x,
+            0.035,
+            round(n * 0.024),
+            0.93,
+        )
     return image

@@ -30,13 +30,26 @@ def pacemaker(scene: Scene, f: Finding) -> None:
     shell = np.abs(u / wide) ** 3 + np.abs(v / high) ** 3
     can = np.clip((1 - shell) * 6, 0, 1)
     inner = np.clip((1 - (np.abs(u / (0.72 * wide)) ** 4 + np.abs((v - 0.25) / (0.55 * high)) ** 4)) * 6, 0, 1)
-    scene.metal += (0.22 * can + 0.25 * inner * (1 + 0.25 * smooth_noise(rng, scene.rays.size, 60)[0])).astype(np.float32)
+    scene.metal += (0.22 * can + 0.25 * inner * (1 + 0.25 * smooth_noise(rng, scene.rays.size, 60)[0])).astype(
+        np.float32
+    )
     width = 2 * a["heart_ratio"] * a["chest_half_width"]
     floor = scene.shapes[1].dome_y
     port = (gx - side * 0.6, gy - high * 0.8, 8.0)
-    vein = [port, (gx - side * 2.2, gy - 3.2, 6.5), (side * 4.4, -9.6, 5.0), (0.2 * side - 0.6, -8.2, 3.5), (-a["svc_offset"] + 0.7, -5.0, 2.5)]
+    vein = [
+        port,
+        (gx - side * 2.2, gy - 3.2, 6.5),
+        (side * 4.4, -9.6, 5.0),
+        (0.2 * side - 0.6, -8.2, 3.5),
+        (-a["svc_offset"] + 0.7, -5.0, 2.5),
+    ]
     atrial = [(-a["svc_offset"] + 0.3, 0.5, 2.5), (-0.22 * width, 4.2, 3.5), (-0.2 * width - 0.5, 2.6, 5.0)]
-    ventricular = [(-a["svc_offset"] + 0.2, 1.5, 2.0), (-0.10 * width, floor - 2.0, 3.0), (0.18 * width, floor - 0.6, 4.5), (0.42 * width, floor - 1.6, 5.5)]
+    ventricular = [
+        (-a["svc_offset"] + 0.2, 1.5, 2.0),
+        (-0.10 * width, floor - 2.0, 3.0),
+        (0.18 * width, floor - 0.6, 4.5),
+        (0.42 * width, floor - 1.6, 5.5),
+    ]
     leads = [ventricular] + ([atrial] if f.size > 0.3 else [])
     for k, lead in enumerate(leads):
         shifted = [(px + 0.22 * k, py + 0.15 * k, pz) for px, py, pz in vein]
@@ -51,9 +64,21 @@ def central_line(scene: Scene, f: Finding) -> None:
     svc = -scene.anatomy["svc_offset"] + 0.75
     tip = (svc, rng.uniform(-2.0, 0.6), 1.5)
     if rng.random() < 0.6:
-        path = [(side * 5.2, -17.5, 2.0), (side * 4.3, -14.0, 2.5), (side * 3.2, -10.5, 3.0), (svc + 0.5 * (side > 0) * 1.0, -7.0, 2.5), tip]
+        path = [
+            (side * 5.2, -17.5, 2.0),
+            (side * 4.3, -14.0, 2.5),
+            (side * 3.2, -10.5, 3.0),
+            (svc + 0.5 * (side > 0) * 1.0, -7.0, 2.5),
+            tip,
+        ]
     else:
-        path = [(side * 12.5, -9.3, 6.0), (side * 8.5, -10.9, 5.0), (side * 4.5, -10.2, 4.0), (svc + (0.8 if side > 0 else 0.0), -7.6, 3.0), tip]
+        path = [
+            (side * 12.5, -9.3, 6.0),
+            (side * 8.5, -10.9, 5.0),
+            (side * 4.5, -10.2, 4.0),
+            (svc + (0.8 if side > 0 else 0.0), -7.6, 3.0),
+            tip,
+        ]
     _wire(scene, path, 0.13, 0.55)
     hub = np.array(path[0])
     _wire(scene, [tuple(hub), tuple(hub + [side * 1.2, -0.9, 0.0])], 0.24, 0.3)

@@ -33,7 +33,9 @@ def fill(scene: Scene, side: int, share: Map) -> None:
     scene.lung[side] = scene.lung[side] * (1 - share)
 
 
-def spot(scene: Scene, side: int, zone: str, rng: np.random.Generator, across: tuple[float, float]) -> NDArray[np.float64]:
+def spot(
+    scene: Scene, side: int, zone: str, rng: np.random.Generator, across: tuple[float, float]
+) -> NDArray[np.float64]:
     """A point (3,) inside the lung's zone, within the given range from mediastinum (-1) to wall (+1)."""
     low, high = ZONE_SPAN.get(zone, (0.3, 0.7))
     s, t, d = rng.uniform(*across), rng.uniform(low, high), rng.uniform(-0.4, 0.5)
@@ -69,14 +71,16 @@ def consolidation(scene: Scene, f: Finding) -> None:
         rng = np.random.default_rng([f.seed, side + 1])
         centre = spot(scene, side, f.zone, rng, (-0.15, 0.35))
         r = 2.4 + 2.6 * f.size
-        share = blob(scene, centre, (r * rng.uniform(0.95, 1.2), r * rng.uniform(0.8, 1.0)), rng, 0.28)
-        mottle = np.clip(0.86 + 0.16 * smooth_noise(rng, scene.rays.size, 36)[0], 0.45, 1.1)
-        share = share * mottle * (0.5 + 0.35 * f.size)
-        for _ in range(4):
+        share = blob(scene, centre, (r * rng.uniform(0.95, 1.2), r * rng.uniform(0.8, 1.0)), rng, 0.34)
+        mottle = np.clip(0.9 + 0.07 * smooth_noise(rng, scene.rays.size, 34)[0], 0.6, 1.1)
+        share = share * mottle * (0.46 + 0.36 * f.size)
+        for _ in range(3):
             root = np.array([side * 4.0, centre[1] - 1.5, centre[2]])
             goal = centre + rng.normal(0, 0.4 * r, 3)
-            air = scene.rays.tube(*polyline(np.array([root, (root + goal) / 2 + rng.normal(0, 0.5, 3), goal]), 0.1), 0.17)
-            share = share * (1 - 0.5 * np.clip(air * 3, 0, 1))
+            air = scene.rays.tube(
+                *polyline(np.array([root, (root + goal) / 2 + rng.normal(0, 0.5, 3), goal]), 0.1), 0.17
+            )
+            share = share * (1 - 0.2 * np.clip(air * 2.5, 0, 1))
         fill(scene, side, share)
 
 
@@ -86,14 +90,25 @@ def atelectasis(scene: Scene, f: Finding) -> None:
         rng = np.random.default_rng([f.seed, side + 1])
         for k in range(1 + int(f.size * 2.6)):
             shape = scene.shapes[side]
-            y0 = shape.dome_y - 0.9 - 1.7 * k + rng.normal(0, 0.35) if f.zone == "lower" else scene.zone_y(side, 0.5) + 1.3 * k
-            x0 = side * rng.uniform(4.8, 6.5)
+            y0 = (
+                shape.dome_y - 0.9 - 1.7 * k + rng.normal(0, 0.35)
+                if f.zone == "lower"
+                else scene.zone_y(side, 0.5) + 1.3 * k
+            )
+            x0 = side * rng.uniform(5.6, 7.6)
             length = rng.uniform(3.5, 5.0) + 1.5 * f.size
-            tilt = rng.uniform(-0.7, 0.9)
-            ends = np.array([[x0 - side * length * 0.35, y0, 0.0], [x0 + side * length * 0.3, y0 + tilt * 0.3, 0.5], [x0 + side * length * 0.65, y0 + tilt * 1.5, 0.0]])
+            tilt = rng.uniform(-1.0, 1.2)
+            ends = np.array(
+                [
+                    [x0 - side * length * 0.35, y0, 0.0],
+                    [x0 + side * length * 0.3, y0 + tilt * 0.3, 0.5],
+                    [x0 + side * length * 0.65, y0 + tilt * 1.5, 0.0],
+                ]
+            )
             points, ds = polyline(ends, scene.rays.pixel * 0.6)
-            band = scene.rays.tube(points, ds, 0.26 + 0.14 * f.size) * (3.0 + 2.0 * f.size)
-            scene.tissue += band * (scene.lung[side] > 0.5)
+            taper = np.sin(np.linspace(0.15, 3.0, len(ds))) ** 0.7
+            band = scene.rays.tube(points, ds * taper, 0.22 + 0.16 * f.size) * (4.6 + 2.4 * f.size)
+            scene.tissue += scene.rays.blur(band, 0.08) * np.clip(scene.lung[side] / 7, 0, 1)
         base = logistic((scene.y - (scene.shapes[side].dome_y - 1.8)) * 1.2) if f.zone == "lower" else 0 * scene.y
         fill(scene, side, base * (0.12 + 0.15 * f.size))
 
@@ -142,7 +157,7 @@ def nodule(scene: Scene, f: Finding) -> None:
     """A round opacity; a large one is lobulated and spiculated."""
     side = sides(f)[0]
     rng = np.random.default_rng(f.seed)
-    centre = spot(scene, side, f.zone, rng, (-0.05, 0.5))
+    centre = spot(scene, side, f.zone, rng, (0.1, 0.6))
     x, y = scene.rays.plane(float(centre[2]))
     r = 1.05 + 1.25 * f.size
     wobble = (0.10 + 0.12 * f.size) * smooth_noise(rng, scene.rays.size, 26)[0]
@@ -162,7 +177,10 @@ def emphysema(scene: Scene, f: Finding) -> None:
             centre = spot(scene, side, "upper", rng, (0.0, 0.75))
             r = rng.uniform(0.9, 1.5) + 0.7 * f.size
             x, y = scene.rays.plane(float(centre[2]))
-            distance = np.sqrt((x - centre[0]) ** 2 + ((y - centre[1]) / 1.15) ** 2) + 0.12 * smooth_noise(rng, scene.rays.size, 18)[0]
+            distance = (
+                np.sqrt((x - centre[0]) ** 2 + ((y - centre[1]) / 1.15) ** 2)
+                + 0.12 * smooth_noise(rng, scene.rays.size, 18)[0]
+            )
             inside = logistic((r - distance) * 9)
             wall = np.exp(-(((distance - r) / 0.085) ** 2))
             scene.density[side] = scene.density[side] * (1 - 0.4 * inside)
@@ -178,14 +196,14 @@ def fibrosis(scene: Scene, f: Finding) -> None:
         rng = np.random.default_rng([f.seed, side + 1])
         size = scene.rays.size
         net = np.zeros_like(scene.x)
-        for cells, weight in ((46, 1.0), (70, 0.8), (34, 0.6)):
+        for cells, weight in ((40, 1.0), (58, 0.7), (28, 0.7)):
             noise = smooth_noise(rng, size, cells)[0]
             net += weight * np.exp(-((noise / 0.32) ** 2))
         t = (scene.y - scene.zone_y(side, 0.0)) / scene.shapes[side].length
         s = scene.across[side]
         place = logistic((t - 0.52) * 9) if f.zone == "lower" else logistic((0.40 - t) * 12)
-        place = place * (0.45 + 0.55 * logistic((s - 0.1) * 4)) * np.clip(scene.lung[side] / 3, 0, 1)
-        scene.tissue += place * net * (0.55 + 0.75 * f.size)
+        place = place * (0.45 + 0.55 * logistic((s - 0.1) * 4)) * np.clip(scene.lung[side] / 7, 0, 1)
+        scene.tissue += place * net * (1.25 + 0.8 * f.size)
         fill(scene, side, place * (0.05 + 0.12 * f.size))
 
 
@@ -195,13 +213,16 @@ def pleural_thickening(scene: Scene, f: Finding) -> None:
         rng = np.random.default_rng([f.seed, side + 1])
         shape, s = scene.shapes[side], scene.across[side]
         t = (scene.y - scene.zone_y(side, 0.0)) / shape.length
-        wide = 0.9 + 1.3 * f.size
+        wide = 1.15 + 1.35 * f.size
         half = np.maximum((shape.lateral(scene.y) - shape.medial(scene.y)) / 2, 0.5)
         from_wall = (1 - s) * half
         wobble = 0.28 * smooth_noise(rng, scene.rays.size, 11)[0]
         if f.zone == "upper":
             cap = (t * shape.length) - (1.2 + 1.5 * f.size) * 1.25
-            share = np.maximum(logistic((-cap + wobble) * 3.2), logistic((wide * 0.9 - from_wall + wobble) * 4) * logistic((0.34 - t) * 16))
+            share = np.maximum(
+                logistic((-cap + wobble) * 3.2),
+                logistic((wide * 0.9 - from_wall + wobble) * 4) * logistic((0.34 - t) * 16),
+            )
         else:
             low, high = (0.34, 0.66) if f.zone == "mid" else (0.58, 1.1)
             window = logistic((t - low) * 28) * logistic((high - t) * 28)
@@ -221,23 +242,23 @@ def hernia(scene: Scene, f: Finding) -> None:
     sac = 2 * chord(distance, r)
     for side in (-1, 1):
         fill(scene, side, np.clip(sac / np.maximum(scene.lung[side] + 0.5, 1), 0, 0.95))
-    scene.tissue += 0.55 * sac
+    scene.tissue += 0.3 * sac
     inner = ((x - cx) / (0.86 * r)) ** 2 + ((y - cy) / (0.76 * r)) ** 2
     level = logistic(-(y - cy - 0.02 * r) * 14)
-    scene.gas = scene.gas + 1.75 * chord(inner, 0.9 * r) * level
+    scene.gas = scene.gas + 1.5 * chord(inner, 0.9 * r) * level
 
 
 def granuloma(scene: Scene, f: Finding) -> None:
     """A dense calcified spot, with one or two smaller ones beside it."""
     side = sides(f)[0]
     rng = np.random.default_rng(f.seed)
-    centre = spot(scene, side, f.zone, rng, (-0.15, 0.55))
+    centre = spot(scene, side, f.zone, rng, (0.05, 0.6))
     for k in range(1 + int(2.9 * f.size)):
         where = centre if k == 0 else centre + rng.normal(0, 1.1, 3) * [1, 1, 0]
-        r = (0.42 + 0.28 * f.size) * (1.0 if k == 0 else rng.uniform(0.45, 0.7))
+        r = (0.50 + 0.25 * f.size) * (1.0 if k == 0 else rng.uniform(0.45, 0.7))
         x, y = scene.rays.plane(float(where[2]))
         distance = ((x - where[0]) ** 2 + (y - where[1]) ** 2) / r**2
-        scene.bone += 2.6 * chord(distance * (1 + 0.15 * smooth_noise(rng, scene.rays.size, 50)[0]), r)
+        scene.bone += 3.4 * chord(distance * (1 + 0.15 * smooth_noise(rng, scene.rays.size, 50)[0]), r)
 
 
 def rib_fracture(scene: Scene, f: Finding) -> None:
@@ -245,9 +266,9 @@ def rib_fracture(scene: Scene, f: Finding) -> None:
     rng = np.random.default_rng(f.seed)
     side = sides(f)[0]
     first = {"upper": 2, "mid": 4, "lower": 6}[f.zone]
-    count = 1 + int(f.size * 2.4)
-    place = rng.uniform(0.40, 0.52)
-    step = 0.75 + 0.45 * f.size
+    count = 2 + int(f.size * 2.2)
+    place = rng.uniform(0.25, 0.34)
+    step = 0.85 + 0.5 * f.size
     marks: list[NDArray] = []
 
     def displaced(s: int, index: int, points: NDArray, course: NDArray, weight: NDArray) -> tuple[NDArray, NDArray]:
@@ -256,7 +277,7 @@ def rib_fracture(scene: Scene, f: Finding) -> None:
         at = place - 0.015 * (index - first)
         beyond = np.clip((course - at) / 0.004, 0, 1) * np.exp(-np.clip(course - at, 0, 1) / 0.30)
         moved = points + np.array([-0.25 * side, 1.0, 0]) * (step * beyond)[:, None]
-        gap = 1 - np.exp(-(((course - at) / 0.011) ** 2))
+        gap = 1 - np.exp(-(((course - at) / 0.014) ** 2))
         return moved, weight * gap
 
     scene.fracture = displaced
@@ -270,7 +291,7 @@ def rib_fracture(scene: Scene, f: Finding) -> None:
         x, y = scene.rays.plane(float(near[2]), soft=False)
         distance = ((x - near[0]) / 1.05) ** 2 + ((y - near[1]) / 1.0) ** 2
         callus = chord(distance * np.clip(1 + 0.3 * smooth_noise(rng, scene.rays.size, 40)[0], 0.4, 2), 1.0)
-        scene.bone += (0.55 + 0.35 * f.size) * callus
+        scene.bone += (0.9 + 0.4 * f.size) * callus
         scene.tissue += 0.5 * callus
 
 

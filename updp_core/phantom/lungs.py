@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from .rays import Map, Rays, overlap
+from .rays import Map, Rays, overlap, polyline
 
 APEX_Y = -13.2
 LUNG_Z = -0.3  # middle of the lungs in depth
@@ -49,7 +49,7 @@ class LungShape:
         """Half the lung's extent from front to back at this height."""
         t = (y - APEX_Y) / self.length
         top = np.clip(t / 0.42, 0, 1)
-        bottom = np.clip((self.floor - y) / 2.2, 0, 1)
+        bottom = np.clip((self.floor - y) / 4.0, 0, 1)
         return self.depth_max * (1 - (1 - top) ** 2) ** 0.5 * (1 - (1 - bottom) ** 2) ** 0.5
 
     def across(self, x: NDArray, y: NDArray) -> NDArray:
@@ -103,7 +103,11 @@ def leaf_points(shape: LungShape, count: int, rng: np.random.Generator) -> NDArr
     found: list[NDArray] = []
     total = 0
     while total < count:
-        s, t, d = rng.uniform(-0.95, 0.95, count * 3), rng.uniform(0.04, 1, count * 3), rng.uniform(-0.6, 0.6, count * 3)
+        s, t, d = (
+            rng.uniform(-0.95, 0.95, count * 3),
+            rng.uniform(0.04, 1, count * 3),
+            rng.uniform(-0.6, 0.6, count * 3),
+        )
         y = APEX_Y + t * shape.length
         volume = (shape.lateral(y) - shape.medial(y)) * shape.half_depth(y) * np.sqrt(1 - s**2)
         points = shape.place(s, t, d)[rng.uniform(0, 130, count * 3) < volume]
@@ -118,7 +122,7 @@ def vessel_tree(
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Points (N, 3), the lengths they stand for (N,) and radii (N,) of a tree from `root` (3,) to `leaves` (2^k, 3).
 
-    Each level halves the leaves of a branch along their longest extent and grows a branch part of the way to the
+    Each level halves the leaves of a branch by their direction as seen from its tip, and grows a branch part of the way to the
     centroid of each half; the radius follows r ~ (leaves served)^(1/2.45), near Murray's law.
     """
     groups = leaves[None]
@@ -127,14 +131,17 @@ def vessel_tree(
     points, lengths, radii = [], [], []
     levels = int(np.log2(len(leaves)))
     for level in range(1, levels + 1):
-        extent = groups.std(1)
-        extent[:, 1] *= 1.6 if level == 1 else 1.0
-        axis = extent.argmax(1)
-        order = np.take_along_axis(groups, axis[:, None, None], 2)[..., 0].argsort(1)
-        groups = np.take_along_axis(groups, order[..., None], 1).reshape(2 ** level, -1, 3)
+        ahead = groups.mean(1) - start
+        ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-6)
+        offset = groups - start[:, None]
+        offset = offset / np.maximum(np.linalg.norm(offset, axis=2, keepdims=True), 0.5)
+        # Fork across the heading, in the plane of the film more often than in depth.
+        across = np.stack([-ahead[:, 1], ahead[:, 0], 0.35 * rng.normal(size=len(ahead))], 1)
+        order = (offset * across[:, None]).sum(2).argsort(1)
+        groups = np.take_along_axis(groups, order[..., None], 1).reshape(2**level, -1, 3)
         start, heading = np.repeat(start, 2, 0), np.repeat(heading, 2, 0)
         gap = groups.mean(1) - start
-        part = 1.0 if level == levels else (0.52 if level < 3 else 0.40) + 0.1 * rng.random((len(gap), 1))
+        part = 1.0 if level == levels else 0.20 + 0.14 * rng.random((len(gap), 1))
         end = start + gap * part
         span = np.linalg.norm(end - start, axis=1)
         if level < levels:
@@ -156,20 +163,27 @@ def vessel_tree(
     return np.concatenate(points), np.concatenate(lengths), np.concatenate(radii)
 
 
-def vessels(rays: Rays, shapes: Mapping[int, LungShape], anatomy: Mapping[str, float], tree_seed: int, calibre: float) -> dict[int, Map]:
+def vessels(
+    rays: Rays, shapes: Mapping[int, LungShape], anatomy: Mapping[str, float], tree_seed: int, calibre: float
+) -> dict[int, Map]:
     """Thickness (cm) of pulmonary vessels by side; the trees are the patient's, stretched by inspiration."""
     result = {}
     step = rays.pixel * 0.75
     for side, shape in shapes.items():
         rng = np.random.default_rng([tree_seed, side + 1])
         hilum_y = anatomy["hilum_y"] - 1.6 - (1.2 if side > 0 else 0.0)
-        artery_root = np.array([side * (anatomy["hilum_x"] - 1.2), hilum_y - 0.4, 0.3])
+        artery_root = np.array([side * (anatomy["hilum_x"] - 0.5), hilum_y - 0.4, 0.3])
         vein_root = np.array([side * 2.4, hilum_y + 2.0, 0.0])
-        radius = 0.88 * anatomy["vessel_calibre"] * calibre
+        radius = 0.74 * anatomy["vessel_calibre"] * calibre
         parts = [
             vessel_tree(artery_root, leaf_points(shape, 1024, rng), radius, rng, step),
             vessel_tree(vein_root, leaf_points(shape, 512, rng), radius * 0.78, rng, step),
         ]
+        # The descending (interlobar) artery and the upper trunk give the hilum its body.
+        trunk = np.array([[side * 1.6, hilum_y - 0.8, 0.5], [side * (anatomy["hilum_x"] - 0.2), hilum_y - 0.2, 0.2],
+                          [side * (anatomy["hilum_x"] + 0.5), hilum_y + 2.4, -0.6], [side * (anatomy["hilum_x"] + 0.3), hilum_y + 4.8, -1.4]])  # fmt: skip
+        stem, ds = polyline(trunk, step)
+        parts.append((stem, ds, radius * np.linspace(1.15, 0.55, len(stem))))
         points, lengths, radii = (np.concatenate(p) for p in zip(*parts, strict=True))
         edges = np.array([0.0, 0.075, 0.1, 0.135, 0.18, 0.25, 0.36, 0.52, 5.0])
         total = np.zeros_like(rays.u)

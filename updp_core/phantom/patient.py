@@ -238,13 +238,15 @@ def sample_visit(patient: Patient, seed: int) -> Visit:
     view: Literal["PA", "AP"] = "AP" if rng.random() < (0.85 if sick else 0.15) else "PA"
     portable = view == "AP"
     collimated = rng.random() < 0.3
+    # The technologist fits a hyperinflated chest into the field.
+    long = any(f.name == "emphysema" for f in findings)
     return Visit(
         patient, seed, view, findings,
         inspiration=float(np.clip(rng.normal(-0.3 if portable else 0.1, 0.35), -1, 0.9)),
         rotation=float(np.clip(rng.normal(0, 3.2 if portable else 1.6), -8, 8)),
         roll=float(np.clip(rng.normal(0, 2.0 if portable else 1.0), -5, 5)),
-        shift=(float(rng.normal(0, 0.8)), float(rng.normal(0.3, 0.7))),
-        field=float(rng.normal(38.2 if portable else 36.8, 1.1) * (patient.anatomy["chest_half_width"] / 13.6) ** 0.6),
+        shift=(float(rng.normal(0, 0.8)), float(rng.normal(0.3, 0.7)) - 0.8 * long),
+        field=float(rng.normal(38.2 if portable else 36.8, 1.1) * (patient.anatomy["chest_half_width"] / 13.6) ** 0.6 * (1.05 if long else 1)),
         exposure=float(np.exp(rng.normal(0, 0.18))),
         contrast=float(np.clip(rng.normal(0.92 if portable else 1.0, 0.09), 0.7, 1.25)),
         scatter=float(np.clip(rng.normal(1.2 if portable else 0.9, 0.15), 0.5, 1.7)),

@@ -118,7 +118,9 @@ def gaussian(image: Map, sigma: float) -> Map:
     step = max(1, int(sigma // 3))
     if step == 1:
         return cv2.GaussianBlur(image, (0, 0), max(sigma, 0.05), borderType=cv2.BORDER_REPLICATE)
-    small = cv2.resize(image, (max(image.shape[1] // step, 4), max(image.shape[0] // step, 4)), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image, (max(image.shape[1] // step, 4), max(image.shape[0] // step, 4)), interpolation=cv2.INTER_AREA
+    )
     small = cv2.GaussianBlur(small, (0, 0), sigma / step, borderType=cv2.BORDER_REPLICATE)
     return cv2.resize(small, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
 

@@ -13,18 +13,19 @@ from .findings import apply_findings
 from .patient import Visit
 
 
-def render_one(visit: Visit, size: int = 256) -> NDArray[np.uint16]:
+def render_one(visit: Visit, size: int = 256, annotate: bool = True) -> NDArray[np.uint16]:
     """The radiograph of one visit: uint16 (size, size), MONOCHROME2."""
     scene = Scene(visit, size)
     apply_findings(scene)
     signal = expose(scene.attenuation(), scene.rays, visit)
-    image = finish(process(signal, scene.rays, visit), scene.rays, visit)
+    image = finish(process(signal, scene.rays, visit), scene.rays, visit, annotate)
     return np.round(image * 4095).astype(np.uint16) * np.uint16(16)
 
 
-def render(visits: Sequence[Visit], size: int = 256) -> NDArray[np.uint16]:
+def render(visits: Sequence[Visit], size: int = 256, annotate: bool = True) -> NDArray[np.uint16]:
     """Radiographs of `visits`: uint16 (B, size, size), MONOCHROME2, 12-bit content in the upper bits (0..65520).
 
-    Deterministic in (patient.seed, visit.seed, size).
+    Deterministic in the visits and `size`. Without `annotate` there is no side marker or view label in the picture
+    (what a generator is trained on, since it would scribble letters).
     """
-    return np.stack([render_one(visit, size) for visit in visits]) if visits else np.zeros((0, size, size), np.uint16)
+    return np.stack([render_one(visit, size, annotate) for visit in visits]) if visits else np.zeros((0, size, size), np.uint16)

@@ -10,7 +10,20 @@ from numpy.typing import NDArray
 from .lungs import APEX_Y, LungShape
 from .rays import Map, Rays, polyline, smooth_noise
 
-SPAN = (0.86, 0.97, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.98, 0.9, 0.7)  # widest point, as a share of the lung's half width there
+SPAN = (
+    0.86,
+    0.97,
+    1.0,
+    1.0,
+    1.0,
+    1.0,
+    1.0,
+    1.0,
+    1.0,
+    0.98,
+    0.9,
+    0.7,
+)  # widest point, as a share of the lung's half width there
 RIB_DROP = (5.2, 8.4, 10.9, 12.8, 14.2, 15.2, 15.8, 15.8, 15.0, 13.4, 8.5, 4.5)  # from spine to front end
 Fracture = Callable[[int, int, NDArray, NDArray, NDArray], tuple[NDArray, NDArray]]
 RIB_END = (0.80, 0.84, 0.86, 0.86, 0.85, 0.84, 0.82, 0.77, 0.70, 0.62, 0.42, 0.30)  # fraction of the half turn
@@ -23,7 +36,9 @@ def spine_curve(anatomy: Mapping[str, float]) -> Callable[[NDArray], NDArray]:
     return lambda y: bend * np.sin(y / 7.0) + curve * np.exp(-(((y - centre) / 7.0) ** 2)) - 0.35 * curve
 
 
-def rib_axis(anatomy: Mapping[str, float], shape: LungShape, index: int, side: int, seed: int, step: float) -> tuple[NDArray, NDArray, NDArray]:
+def rib_axis(
+    anatomy: Mapping[str, float], shape: LungShape, index: int, side: int, seed: int, step: float
+) -> tuple[NDArray, NDArray, NDArray]:
     """Axis points (N, 3), lengths (N,) and course (N,), 0 at the spine to 1 at the front end, of rib `index` (0-11)."""
     a = anatomy
     rng = np.random.default_rng([seed, 21, index, side + 1])
@@ -51,14 +66,22 @@ def rib_axis(anatomy: Mapping[str, float], shape: LungShape, index: int, side: i
     return points, lengths, np.linspace(0, 1, len(points))
 
 
-def ribs(rays: Rays, anatomy: Mapping[str, float], shapes: Mapping[int, LungShape], seed: int, fracture: Fracture | None = None) -> Map:
+def ribs(
+    rays: Rays,
+    anatomy: Mapping[str, float],
+    shapes: Mapping[int, LungShape],
+    seed: int,
+    fracture: Fracture | None = None,
+) -> Map:
     """Mineral thickness of all ribs; `fracture(side, index, points, course)` may displace one."""
     a = anatomy
     points, lengths, course, level = [], [], [], []
     for side in (-1, 1):
         for index in range(12):
             p, ds, c = rib_axis(a, shapes[side], index, side, seed, rays.pixel * 0.6)
-            weight = np.where(c < 0.62, 1.0, 1.0 - 0.42 * np.clip((c - 0.62) / 0.3, 0, 1)) * np.clip((1 - c) / 0.05, 0, 1)
+            weight = np.where(c < 0.62, 1.0, 1.0 - 0.42 * np.clip((c - 0.62) / 0.3, 0, 1)) * np.clip(
+                (1 - c) / 0.05, 0, 1
+            )
             weight *= 0.8 if index > 9 else 1.0
             if fracture is not None:
                 p, weight = fracture(side, index, p, c, weight)
@@ -71,7 +94,7 @@ def ribs(rays: Rays, anatomy: Mapping[str, float], shapes: Mapping[int, LungShap
     for low, high, scale, aspect in ((-0.1, 0.3, 1.0, 0.5), (0.3, 0.62, 0.96, 0.46), (0.62, 1.1, 1.12, 0.5)):
         chosen = (c >= low) & (c < high)
         radius = a["rib_width"] * scale
-        total += rays.tube(p[chosen], ds[chosen], radius, aspect, radius - a["rib_cortex"], 0.33)
+        total += rays.tube(p[chosen], ds[chosen], radius, aspect, radius - a["rib_cortex"], 0.28)
     return total
 
 
@@ -128,7 +151,7 @@ def shoulders(rays: Rays, anatomy: Mapping[str, float], arms: float, view: str) 
         x, y = rays.plane(-3.5, soft=False)
         square = ((x - head[0]) ** 2 + (y - head[1]) ** 2) / 2.35**2
         inner = ((x - head[0]) ** 2 + (y - head[1]) ** 2) / 2.2**2
-        total += 2 * 2.35 * np.sqrt(np.maximum(1 - square, 0)) - 0.90 * 2 * 2.2 * np.sqrt(np.maximum(1 - inner, 0))
+        total += 0.6 * 2.35 * np.sqrt(np.maximum(1 - square, 0)) - 0.5 * 2.2 * np.sqrt(np.maximum(1 - inner, 0))
         spread = np.radians(8 + 30 * arms)
         end = head + 20 * np.array([side * np.sin(spread), np.cos(spread), 0])
         points, ds = polyline(np.stack([head + (end - head) * f for f in (0.06, 0.35, 0.7, 1.0)]), rays.pixel * 0.7)
@@ -163,13 +186,14 @@ def spine(rays: Rays, anatomy: Mapping[str, float], seed: int) -> Map:
     process = (offset / 0.17) ** 2 + ((phase - 0.78) / 0.2) ** 2
     mineral = mineral + 0.16 * np.exp(-(process**1.5))
     total = np.zeros_like(rays.u)
-    total[:, columns] = mineral * cervical
+    total[:, columns] = mineral * cervical * (0.9 - 0.3 / (1 + np.exp(-(y - 9) * 0.6)))
     for side in (-1, 1):
         points, lengths = [], []
         for index in range(12):
             y0 = APEX_Y + 0.1 + index * spacing
             p, ds = polyline(
-                np.array([[1.2, y0, -6.6], [2.7, y0 - 0.25 + 0.1 * rng.normal(), -7.8]]) * [side, 1, 1], rays.pixel * 0.7
+                np.array([[1.2, y0, -6.6], [2.7, y0 - 0.25 + 0.1 * rng.normal(), -7.8]]) * [side, 1, 1],
+                rays.pixel * 0.7,
             )
             p[:, 0] += curve(p[:, 1])
             points.append(p)
@@ -195,11 +219,14 @@ def trabeculae(rays: Rays, seed: int) -> Map:
 
 
 def skeleton(
-    rays: Rays, anatomy: Mapping[str, float], shapes: Mapping[int, LungShape], seed: int, arms: float, fracture: Fracture | None = None
+    rays: Rays,
+    anatomy: Mapping[str, float],
+    shapes: Mapping[int, LungShape],
+    seed: int,
+    arms: float,
+    fracture: Fracture | None = None,
 ) -> Map:
     """All bones: mineral thickness in cm, patchy and scaled by the patient's bone density."""
     total = ribs(rays, anatomy, shapes, seed, fracture) + clavicles(rays, anatomy, 2.2 * arms - 0.6)
     total += shoulders(rays, anatomy, arms, rays.view) + spine(rays, anatomy, seed) + sternum(rays, anatomy)
     return total * trabeculae(rays, seed) * np.float32(anatomy["bone_density"])
-
-
