@@ -1,0 +1,1 @@
+"""The reading room: Gradio pages over the Workbench."""

@@ -1,0 +1,115 @@
+// Keyboard, theme, dialogs and tooltips of the whole page. Quiet while a text field has the focus.
+(() => {
+  const updp = (window.updp = window.updp || {});
+  const by = (id) => document.getElementById(id), root = document.documentElement;
+
+  // --- theme: a taste, not data; the only thing that this page keeps in the browser ---
+  let theme = "dark";
+  try { theme = localStorage.getItem("updp-theme") || "dark"; } catch { /* storage is barred: dark it is */ }
+  const paint = () => { root.dataset.theme = theme; document.body?.classList.toggle("dark", theme === "dark"); };
+  paint();
+  addEventListener("DOMContentLoaded", () => { paint(); new MutationObserver(() => document.body.classList.contains("dark") !== (theme === "dark") && paint()).observe(document.body, { attributes: true, attributeFilter: ["class"] }); });
+  updp.theme = () => { theme = theme === "dark" ? "light" : "dark"; try { localStorage.setItem("updp-theme", theme); } catch { /* as above */ } paint(); };
+
+  // --- what the reader sees, for the verbs ---
+  updp.ask = () => ({ shown: updp.shown ?? null, asked: updp.asked ?? null });
+  updp.role = () => (document.querySelector("#role input")?.value ?? "").toLowerCase().replace(" ", "-");
+  const rows = () => [...document.querySelectorAll("#queue [data-record]")];
+  updp.neighbours = (record) => { // the rows after this one, for preloading
+    const list = rows(), at = list.findIndex((r) => r.dataset.record === record);
+    return list.slice(at + 1, at + 3).map((r) => ({ record: r.dataset.record, candidate: Number(r.dataset.candidate) || null }));
+  };
+  updp.mark = () => requestAnimationFrame(() => {
+    for (const row of rows()) {
+      const here = row.dataset.record === updp.asked;
+      row.setAttribute("aria-selected", here);
+      if (here) row.scrollIntoView({ block: "nearest" });
+    }
+  });
+  addEventListener("updp-shown", updp.mark);
+
+  // --- sheets (dialogs): opened and closed here, so that they appear at once ---
+  let opener = null;
+  updp.open = (id) => {
+    updp.close(); const sheet = by(id); if (!sheet) return;
+    opener = document.activeElement; sheet.classList.add("open"); sheet.setAttribute("role", "dialog"); sheet.setAttribute("aria-modal", "true");
+    root.classList.add("with-sheet"); (sheet.querySelector("[data-first] textarea, [data-first] input, h2") || sheet).focus();
+  };
+  updp.close = () => {
+    const open = document.querySelector(".sheet.open"); if (!open) return false;
+    open.classList.remove("open"); root.classList.remove("with-sheet"); opener?.focus?.(); return true;
+  };
+  addEventListener("click", (e) => { if (e.target.closest?.(".sheet-close")) updp.close(); });
+
+  // --- the message line: good news fades, trouble stays ---
+  addEventListener("DOMContentLoaded", () => {
+    let timer = 0;
+    new MutationObserver(() => {
+      const say = by("say"), text = say?.textContent.trim();
+      if (!say || say.dataset.text === text) return;
+      say.dataset.text = text; say.setAttribute("role", "status"); say.classList.remove("gone"); clearTimeout(timer);
+      if (say.querySelector(".say-ok")) timer = setTimeout(() => say.classList.add("gone"), 4000);
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  });
+
+  // --- tooltips for pointer and keyboard ---
+  let tip = null;
+  const hideTip = () => { tip?.remove(); tip = null; };
+  const showTip = (target) => {
+    hideTip(); tip = Object.assign(document.createElement("div"), { className: "tip", textContent: target.dataset.tip }); tip.setAttribute("role", "tooltip");
+    document.body.append(tip); const r = target.getBoundingClientRect(), t = tip.getBoundingClientRect();
+    tip.style.left = `${Math.max(6, Math.min(innerWidth - t.width - 6, r.left))}px`;
+    tip.style.top = `${r.bottom + t.height + 8 < innerHeight ? r.bottom + 5 : r.top - t.height - 5}px`;
+  };
+  for (const [on, off] of [["pointerover", "pointerout"], ["focusin", "focusout"]]) {
+    addEventListener(on, (e) => { const t = e.target.closest?.("[data-tip]"); if (t) showTip(t); });
+    addEventListener(off, (e) => { if (e.target.closest?.("[data-tip]")) hideTip(); });
+  }
+  addEventListener("scroll", hideTip, true);
+
+  // --- keys ---
+  const click = (id) => () => { const b = by(id); (b?.matches("button") ? b : b?.querySelector("button"))?.click(); };
+  const focus = (id) => () => { const f = by(id)?.querySelector("textarea, input"); f?.focus(); f?.select?.(); };
+  const scroll = (by_) => () => document.querySelectorAll("#reports .rep").forEach((r) => r.scrollBy({ top: by_, behavior: "smooth" }));
+  const review = {
+    j: click("next"), n: click("next"), arrowdown: click("next"), k: click("previous"), p: click("previous"), arrowup: click("previous"),
+    a: click("approve"), r: () => updp.open("reject-box"), g: () => updp.open("regen-box"), u: click("undo"), w: () => { click("word-open")(); updp.open("word-box"); },
+    c: focus("comment"), "/": focus("f-text"), pagedown: scroll(160), pageup: scroll(-160), f: () => by("viewer")?.querySelector(".v-stage")?.focus(),
+  };
+  const pages = { r: "Review", l: "Lexicons", i: "Import & run", e: "Release", a: "Audit", p: "Insight" };
+  let prefix = 0;
+  const reviewing = () => by("desk")?.offsetParent !== null && !!by("desk");
+  const typing = (t) => t?.closest?.("textarea, select, [contenteditable=true], input:not([type=checkbox]):not([type=radio]):not([type=range]), [role=listbox]:not(.q)");
+  const named = (e) => (e.shiftKey && e.key.startsWith("Arrow") ? "shift+" : "") + e.key.toLowerCase();
+
+  addEventListener("keydown", (e) => {
+    if (e.key === "Escape") { if (!updp.close()) document.activeElement?.blur?.(); return; }
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    if (typing(e.target)) return;
+    const sheet = document.querySelector(".sheet.open"), name = named(e);
+    if (sheet) { sheet.querySelector(`[data-digit="${CSS.escape(e.key)}"]`)?.click(); return; }
+    if (e.key === "?") { e.preventDefault(); return updp.open("help-box"); }
+    if (name === "t" && !reviewing()) return updp.theme();
+    if (Date.now() - prefix < 1200 && pages[name]) {
+      prefix = 0; e.preventDefault();
+      return [...document.querySelectorAll("[role=tab]")].find((t) => t.textContent.trim() === pages[name])?.click();
+    }
+    if (name === "o") { prefix = Date.now(); return; }
+    if (name === "t") return updp.theme();
+    if (!reviewing()) return;
+    const onButton = e.target.closest?.("button, summary, input, [role=radio]");
+    if (onButton && (e.key === " " || e.key === "Enter")) return;
+    if (e.target.closest?.(".v-handle, .seg") && e.key.startsWith("Arrow") && !e.shiftKey) return;
+    if (e.repeat && "aurgw".includes(name)) return; // a verdict is one press
+    if (review[name]) { e.preventDefault(); return review[name](); }
+    if (updp.viewer?.key(name === "shift+" ? name : name)) e.preventDefault();
+  });
+  addEventListener("keyup", (e) => { if (e.key === " ") updp.viewer?.key(" ", false); });
+  addEventListener("blur", () => updp.viewer?.key(" ", false));
+  // Tab stays inside an open sheet.
+  addEventListener("keydown", (e) => {
+    const sheet = e.key === "Tab" && document.querySelector(".sheet.open"); if (!sheet) return;
+    const all = [...sheet.querySelectorAll("button, input, textarea, select, [tabindex='0']")].filter((x) => x.offsetParent), edge = e.shiftKey ? all[0] : all.at(-1);
+    if (document.activeElement === edge || !sheet.contains(document.activeElement)) { e.preventDefault(); (e.shiftKey ? all.at(-1) : all[0])?.focus(); }
+  });
+})();

@@ -1,0 +1,405 @@
+"""From what the Workbench returns to what a reader sees: pure functions to HTML strings, everything escaped."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+STATES = {
+    "pending": ("To review", "○"),
+    "approved": ("Approved", "✓"),
+    "rejected": ("Rejected", "✕"),
+    "new": ("In preparation", "…"),
+    "void": ("Void", "⊘"),
+    "failed": ("Failed", "!"),
+}
+GATE_MARKS = {"clear": "✓", "warn": "▲", "block": "■", "unknown": "?"}
+GATE_WORDS = {"clear": "clear", "warn": "look here", "block": "blocks release", "unknown": "not measured"}
+REASONS = (
+    "Identity visible",
+    "Finding lost",
+    "Finding invented",
+    "Implausible anatomy",
+    "Text or mark in image",
+    "Report still identifies",
+    "Poor image quality",
+    "Other",
+)
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_TOKEN = re.compile(r"\s+|\[[^\]\s]*\]|[^\W_]+|[^\w\s]|_+")
+
+
+def esc(text: Any) -> str:
+    """Text made safe inside HTML, attributes included."""
+    return html.escape(str(text), quote=True)
+
+
+def words(name: str) -> str:
+    """`pleural_effusion` as people read it: pleural effusion."""
+    return name.replace("_", " ").replace("-", " ")
+
+
+def title(name: str) -> str:
+    """As `words`, with a capital first letter."""
+    plain = words(name)
+    return plain[:1].upper() + plain[1:]
+
+
+def number(value: Any) -> str:
+    """A value in the shortest form that a reader needs."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{words(str(k))} {number(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(number(v) for v in value) or "none"
+    return str(value)
+
+
+def when(stamp: str | None) -> str:
+    """An ISO time to the minute."""
+    return (stamp or "")[:16].replace("T", " ")
+
+
+def message(text: str, kind: str = "ok") -> str:
+    """The page's one line of feedback. Kinds: ok, warn, stop."""
+    mark = {"ok": "✓", "warn": "▲", "stop": "■"}[kind]
+    return f'<div class="say say-{kind}"><b aria-hidden="true">{mark}</b> {esc(text)}</div>' if text else ""
+
+
+def empty(head: str, hint: str = "") -> str:
+    """What stands where there is nothing to show."""
+    return f'<div class="empty"><b>{esc(head)}</b><span>{esc(hint)}</span></div>'
+
+
+def progress(counts: Mapping[str, Any], name: str) -> str:
+    """How far the review is, for everybody and for this person."""
+    total, left = counts["total"], counts["left"]
+    states, mine = counts["states"], counts["today"].get(name, 0)
+    done = total - left
+    share = 100 * done / total if total else 0
+    eta = f", about {_duration(counts['minutes_left'])} left" if counts.get("minutes_left") else ""
+    parts = " · ".join(
+        f"{states[s]} {STATES[s][0].lower()}" for s in ("pending", "approved", "rejected", "void") if states.get(s)
+    )
+    return (
+        f'<div class="progress"><div class="progress-line"><b>{done} of {total}</b> decided{eta}</div>'
+        f'<div class="bar" role="progressbar" aria-label="Decided" aria-valuemin="0" aria-valuemax="{total}" '
+        f'aria-valuenow="{done}"><i style="width:{share:.1f}%"></i></div>'
+        f'<div class="muted">{parts}</div><div class="muted">You today: {mine}</div></div>'
+    )
+
+
+def _duration(minutes: float) -> str:
+    if minutes < 1:
+        return "a minute"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def queue(page: Mapping[str, Any]) -> str:
+    """A page of the queue; a row carries its record and candidate for the viewer's preloading."""
+    cards = page["records"]
+    if not cards:
+        return empty("Nothing here.", "Change the filter, or import studies on the page Import & run.")
+    rows = []
+    for card in cards:
+        label, sign = STATES[card["state"]]
+        gate = card["worst_gate"] or "unknown"
+        risk = card["risk"]
+        notes = []
+        if card["held_by"]:
+            notes.append(f'<span class="note" title="Held by {esc(card["held_by"])}">held</span>')
+        if card["flags"]:
+            notes.append(f'<span class="note" title="{esc("; ".join(card["flags"]))}">⚑</span>')
+        if not card["has_report"]:
+            notes.append('<span class="note">no report</span>')
+        bar = f'<span class="risk" title="Risk {risk:.2f}"><i style="width:{min(100, 100 * risk):.0f}%"></i></span>'
+        rows.append(
+            f'<li role="option" aria-selected="false" data-record="{esc(card["record"])}" '
+            f'data-candidate="{esc(card["candidate"] or "")}" data-revision="{card["revision"]}">'
+            f'<span class="mark g-{gate}" title="{GATE_WORDS[gate]}"><b aria-hidden="true">{GATE_MARKS[gate]}</b>'
+            f'<span class="sr">{GATE_WORDS[gate]}</span></span>'
+            f'<span class="who">{esc(card["patient"])}<small>{esc(card["study"])} · {esc(card["view"])}</small></span>'
+            f'<span class="side"><span class="st s-{card["state"]}"><b aria-hidden="true">{sign}</b> {label}</span>'
+            f"{bar if risk is not None else ''}{''.join(notes)}</span></li>"
+        )
+    first, last, total = page["offset"] + 1, page["offset"] + len(cards), page["total"]
+    back = "" if page["offset"] else " disabled"
+    forth = "" if last < total else " disabled"
+    return (
+        f'<ol class="q" role="listbox" aria-label="Queue" tabindex="0">{"".join(rows)}</ol>'
+        f'<nav class="pager" aria-label="Pages of the queue"><button type="button" data-turn="-1"{back} '
+        f'aria-label="Previous page">‹</button><span>{first}–{last} of {total}</span>'
+        f'<button type="button" data-turn="1"{forth} aria-label="Next page">›</button></nav>'
+    )
+
+
+def head(detail: Mapping[str, Any]) -> str:
+    """Who and what this pair is."""
+    label, sign = STATES[detail["state"]]
+    current = next((c for c in detail["candidates"] if c["candidate"] == detail["candidate"]), None)
+    made = ""
+    if current:
+        made = (
+            f'<div class="muted">{esc(current["method"])} · seed {current["seed"]} · '
+            f"lexicon v{current['lexicon_version']} · {len(detail['candidates'])} candidate"
+            f"{'s' if len(detail['candidates']) != 1 else ''}</div>"
+        )
+    notes = [f'<li><b aria-hidden="true">⚑</b> {esc(flag)}</li>' for flag in detail["flags"]]
+    if current and not current["releasable"]:
+        notes.append('<li><b aria-hidden="true">■</b> This method is for comparison only and cannot be released.</li>')
+    if detail["void_terms"]:
+        notes.append(
+            f'<li><b aria-hidden="true">⊘</b> Void: the lexicon now forbids {esc(", ".join(detail["void_terms"]))}.</li>'
+        )
+    if detail["error"]:
+        notes.append(f'<li><b aria-hidden="true">!</b> {esc(detail["error"])}</li>')
+    if detail["blind"]:
+        notes.append('<li><b aria-hidden="true">◐</b> Blind second reading: earlier verdicts are kept back.</li>')
+    if detail["needs"] > 1:
+        notes.append(f"<li>{detail['needs']} people must approve this pair.</li>")
+    rarity = detail["rarity"]
+    findings = ", ".join(words(f) for f in detail["findings"]) or "no finding named"
+    return (
+        f'<div class="head"><div class="head-line"><h2>{esc(detail["patient"])}</h2>'
+        f'<span class="pill s-{detail["state"]}"><b aria-hidden="true">{sign}</b> {label}</span></div>'
+        f'<div class="muted">{esc(detail["study"])} · {esc(detail["view"])} · {esc(findings)}</div>{made}'
+        f'<div class="muted">{_shared(rarity)}</div>'
+        f"{'<ul class=notes>' + ''.join(notes) + '</ul>' if notes else ''}</div>"
+    )
+
+
+def _shared(rarity: int) -> str:
+    if rarity == 0:
+        return "▲ No other record has this combination of findings."
+    return f"{rarity} other record{'s' if rarity != 1 else ''} with the same findings."
+
+
+def gates(rows: Sequence[Mapping[str, Any]], plots: Mapping[str, Sequence[float]]) -> str:
+    """Every gate; those that are not clear stand open with their sentence and their place among all pairs."""
+    if not rows:
+        return empty("No evidence yet.", "It is measured when a synthetic image has been made.")
+    order = {"block": 0, "warn": 1, "unknown": 2, "clear": 3}
+    out = []
+    for row in sorted(rows, key=lambda r: order[r["state"]]):
+        state = row["state"]
+        threshold = f" · limit {esc(number(row['threshold']))}" if row["threshold"] is not None else ""
+        out.append(
+            f'<details class="gate g-{state}"{" open" if state in ("block", "warn") else ""}><summary>'
+            f'<span class="mark g-{state}"><b aria-hidden="true">{GATE_MARKS[state]}</b></span>'
+            f'<span class="gname">{esc(title(row["name"]))}</span>'
+            f'<span class="gval">{esc(number(row["value"]))}</span></summary>'
+            f'<p>{esc(row["explanation"])}</p><p class="muted">{GATE_WORDS[state].capitalize()}{threshold}'
+            f"{' · cannot be overridden' if row['hard'] and state == 'block' else ''}</p>"
+            f"{histogram(plots.get(row['name'], ()), row['value'], row['threshold'])}</details>"
+        )
+    clear = sum(row["state"] == "clear" for row in rows)
+    return f'<div class="gates"><h3>Evidence <small>{clear} of {len(rows)} clear</small></h3>{"".join(out)}</div>'
+
+
+def histogram(values: Sequence[float], here: Any, threshold: Any, width: int = 260, height: int = 40) -> str:
+    """Where this pair lies among all: bars, a line for the limit, a triangle for this pair."""
+    numbers = [float(v) for v in values if isinstance(v, int | float)]
+    if len(numbers) < 5 or not isinstance(here, int | float):
+        return ""
+    marks = [float(here), *([float(threshold)] if isinstance(threshold, int | float) else [])]
+    low, high = min([*numbers, *marks]), max([*numbers, *marks])
+    span = (high - low) or 1.0
+    bins = [0] * 26
+    for v in numbers:
+        bins[min(25, int((v - low) / span * 26))] += 1
+    top, base, step = max(bins), height - 8, width / 26
+    bars = "".join(
+        f'<rect x="{i * step:.1f}" y="{base - b / top * (base - 2):.1f}" width="{step - 1:.1f}" '
+        f'height="{b / top * (base - 2):.1f}"/>'
+        for i, b in enumerate(bins)
+        if b
+    )
+    x = (float(here) - low) / span * (width - 8) + 4
+    line = ""
+    if len(marks) > 1:
+        t = (marks[1] - low) / span * (width - 8) + 4
+        line = f'<line class="limit" x1="{t:.1f}" x2="{t:.1f}" y1="0" y2="{base}"/>'
+    below = 100 * sum(v < float(here) for v in numbers) / len(numbers)
+    return (
+        f'<svg class="hist" viewBox="0 0 {width} {height}" role="img" aria-label="{below:.0f} % of '
+        f'{len(numbers)} pairs lie below this one">{bars}{line}'
+        f'<path class="here" d="M{x:.1f} {base + 1} l4.5 7 h-9 z"/></svg>'
+    )
+
+
+def prompt(value: Mapping[str, Any] | None, prompt_text: str = "") -> str:
+    """The optimised prompt, a button a token: role by colour, underline and tooltip."""
+    if value is None:
+        text = esc(prompt_text) if prompt_text else "This method uses no prompt."
+        return f'<div class="prompt"><h3>Prompt</h3><p class="muted">{text}</p></div>'
+    tokens = []
+    for token in value["tokens"]:
+        role = token["role"]
+        tip = [
+            f"“{token['text']}”: {'kept, on the whitelist' if role == 'whitelist' else 'allowed, on no list'}",
+            f"Report word here: {token['report_word'] or '–'}",
+            f"Cosine {token['cosine']:.2f}, rank {token['rank']} of the allowed words",
+        ]
+        tip += [
+            f"Refused although closer: {r['text']} ({r['cosine']:.2f}), by {r['entry']}" for r in token["refused"][:4]
+        ]
+        mark = f"<sup>{len(token['refused'])}</sup>" if token["refused"] else ""
+        tokens.append(
+            f'<button type="button" class="tok t-{role}" data-word="{esc(token["text"].strip("#"))}" '
+            f'data-tip="{esc(chr(10).join(tip))}">{esc(token["text"])}{mark}</button>'
+        )
+    unread = value.get("unread")
+    tail = f'<p class="muted">Not read by the generator: {esc(unread)}</p>' if unread else ""
+    return (
+        f'<div class="prompt"><h3>Prompt <small>alignment {value["alignment_before"]:.2f} → '
+        f"{value['alignment_after']:.2f}</small><span class=key><i class='t-whitelist'>whitelist</i>"
+        f"<i class='t-neutral'>on no list</i><i>¹ better words refused</i></span></h3>"
+        f'<div class="toks">{" ".join(tokens)}</div>{tail}</div>'
+    )
+
+
+def _clickable(text: str) -> str:
+    """Each word a target for "forbid" and "keep"."""
+    out, at = [], 0
+    for match in _WORD.finditer(text):
+        out.append(esc(text[at : match.start()]))
+        out.append(f'<span class="w">{esc(match.group())}</span>')
+        at = match.end()
+    return "".join(out) + esc(text[at:])
+
+
+def original_report(text: str, spans: Iterable[Mapping[str, Any]]) -> str:
+    """The source report with its PHI marked; a mark's tooltip names the rule that fired."""
+    out, at = [], 0
+    for span in sorted(spans, key=lambda s: (s["start"], -s["end"])):
+        if span["start"] < at:
+            continue
+        out.append(_clickable(text[at : span["start"]]))
+        tip = f"{title(span['category'])}\nRule: {span['rule']}"
+        out.append(
+            f'<mark class="phi" data-tip="{esc(tip)}" data-cat="{esc(span["category"])}" tabindex="0">'
+            f"{_clickable(text[span['start'] : span['end']])}</mark>"
+        )
+        at = span["end"]
+    return "".join(out) + _clickable(text[at:])
+
+
+def filtered_report(original: str | None, filtered: str) -> str:
+    """The report that leaves the house; what stands in place of PHI is marked."""
+    if original is None:
+        return _clickable(filtered)
+    a, b = _TOKEN.findall(original), _TOKEN.findall(filtered)
+    out = []
+    for kind, _, _, start, end in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        piece = "".join(b[start:end])
+        if kind == "equal":
+            out.append(_clickable(piece))
+        elif piece.strip():
+            out.append(f'<mark class="sub">{_clickable(piece)}</mark>')
+        elif kind == "delete":
+            out.append('<mark class="gone" aria-label="removed">⌫</mark>')
+        else:
+            out.append(esc(piece))
+    return "".join(out)
+
+
+def reports(report: Mapping[str, Any]) -> str:
+    """Both reports side by side."""
+    original, spans = report["original"], report["spans"]
+    left = original_report(original, spans) if original is not None else "<p class=muted>Not shown to your role.</p>"
+    n = len(spans)
+    return (
+        f'<div class="reports"><section class="rep" tabindex="0" aria-label="Original report"><h3>Original report '
+        f"<small>{n} identifying piece{'s' if n != 1 else ''}</small></h3><div class=text>{left}</div></section>"
+        f'<section class="rep" tabindex="0" aria-label="Filtered report"><h3>Filtered report <small>this leaves the '
+        f'house</small></h3><div class="text">{filtered_report(original, report["filtered"] or "")}</div></section></div>'
+    )
+
+
+def history(detail: Mapping[str, Any]) -> str:
+    """Every candidate and every verdict, newest first."""
+    entries = [
+        (
+            c["created_at"],
+            f"<b>Candidate {c['candidate']}</b> {esc(c['method'])}, seed {c['seed']}, lexicon v{c['lexicon_version']}"
+            f"{' · current' if c['current'] else ''}{' · void' if c['void'] else ''}"
+            + (f"<p class=muted>{esc(c['error'] or c['prompt_text'])}</p>" if c["error"] or c["prompt_text"] else ""),
+        )
+        for c in detail["candidates"]
+    ]
+    for d in detail["decisions"]:
+        why = "; ".join([*d["reasons"], *([d["comment"]] if d["comment"] else [])])
+        over = f" Overrides {', '.join(words(o) for o in d['overrides'])}." if d["overrides"] else ""
+        text = f"<b>{esc(d['verdict'].capitalize())}</b> by {esc(d['reviewer'])}, {esc(words(d['role']))}"
+        text += " (taken back)" if d["undone"] else ""
+        entries.append((d["decided_at"], f"{text}<p>{esc(why)}{esc(over)}</p>" if why or over else text))
+    if not entries:
+        return empty("No history yet.")
+    rows = "".join(f"<li><time>{when(at)}</time><div>{text}</div></li>" for at, text in sorted(entries, reverse=True))
+    return f'<ol class="history">{rows}</ol>'
+
+
+def impact(value: Mapping[str, Any]) -> str:
+    """What an edit of the lexicons would do, before it is saved."""
+    touched = [(n, value[n]) for n in ("pending", "approved", "released", "other") if value[n]]
+    rows = "".join(f"<li><b>{n}</b> {name}</li>" for name, n in touched)
+    out = [f"<p>Pairs that contain it:</p><ul class=counts>{rows}</ul>" if rows else "<p>No pair contains it.</p>"]
+    if value["released"]:
+        out.append("<p class=stop>■ It has already left the house in a release.</p>")
+    if value["conflicts"]:
+        out.append(f"<p class=stop>▲ On both lists: {esc(', '.join(value['conflicts'][:12]))}</p>")
+    if value["swallowed"]:
+        out.append(f"<p class=stop>▲ Whitelist terms that contain it: {esc(', '.join(value['swallowed'][:12]))}</p>")
+    if value["where"]:
+        where = ", ".join(f"{esc(w['record'])} ({STATES[w['state']][0].lower()})" for w in value["where"][:8])
+        more = f" and {len(value['where']) - 8} more" if len(value["where"]) > 8 else ""
+        out.append(f"<p class=muted>{where}{more}</p>")
+    return f'<div class="impact">{"".join(out)}</div>'
+
+
+def voided(value: Mapping[str, Any]) -> str:
+    """What saving did to pairs that were pending or approved."""
+    n = value["pending"] + value["approved"]
+    return f"{n} pair{'s' if n != 1 else ''} went back into the queue." if n else "No pair was affected."
+
+
+def contact_sheet(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str], current: int | None) -> str:
+    """All versions of a pair, each with its gates; a click makes one current."""
+    if len(rows) < 2:
+        return empty("One version so far.", "G makes others: with new seeds, other settings or another method.")
+    cards = []
+    for row in rows:
+        marks = "".join(
+            f'<span class="mark g-{g["state"]}" title="{esc(title(g["name"]))}: {esc(number(g["value"]))}">'
+            f"{GATE_MARKS[g['state']]}</span>"
+            for g in row["gates"]
+            if g["state"] != "clear"
+        )
+        picture = pictures.get(row["candidate"])
+        image = f'<img alt="Version {row["candidate"]}" src="{picture}">' if picture else "<i>no image</i>"
+        chosen = row["candidate"] == current
+        risk = f" · risk {row['risk']:.2f}" if row["risk"] is not None else ""
+        cards.append(
+            f'<button type="button" class="card{" chosen" if chosen else ""}" data-choose="{row["candidate"]}" '
+            f'aria-pressed="{str(chosen).lower()}">{image}<span><b>{"✓ " if chosen else ""}{row["candidate"]}</b> '
+            f"{esc(row['method'])} · seed {row['seed']}{risk}</span>"
+            f"<span class=marks>{marks or '<span class=muted>all gates clear</span>'}</span>"
+            f"{'<span class=stop>⊘ void</span>' if row['void'] else ''}</button>"
+        )
+    return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def findings(evidence: Mapping[str, Any]) -> str:
+    """What is seen in the original, said in the report, and seen in the synthetic image."""
+    table = (evidence.get("findings") or {}).get("table") if isinstance(evidence.get("findings"), Mapping) else None
+    if not table:
+        return empty("No comparison of findings.", "The judges were not available when this pair was measured.")
+    return str(table)

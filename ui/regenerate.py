@@ -1,0 +1,84 @@
+"""Make other versions of a pair: settings, seeds, and the contact sheet to pick from."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from ui import format as show
+from ui.shell import Shell
+from ui.viewer import thumbnail
+from updp_core.config import GeneratorConfig, PromptConfig
+from updp_core.domain import Actor
+from updp_core.errors import UpdpError
+
+_PROMPT, _MODEL = PromptConfig(), GeneratorConfig()
+SHEET = 12
+"""Versions on a contact sheet at most, newest first."""
+
+
+class RegenerateBox:
+    """The sheet of settings that the key G opens."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        with gr.Column(elem_id="regen-box", elem_classes=["sheet"]):
+            gr.HTML('<h2 tabindex="-1">Make other versions</h2>', apply_default_css=False)
+            self.number = gr.Radio([1, 2, 4, 8], value=4, label="How many, each with a new seed", elem_id="regen-k")
+            self.method = gr.Dropdown([("As before", "")], value="", label="Method", elem_id="regen-method")
+            with gr.Accordion("Settings", open=False):
+                self.length = gr.Slider(8, 77, _PROMPT.length, step=1, label="Prompt length in tokens")
+                self.steps = gr.Slider(0, 300, _PROMPT.steps, step=5, label="Alignment steps")
+                self.bias = gr.Slider(0, 1, _PROMPT.bias, step=0.01, label="Preference for whitelisted words")
+                self.temperature = gr.Slider(0, 1, _PROMPT.temperature, step=0.05, label="Temperature (0: best word)")
+                self.whitelist = gr.Radio(
+                    [("Prefer the whitelist", "bias"), ("Whitelist words only", "only")], value="bias", label="Words"
+                )
+                self.guidance = gr.Slider(1, 12, _MODEL.guidance_scale, step=0.5, label="Guidance")
+                self.denoise = gr.Slider(5, 100, _MODEL.steps, step=1, label="Diffusion steps")
+            with gr.Row():
+                self.now = gr.Button("Make now", variant="primary", elem_id="regen-now")
+                self.later = gr.Button("Back to the queue", elem_id="regen-later")
+                self.cancel = gr.Button("Cancel", elem_id="regen-cancel", elem_classes=["sheet-close"])
+
+    @property
+    def settings(self) -> list[gr.components.Component]:
+        return [
+            self.number, self.method, self.length, self.steps, self.bias, self.temperature, self.whitelist,
+            self.guidance, self.denoise,
+        ]  # fmt: skip
+
+    def run(
+        self, record: str, actor: Actor, number: int, method: str, length: int, steps: int, bias: float,
+        temperature: float, whitelist: str, guidance: float, denoise: int,
+    ) -> Iterator[tuple[str, dict[str, Any] | None]]:  # fmt: skip
+        """Progress sentences, and in the end the result. Settings that stand at their default are not sent."""
+        prompt = {
+            "length": int(length), "steps": int(steps), "bias": bias, "temperature": temperature, "whitelist": whitelist,
+        }  # fmt: skip
+        generation = {"guidance_scale": guidance, "steps": int(denoise)}
+        seeds = [secrets.randbelow(2**31) for _ in range(int(number))]
+        for step in self.shell.workbench.regenerate(
+            record, actor=actor, seeds=seeds, method=method or None,
+            prompt={k: v for k, v in prompt.items() if v != getattr(_PROMPT, k)} or None,
+            generation={k: v for k, v in generation.items() if v != getattr(_MODEL, k)} or None,
+        ):  # fmt: skip
+            yield f"{step.stage.capitalize()} {step.done} of {step.total}", step.result
+
+    def sheet(self, detail: dict[str, Any], actor: Actor) -> str:
+        """All versions of this pair as a contact sheet."""
+        pictures: dict[int, str] = {}
+        rows = list(reversed(detail["candidates"]))[:SHEET]
+        if len(rows) > 1:
+            for row in rows:
+                try:
+                    image = self.shell.workbench.image(
+                        detail["record"], "synthetic", actor=actor, candidate=row["candidate"]
+                    )
+                    pictures[row["candidate"]] = thumbnail(image)
+                except UpdpError:
+                    continue
+        return show.contact_sheet(rows, pictures, detail["candidate"])

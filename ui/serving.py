@@ -1,0 +1,62 @@
+"""What stands around Gradio's web application: headers on every answer, and the end of a sign-in."""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ui.session import Session
+
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' https://huggingface.co"
+)
+_HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", _POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+]
+_STATIC = ("/assets/", "/static/", "/theme.css", "/favicon.ico")
+
+
+class Guard:
+    """No answer that carries data may be stored; the page may load nothing from elsewhere; old sign-ins end."""
+
+    def __init__(self, app: ASGIApp, session: Session) -> None:
+        self.app, self.session = app, session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        if self.session.signed:
+            self._end_old(scope)
+        static = scope["path"].startswith(_STATIC)
+
+        async def sealed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in _HEADERS[1 if static else 0 :]}
+                kept = [(k, v) for k, v in message.get("headers", []) if k.lower() not in names]
+                message["headers"] = kept + _HEADERS[1 if static else 0 :]
+            await send(message)
+
+        await self.app(scope, receive, sealed)
+
+    def _end_old(self, scope: Scope) -> None:
+        """Forget the tokens of sign-ins that have been idle too long, so that Gradio answers 401."""
+        tokens = getattr(scope.get("app"), "tokens", None)
+        for name, value in scope["headers"]:
+            if name == b"cookie" and tokens:
+                for key, morsel in SimpleCookie(value.decode("latin-1")).items():
+                    if key.startswith("access-token") and not self.session.alive(morsel.value):
+                        tokens.pop(morsel.value, None)
+
+
+def guarded(session: Session) -> dict[str, Any]:
+    """Keyword arguments for Gradio's FastAPI application."""
+    return {"middleware": [Middleware(Guard, session=session)]}

@@ -1,0 +1,67 @@
+"""One word from a report or a prompt to a list, with its impact shown before it is saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from ui import format as show
+from ui.shell import Shell
+from updp_core.domain import Actor
+from updp_core.errors import UsageError
+
+FORBID, KEEP = "blacklist", "whitelist"
+
+
+class WordBox:
+    """The sheet that opens on a click on a word, or with the key W."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        with gr.Column(elem_id="word-box", elem_classes=["sheet"]):
+            gr.HTML('<h2 tabindex="-1">Put a word on a list</h2>', apply_default_css=False)
+            self.term = gr.Textbox(label="Word or phrase", elem_id="word-term", max_lines=1)
+            self.which = gr.Radio(
+                [("Forbid this", FORBID), ("Always keep this", KEEP)], value=FORBID, label="What to do"
+            )
+            self.category = gr.Dropdown([], label="Category", elem_id="word-category", allow_custom_value=True)
+            self.impact = gr.HTML(elem_id="word-impact", apply_default_css=False)
+            self.comment = gr.Textbox(label="Why (kept with the version)", elem_id="word-comment", max_lines=2)
+            with gr.Row():
+                self.check = gr.Button("Show impact", elem_id="word-check")
+                self.save = gr.Button("Save as a new version", variant="primary", elem_id="word-save")
+                self.cancel = gr.Button("Cancel", elem_classes=["sheet-close"])
+
+    def edit(self, term: str, which: str, category: str) -> dict[str, dict[str, list[str]]]:
+        """The addition in the Workbench's form."""
+        if not (term or "").strip() or not category:
+            raise UsageError("Give a word and a category.")
+        return {which: {category: [term.strip()]}}
+
+    def open(self, term: str, which: str, actor: Actor) -> dict[Any, Any]:
+        """Fill the sheet for a word."""
+        lexicon = self.shell.workbench.lexicon_current(actor=actor)
+        categories = list(lexicon[which])
+        return {
+            self.term: term,
+            self.category: gr.update(choices=[(show.title(c), c) for c in categories], value=categories[0]),
+            self.impact: "",
+        }
+
+    def look(self, term: str, which: str, category: str, actor: Actor) -> dict[Any, Any]:
+        """What the addition would do."""
+        impact = self.shell.workbench.lexicon_impact(actor=actor, add=self.edit(term, which, category))
+        return {self.impact: show.impact(impact)}
+
+    def keep(self, term: str, which: str, category: str, comment: str, actor: Actor) -> dict[Any, Any]:
+        """Save the addition as a new version."""
+        done = self.shell.workbench.lexicon_edit(
+            actor=actor,
+            add=self.edit(term, which, category),
+            comment=comment or f"{term.strip()}: from the review page",
+        )
+        return {
+            self.impact: show.impact(done["impact"]),
+            **self.shell.say(f"Saved as lexicon version {done['version']}. {show.voided(done['impact'])}"),
+        }
