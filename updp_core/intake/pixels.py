@@ -18,8 +18,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from updp_core.domain import Image8, Image16
 from updp_core.errors import IntakeError
 
-MAX_PIXELS = 64_000_000
-"""Four times the largest flat-panel detector (4,300 x 3,600); more is refused before any decoding."""
+MAX_PIXELS = 40_000_000
+"""Twice the largest flat-panel detector (43 cm at 0.1 mm a side); more is refused before any decoding."""
 MIN_SIDE = 64
 RASTER_FORMATS = ("PNG", "JPEG", "TIFF")
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -48,13 +48,16 @@ def read_raster(source: Path | IO[bytes]) -> tuple[Image16, int, tuple[str, ...]
         with warnings.catch_warnings(action="ignore"), Image.open(source, formats=RASTER_FORMATS) as image:
             check_size(image.height, image.width, getattr(image, "n_frames", 1))
             # Orientation is the one EXIF entry that changes what a viewer shows.
-            return _grey16(ImageOps.exif_transpose(image))
+            grey, depth, flags = _grey16(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise IntakeError("not a readable PNG, JPEG or TIFF image") from None
     except Image.DecompressionBombError:
         raise IntakeError(f"image exceeds the limit of {MAX_PIXELS:,} pixels") from None
     except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError) as error:
         raise IntakeError(f"image is damaged or truncated ({type(error).__name__})") from None
+    if grey.min() == grey.max():
+        raise IntakeError("image is blank: every pixel has the same value")
+    return grey, depth, flags
 
 
 def _grey16(image: Image.Image) -> tuple[Image16, int, tuple[str, ...]]:
@@ -93,15 +96,11 @@ def from_8bit(image: NDArray[np.uint8]) -> Image16:
     return image.astype(np.uint16) * np.uint16(257)
 
 
-def stretch(values: NDArray[np.number], valid: NDArray[np.bool_] | None = None) -> Image16:
-    """Linear map of the 0.1 to 99.9 percentiles (of the `valid` pixels) onto 0..65535, clipped.
-
-    Raises IntakeError where the image has a single value.
-    """
-    chosen = values if valid is None or not valid.any() else values[valid]
-    low, high = (float(v) for v in np.percentile(chosen, [0.1, 99.9]))
+def stretch(values: NDArray[Any]) -> Image16:
+    """Linear map of the 0.1 to 99.9 percentiles onto 0..65535, clipped. Raises IntakeError on a blank image."""
+    low, high = (float(v) for v in np.percentile(values, [0.1, 99.9]))
     if not high > low:
-        low, high = float(chosen.min()), float(chosen.max())
+        low, high = float(values.min()), float(values.max())
     if not high > low:
         raise IntakeError("image is blank: every pixel has the same value")
     return unit_to_16bit((values.astype(np.float64) - low) / (high - low))

@@ -1,0 +1,121 @@
+"""A CSV manifest: one row an image, with patient, study, view and report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from updp_core.domain import Rejection, SourceStudy
+from updp_core.errors import IntakeError
+from updp_core.intake.files import clean_text, inside, read_csv, sha256_of, shown
+from updp_core.intake.header import identifier, merge
+from updp_core.intake.loading import load
+from updp_core.intake.reports import join_sections, report_flags
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "file": ("file", "filename", "file_name", "path", "image", "image_file", "image_path"),
+    "patient_id": ("patient_id", "patientid", "patient", "subject_id"),
+    "study_id": ("study_id", "studyid", "study", "accession", "accession_number"),
+    "view": ("view", "view_position", "viewposition", "projection"),
+    "report_text": ("report_text", "report", "text"),
+}
+MAX_REPORT = 200_000  # characters
+_NAME_LIKE = re.compile(r"[A-Za-z][A-Za-z_ .-]{0,39}\Z")
+
+
+def read(manifest: Path, columns: Mapping[str, str] | None = None) -> Iterator[SourceStudy | Rejection]:
+    """Studies of a manifest; files are relative to its folder. `columns` maps our names to the file's.
+
+    Columns: file, patient_id, study_id (optional), view, report_text (or findings and impression); others are
+    ignored. Raises IntakeError, before the first row, where a column is missing.
+    """
+    names, rows = read_csv(manifest)
+    return _studies(manifest, rows, match_columns(names, columns))
+
+
+def match_columns(names: Sequence[str], columns: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Our column name -> the file's, by `columns` or by alias. Raises IntakeError that says what was found."""
+    columns = dict(columns or {})
+    if unknown := sorted(set(columns) - set(ALIASES)):
+        raise IntakeError(f"Unknown column {', '.join(unknown)} in the mapping. Known are: {', '.join(ALIASES)}.")
+    lower = {name.lower(): name for name in reversed(names)}
+    if absent := sorted(theirs for theirs in columns.values() if theirs.lower() not in lower):
+        raise IntakeError(f"The mapping names columns that the manifest lacks: {', '.join(absent)}. {_found(names)}")
+    matched = {}
+    for ours, aliases in ALIASES.items():
+        candidates = (columns[ours].lower(),) if ours in columns else aliases
+        if theirs := next((lower[a] for a in candidates if a in lower), None):
+            matched[ours] = theirs
+    if "report_text" not in matched and {"findings", "impression"} & set(lower):
+        matched["report_text"] = ""
+    if missing := [name for name in ("file", "patient_id", "view", "report_text") if name not in matched]:
+        raise IntakeError(
+            f"The manifest lacks the column {' and '.join(missing)}. {_found(names)} "
+            f"Name yours in the mapping, for example {missing[0]}=YOUR_COLUMN."
+        )
+    return matched
+
+
+def _found(names: Sequence[str]) -> str:
+    """The header line as a message may show it: only what looks like a column name (it may be a row of data)."""
+    shown_names = [name for name in names if _NAME_LIKE.match(name)][:20]
+    hidden = len(names) - len(shown_names)
+    more = f" and {hidden} more that do not look like names (is the header line missing?)" if hidden else ""
+    return f"Found: {', '.join(shown_names) or 'none'}{more}."
+
+
+def _studies(
+    manifest: Path, rows: Iterator[tuple[int, dict[str, str]]], names: Mapping[str, str]
+) -> Iterator[SourceStudy | Rejection]:
+    first_rows: dict[str, tuple[int, int]] = {}
+    try:
+        for number, row in rows:
+            cells = {ours: row[theirs] if theirs else join_sections(row) for ours, theirs in names.items()}
+            file = cells["file"].strip()
+            source = f"{manifest.name} row {number}: {shown(file)}"
+            try:
+                if "" in row:
+                    raise IntakeError("the row has more cells than the header: is a comma or quote not quoted?")
+                key, content = file.replace("\\", "/"), hash(tuple(cells.values()))
+                seen, first = first_rows.setdefault(key, (content, number))
+                if seen != content:
+                    raise IntakeError(f"row {first} names the same file with other values: keep one of them")
+                yield _study(manifest.parent, cells)
+            except IntakeError as error:
+                yield Rejection(source if _harmless(file) else f"{manifest.name} row {number}", str(error))
+    except IntakeError as error:
+        yield Rejection(manifest.name, str(error))
+
+
+def _harmless(file: str) -> bool:
+    """Whether the cell is a plain relative name; anything else (a path out, a shifted column) is not repeated."""
+    return bool(file) and len(file) <= 160 and file.isprintable() and not re.search(r"\.\.|^[/\\~]|:", file)
+
+
+def _study(root: Path, cells: Mapping[str, str]) -> SourceStudy:
+    path = inside(root, cells["file"])
+    report = clean_text(cells["report_text"])
+    if len(report) > MAX_REPORT:
+        raise IntakeError(f"the report has more than {MAX_REPORT:,} characters: is a quote left open?")
+    loaded = load(path, cells["view"])
+    sha256 = sha256_of(path)
+    patient, study = cells["patient_id"].strip(), cells.get("study_id", "").strip()
+    flags = loaded.flags + report_flags(report, "no report: the manifest's row has none")
+    if not patient and not loaded.patient_key:
+        flags += ("patient: not stated; the image is treated as a patient of its own",)
+    elif patient and loaded.patient_key and patient not in loaded.patient_key:
+        flags += ("patient: the manifest and the DICOM header state different ids; the manifest's was used",)
+    own = {"patient_id": [identifier(patient)], "other_id": [identifier(study)]}
+    return SourceStudy(
+        source=cells["file"].strip().replace("\\", "/"),
+        patient_key=patient or loaded.patient_key or f"file:{sha256}",
+        study_key=study or loaded.study_key or f"file:{sha256}",
+        view=loaded.view,
+        report=report,
+        pixels=loaded.pixels,
+        bit_depth=loaded.bit_depth,
+        sha256=sha256,
+        header=merge(own, loaded.header),
+        flags=flags,
+    )

@@ -1,0 +1,130 @@
+"""A folder tree of DICOM files (or one file), with reports beside them, in a CSV, or as structured reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from updp_core.domain import Rejection, SourceStudy
+from updp_core.errors import IntakeError
+from updp_core.intake import dicom
+from updp_core.intake.files import clean_text, inside, read_text, sha256_of, shown, walk
+from updp_core.intake.header import header_values, merge
+from updp_core.intake.loading import load_dicom
+from updp_core.intake.reports import ReportTable, report_flags, report_table, structured_report_text
+
+_REPORT_FILES = (".txt", ".csv", ".gz", ".json", ".md", ".html", ".pdf", ".xml")
+"""Not images and not meant as such: reports, tables, notes. They are read where needed and not listed."""
+_DICOM_NAMES = (".dcm", ".dicom", ".ima")
+
+
+@dataclass(frozen=True)
+class _StructuredReport:
+    source: str
+    text: str
+    header: Mapping[str, Sequence[str]]
+
+
+def read(source: Path, columns: Mapping[str, str] | None = None) -> Iterator[SourceStudy | Rejection]:
+    """Studies of a DICOM file or folder. A report comes from `<stem>.txt` beside the image, else from a CSV keyed by
+    accession number, study or instance UID, else from a structured report of the same study, else from the header's
+    Interpretation Text.
+    """
+    root = source.parent if source.is_file() else source
+    folder_files = sorted(root.glob("*.csv")) if source.is_file() else (p for p in walk(root) if p.suffix == ".csv")
+    tables = [inside(root, path.relative_to(root).as_posix()) for path in folder_files if not path.is_symlink()]
+    return _studies(root, [source] if source.is_file() else None, report_table(tables, columns))
+
+
+def _studies(root: Path, only: list[Path] | None, table: ReportTable) -> Iterator[SourceStudy | Rejection]:
+    # A first pass over the headers finds the structured reports, which may come after their images.
+    structured: dict[str, _StructuredReport] = {}
+    used: set[str] = set()
+    for path in only or walk(root):
+        if path.is_file() and dicom.is_dicom(path) and (pair := _structured_report(root, path)):
+            study, found = pair
+            earlier = structured.get(study)
+            text = f"{earlier.text}\n{found.text}" if earlier else found.text
+            structured[study] = _StructuredReport(
+                found.source, text, merge(earlier.header if earlier else {}, found.header)
+            )
+    for path in only or walk(root):
+        name = path.relative_to(root).as_posix()
+        try:
+            if not _is_candidate(path):
+                continue
+            yield _study(root, name, table, structured, used)
+        except IntakeError as error:
+            yield Rejection(shown(name), str(error))
+    for study, report in structured.items():
+        if study not in used:
+            yield Rejection(report.source, "a structured report without a frontal chest image of its study")
+
+
+def _is_candidate(path: Path) -> bool:
+    """Whether the file must be taken or listed. Raises IntakeError where the reason is plain from outside."""
+    if path.is_symlink() and path.is_dir():
+        raise IntakeError("the folder is a link: linked folders are not entered")
+    if dicom.is_dicom(path):
+        try:
+            header = dicom.read_header(path)
+        except IntakeError:
+            return path.name.upper() != "DICOMDIR"
+        return not dicom.is_structured_report(header)
+    if path.suffix.lower() in _REPORT_FILES or path.name.upper() in ("DICOMDIR", "README", "LICENSE"):
+        return False
+    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff"):
+        raise IntakeError("not a DICOM file: import image files with a manifest, which states view and report")
+    return True
+
+
+def _structured_report(root: Path, path: Path) -> tuple[str, _StructuredReport] | None:
+    try:
+        name = path.relative_to(root).as_posix()
+        ds = dicom.read_header(inside(root, name))
+        if not dicom.is_structured_report(ds):
+            return None
+        text = structured_report_text(ds)
+        return str(ds.get("StudyInstanceUID", "")), _StructuredReport(shown(name), text, header_values(ds))
+    except IntakeError:
+        return None  # the second pass lists it with the reason
+    except Exception:
+        return None  # a damaged content tree: the image's record says "no report"
+
+
+def _study(
+    root: Path, name: str, table: ReportTable, structured: Mapping[str, _StructuredReport], used: set[str]
+) -> SourceStudy:
+    path = inside(root, name)
+    loaded = load_dicom(path)
+    sha256 = sha256_of(path)
+    study = loaded.study_key or f"file:{sha256}"
+    header = loaded.header
+    missing = "no report: none beside the file, in a table or in the study"
+    sidecar = next((s for s in (path.with_suffix(".txt"), Path(f"{path}.txt")) if s.is_file()), None)
+    if sidecar is not None:
+        report = read_text(inside(root, sidecar.relative_to(root.resolve()).as_posix()))
+        missing = "no report: the text file beside the image is empty"
+    else:
+        found = table.find([*loaded.report_keys, ("file", name), ("file", path.name)])
+        report = found or ""
+        if found is not None:
+            missing = "no report: the table's row for this study is empty"
+        elif study in structured:
+            report, header = structured[study].text, merge(header, structured[study].header)
+        else:
+            report = clean_text(loaded.embedded_report)
+    used.add(study)
+    return SourceStudy(
+        source=name,
+        patient_key=loaded.patient_key or f"file:{sha256}",
+        study_key=study,
+        view=loaded.view,
+        report=report,
+        pixels=loaded.pixels,
+        bit_depth=loaded.bit_depth,
+        sha256=sha256,
+        header=header,
+        flags=loaded.flags + report_flags(report, missing),
+    )

@@ -1,0 +1,178 @@
+"""Files of a source: paths that stay inside it, bounded reading, encodings, hashes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from updp_core.errors import IntakeError
+
+MAX_FILE_BYTES = 512 * 2**20
+MAX_TEXT_BYTES = 2**20
+MAX_FIELD = 2**20  # characters of one CSV field; a long report has about 5,000
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+
+
+def inside(root: Path, name: str) -> Path:
+    """The regular file `name` (relative, / or \\ as separator) below `root`; IntakeError for anything that leaves it.
+
+    Refused: empty names, control characters, absolute and drive paths, `..`, links that lead out of `root`, folders,
+    devices and pipes.
+    """
+    name = name.strip().replace("\\", "/")
+    if not name or _CONTROL.search(name):
+        raise IntakeError("no file name is given" if not name else "the file name holds control characters")
+    if name.startswith(("/", "~")) or re.match(r"[A-Za-z]:", name) or "://" in name:
+        raise IntakeError("the file name is an absolute path or a URL: write it relative to the source's folder")
+    if ".." in name.split("/"):
+        raise IntakeError("the file name contains '..': files outside the source's folder are not read")
+    try:
+        real = (root / name).resolve(strict=True)
+        if not real.is_relative_to(root.resolve()):
+            raise IntakeError("the file is a link that leads out of the source's folder")
+        if not stat.S_ISREG(real.stat().st_mode):
+            raise IntakeError("the name does not lead to a regular file")
+        if real.stat().st_size > MAX_FILE_BYTES:
+            raise IntakeError(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    except (FileNotFoundError, NotADirectoryError):
+        raise IntakeError("the file does not exist") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise IntakeError(f"the file cannot be opened ({type(error).__name__})") from None
+    return real
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """Every file below `root`, in a stable order; hidden files and folders are left out, linked folders not followed.
+
+    A linked folder is yielded itself, so that the caller can say why it was not entered.
+    """
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in folders if Path(folder, name).is_symlink())
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def shown(name: str) -> str:
+    """A file name as a message may show it: one line, no control characters, at most 160 characters."""
+    name = "".join(c if c.isprintable() else "?" for c in name)
+    return name if len(name) <= 160 else name[:157] + "..."
+
+
+def decode_text(data: bytes) -> str:
+    """Bytes of a report as text: UTF-8 (with or without mark), UTF-16 with mark, else Windows-1252; never fails.
+
+    Control characters other than tab, line ends and form feed are dropped; everything else stays as it is.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = data.decode("utf-16", errors="replace")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("cp1252", errors="replace")
+    return clean_text(text)
+
+
+def clean_text(text: str) -> str:
+    """Text without control characters (tab, line ends and form feed stay)."""
+    return _CONTROL.sub("", text)
+
+
+def read_text(path: Path) -> str:
+    """A report file as text (see `decode_text`). Raises IntakeError where it is larger than 1 MiB or unreadable."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_TEXT_BYTES + 1)
+    except OSError as error:
+        raise IntakeError(f"the report file cannot be read ({type(error).__name__})") from None
+    if len(data) > MAX_TEXT_BYTES:
+        raise IntakeError("the report file is larger than 1 MiB")
+    return decode_text(data)
+
+
+def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+    """(column names, iterator of (line number of the row, row)) of a CSV file, plain or .gz.
+
+    Comma, semicolon or tab as the header line suggests; encodings as in `decode_text`. A row that has more cells
+    than the header carries them under the key "". Raises IntakeError: at once where there is no header, while
+    iterating where a field or line exceeds 1 MiB, after which the rest cannot be told apart.
+    """
+    try:
+        encoding = _encoding(path)
+        stream = io.TextIOWrapper(_open(path), encoding=encoding, errors="replace", newline="")
+        lines = _bounded_lines(stream)
+        first = next(lines, "")
+    except (OSError, EOFError, ValueError) as error:
+        raise IntakeError(f"the CSV file cannot be read ({type(error).__name__})") from None
+    delimiter = max(",;\t", key=first.count)
+    columns = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    if not any(columns):
+        stream.close()
+        raise IntakeError("the CSV file is empty: a header line with column names is needed")
+    return columns, _rows(stream, lines, columns, delimiter)
+
+
+def _rows(
+    stream: IO[str], lines: Iterator[str], columns: Sequence[str], delimiter: str
+) -> Iterator[tuple[int, dict[str, str]]]:
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))
+    reader = csv.reader(lines, delimiter=delimiter)
+    with stream:
+        try:
+            while True:
+                number = reader.line_num + 2  # the header is line 1
+                cells = next(reader, None)
+                if cells is None:
+                    return
+                if not any(cell.strip() for cell in cells):
+                    continue
+                row = dict(zip(columns, cells, strict=False))
+                for name in columns[len(cells) :]:
+                    row[name] = ""
+                if len(cells) > len(columns):
+                    row[""] = "more"
+                yield number, row
+        except (csv.Error, OSError, EOFError, ValueError):
+            raise IntakeError(
+                f"the CSV file is damaged from line {number} on (an unclosed quote or a field over 1 MiB?)"
+            ) from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _encoding(path: Path) -> str:
+    """The first of UTF-16 (by its mark), UTF-8 and Windows-1252 that reads the whole file."""
+    with _open(path) as file:
+        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            return "utf-16"
+    try:
+        with io.TextIOWrapper(_open(path), encoding="utf-8-sig") as text:
+            while text.read(MAX_FIELD):
+                pass
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _bounded_lines(stream: IO[str]) -> Iterator[str]:
+    """Lines of at most MAX_FIELD characters; csv.Error beyond that, so that no line can fill the memory."""
+    while line := stream.readline(MAX_FIELD + 1):
+        if len(line) > MAX_FIELD:
+            raise csv.Error("line too long")
+        yield line.replace("\0", "")

@@ -1,0 +1,96 @@
+"""The identifiers that a study's own header states, for the report filter to search the report for.
+
+Nothing of these leaves the workspace. Kinds are those of SourceStudy.header.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from pydicom.dataset import Dataset
+
+KINDS = (
+    "patient_name", "patient_id", "physician", "institution", "address", "accession", "date", "other_id",
+)  # fmt: skip
+_PATIENT_NAMES = frozenset(
+    {"PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ResponsiblePerson"}
+)
+_KEYWORDS: dict[str, str] = {
+    "PatientID": "patient_id",
+    "AccessionNumber": "accession",
+    "InstitutionName": "institution",
+    "InstitutionalDepartmentName": "institution",
+    "RequestingService": "institution",
+    "CurrentPatientLocation": "institution",
+    "ResponsibleOrganization": "institution",
+    "OtherPatientIDs": "other_id",
+    "StudyID": "other_id",
+    "AdmissionID": "other_id",
+    "ServiceEpisodeID": "other_id",
+    "RequestedProcedureID": "other_id",
+    "PerformedProcedureStepID": "other_id",
+    "ScheduledProcedureStepID": "other_id",
+    "FillerOrderNumberImagingServiceRequest": "other_id",
+    "PlacerOrderNumberImagingServiceRequest": "other_id",
+    "MedicalRecordLocator": "other_id",
+    "DeviceSerialNumber": "other_id",
+    "GantryID": "other_id",
+    "DetectorID": "other_id",
+    "PlateID": "other_id",
+    "CassetteID": "other_id",
+    "StationName": "other_id",
+    "CountryOfResidence": "address",
+    "RegionOfResidence": "address",
+}
+_PLACEHOLDERS = frozenset(
+    {"xx", "xxx", "xxxx", "none", "null", "unknown", "anonymous", "anonymized", "anonymised", "anon", "removed"}
+    | {"redacted", "unspecified", "na", "n/a", "not", "stated"}
+)
+_MIN_ID = 4  # shorter ids ("2", "17") would be found in every measurement of a report
+
+
+def name_values(name: str) -> list[str]:
+    """A person name in DICOM's form (Family^Given^...=ideographic) as [whole, part, ...]; placeholders are dropped."""
+    parts = [part.strip(" .,") for part in re.split(r"[\^=\s,]+", name)]
+    parts = [part for part in parts if len(part) >= 2 and part.casefold() not in _PLACEHOLDERS]
+    return [name.strip(), *parts] if parts else []
+
+
+def identifier(value: str) -> str:
+    """The value where it can identify (at least 4 characters, one of them a digit), else ""."""
+    value = value.strip()
+    return value if len(value) >= _MIN_ID and any(c.isdigit() for c in value) else ""
+
+
+def merge(*headers: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """Several headers as one, each value once, kinds in the order of KINDS, empty kinds left out."""
+    merged = {kind: tuple(dict.fromkeys(v for h in headers for v in h.get(kind, ()) if v)) for kind in KINDS}
+    return {kind: values for kind, values in merged.items() if values}
+
+
+def header_values(ds: Dataset) -> dict[str, tuple[str, ...]]:
+    """Kind -> values, from every level of the data set (sequences included)."""
+    found: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for element in ds.iterall():
+        if element.VR == "SQ" or element.value in (None, "", b"") or element.tag.is_private:
+            continue
+        values = element.value if element.VM > 1 else [element.value]
+        texts = [str(value).strip() for value in values if str(value).strip()]
+        keyword = element.keyword
+        if element.VR == "PN":
+            kind = "patient_name" if keyword in _PATIENT_NAMES else "physician"
+            found[kind] += [part for text in texts for part in name_values(text)]
+        elif element.VR in ("DA", "DT"):
+            found["date"] += [text[:8] for text in texts if re.match(r"[12][0-9]{7}", text)]
+        elif kind := _KEYWORDS.get(keyword, ""):
+            found[kind] += [text for text in texts if _worth(kind, text)]
+        elif "Address" in keyword or "TelephoneNumber" in keyword:
+            found["address"] += [text for text in texts if text.casefold() not in _PLACEHOLDERS]
+    return merge(found)
+
+
+def _worth(kind: str, text: str) -> bool:
+    if kind in ("patient_id", "accession", "other_id"):
+        return bool(identifier(text))
+    return len(text) >= 3 and text.casefold() not in _PLACEHOLDERS

@@ -1,0 +1,77 @@
+"""Which layout a source has, and its studies."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from updp_core.domain import Rejection, SourceStudy
+from updp_core.errors import IntakeError
+from updp_core.intake import csv_manifest, dicom, dicom_folder, iu_xray, mimic_cxr
+from updp_core.intake.files import inside, walk
+
+LAYOUTS = ("csv", "dicom", "iu-xray", "mimic-cxr")
+MANIFEST = "manifest.csv"
+_LOOK_AT = 2000  # files that recognition opens at most
+
+
+def read_source(
+    path: Path, layout: str = "auto", columns: Mapping[str, str] | None = None
+) -> Iterator[SourceStudy | Rejection]:
+    """Every image of a source, in a stable order, as a study that goes on or a rejection with its reason.
+
+    One image is in memory at a time. Images without a report go on with report "" and a flag that starts with
+    "no report". `columns` maps our column names to those of a CSV. Raises IntakeError at once where the source as a
+    whole cannot be read: missing, of no known layout, or without the columns that it needs.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise IntakeError("The source does not exist: give a CSV manifest, a DICOM file, or a folder.")
+    if layout == "auto":
+        layout = recognise(path)
+    if layout not in LAYOUTS:
+        raise IntakeError(f"Unknown layout '{layout}'. Known are: auto, {', '.join(LAYOUTS)}.")
+    if layout == "csv":
+        return csv_manifest.read(_manifest(path), columns)
+    if layout == "dicom":
+        return dicom_folder.read(path, columns)
+    if not path.is_dir():
+        raise IntakeError(f"The layout {layout} needs a folder.")
+    return iu_xray.read(path) if layout == "iu-xray" else mimic_cxr.read(path)
+
+
+def recognise(path: Path) -> str:
+    """The layout of a file or folder. Raises IntakeError that says what is missing where it has none."""
+    if path.is_file():
+        if dicom.is_dicom(path) or path.suffix.lower() in (".dcm", ".dicom"):
+            return "dicom"
+        if path.suffix.lower() in (".csv", ".tsv"):
+            return "csv"
+        raise IntakeError(
+            "A single image says nothing of its view, patient and report. Import a manifest.csv that names it "
+            f"(columns: {', '.join(csv_manifest.ALIASES)})."
+        )
+    if (path / MANIFEST).is_file():
+        return "csv"
+    if mimic_cxr.metadata_table(path) or any(path.glob("files/p[0-9][0-9]")):
+        return "mimic-cxr"
+    if iu_xray.tables(path) or (path / "annotation.json").is_file() or (path / "indiana_reports.csv").is_file():
+        return "iu-xray"
+    images = 0
+    for file in itertools.islice(walk(path), _LOOK_AT):
+        if file.is_file() and (dicom.is_dicom(file) or file.suffix.lower() == ".dcm"):
+            return "dicom"
+        images += file.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+    if images:
+        raise IntakeError(
+            f"The folder holds images but nothing says their view, patient and report. Add a {MANIFEST} with the "
+            f"columns {', '.join(csv_manifest.ALIASES)}."
+        )
+    raise IntakeError(f"The folder holds no DICOM files and no {MANIFEST}. Choose a folder of studies or a manifest.")
+
+
+def _manifest(path: Path) -> Path:
+    if path.is_dir():
+        return inside(path, MANIFEST)
+    return path

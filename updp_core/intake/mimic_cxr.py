@@ -1,0 +1,91 @@
+"""The MIMIC-CXR-JPG layout: files/pXX/pXXXXXXXX/sXXXXXXXX/*.jpg, the report beside the study's folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from sys import intern
+
+from updp_core.domain import Rejection, SourceStudy
+from updp_core.errors import IntakeError
+from updp_core.intake.files import inside, read_csv, read_text, sha256_of, shown, walk
+from updp_core.intake.header import merge
+from updp_core.intake.loading import load
+from updp_core.intake.reports import report_flags
+
+_PLACE = re.compile(r"(?:.*/)?p[0-9]{2}/p(?P<patient>[0-9]+)/s(?P<study>[0-9]+)/(?P<image>[^/]+)\.(?:jpe?g|png|dcm)\Z")
+
+
+def metadata_table(root: Path) -> Path | None:
+    """`mimic-cxr-...-metadata.csv` of the folder, plain or .gz."""
+    return next(iter([*sorted(root.glob("*metadata.csv")), *sorted(root.glob("*metadata.csv.gz"))]), None)
+
+
+def read(root: Path) -> Iterator[SourceStudy | Rejection]:
+    """Studies of a MIMIC-CXR-JPG folder; the metadata table decides what is frontal, the split table (where it is
+    there) what is listed as of an unknown split. Raises IntakeError where the metadata table is missing.
+    """
+    table = metadata_table(root)
+    if table is None:
+        raise IntakeError("mimic-cxr-2.0.0-metadata.csv is missing: it states which image is frontal.")
+    return _studies(root, _views(table), table.name)
+
+
+def _views(table: Path) -> dict[str, tuple[str, str]]:
+    """dicom_id -> (view text, study date)."""
+    names, rows = read_csv(table)
+    if missing := [name for name in ("dicom_id", "ViewPosition") if name not in names]:
+        raise IntakeError(f"{table.name} lacks the column {' and '.join(missing)}.")
+    coded = "ViewCodeSequence_CodeMeaning"
+    return {
+        row["dicom_id"].strip(): (intern(row["ViewPosition"].strip() or row.get(coded, "")), row.get("StudyDate", ""))
+        for _, row in rows
+    }
+
+
+def _studies(root: Path, views: dict[str, tuple[str, str]], table: str) -> Iterator[SourceStudy | Rejection]:
+    for file in walk(root):
+        name = file.relative_to(root).as_posix()
+        try:
+            if file.is_symlink() and file.is_dir():
+                raise IntakeError("the folder is a link: linked folders are not entered")
+            if not (place := _PLACE.match(name)):
+                if file.suffix.lower() in (".jpg", ".jpeg", ".png", ".dcm"):
+                    raise IntakeError("the image does not lie in files/pXX/pXXXXXXXX/sXXXXXXXX/")
+                continue
+            if place["image"] not in views:
+                raise IntakeError(f"{table} has no row for this image, so its view is not known")
+            yield _study(root, name, place, *views[place["image"]])
+        except IntakeError as error:
+            yield Rejection(shown(name), str(error))
+
+
+def _study(root: Path, name: str, place: re.Match[str], view: str, date: str) -> SourceStudy:
+    path = inside(root, name)
+    loaded = load(path, view)
+    sidecar = _report_file(root, name, place["study"])
+    report = read_text(sidecar) if sidecar else ""
+    missing = "no report: its file is empty" if sidecar else "no report: its file is missing beside the study's folder"
+    own = {"patient_id": [place["patient"]], "other_id": [place["study"]], "date": [date] if len(date) == 8 else []}
+    return SourceStudy(
+        source=name,
+        patient_key=place["patient"],
+        study_key=place["study"],
+        view=loaded.view,
+        report=report,
+        pixels=loaded.pixels,
+        bit_depth=loaded.bit_depth,
+        sha256=sha256_of(path),
+        header=merge(own, loaded.header),
+        flags=loaded.flags + report_flags(report, missing),
+    )
+
+
+def _report_file(root: Path, name: str, study: str) -> Path | None:
+    """sXXXXXXXX.txt beside the study's folder, inside it, or at the same place below a `mimic-cxr-reports` folder."""
+    folder = Path(name).parent
+    for place in (folder.parent, folder, Path("mimic-cxr-reports") / folder.parent, Path("reports") / folder.parent):
+        if (root / place / f"s{study}.txt").is_file():
+            return inside(root, (place / f"s{study}.txt").as_posix())
+    return None

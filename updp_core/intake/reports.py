@@ -1,0 +1,124 @@
+"""Reports: their sections, the columns in which sources keep them, and tables keyed by study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from updp_core.errors import IntakeError
+from updp_core.intake.files import clean_text, read_csv
+
+_HEADING = re.compile(r"^[ \t]*([A-Z][A-Z /()&,'-]{2,60}?)[ \t]*:", re.MULTILINE)
+_SECTION_COLUMNS = ("indication", "history", "technique", "comparison", "findings", "impression")
+_TEXT_COLUMNS = ("report_text", "report", "text", "reporttext")
+_KEYS = {
+    "study": ("studyinstanceuid", "study_instance_uid", "study_uid", "studyuid"),
+    "accession": ("accession", "accession_number", "accessionnumber"),
+    "instance": ("sopinstanceuid", "sop_instance_uid", "instance_uid", "dicom_id"),
+    "file": ("file", "filename", "path"),
+}
+
+
+def sections(text: str) -> dict[str, str]:
+    """Heading in lower case -> text of the section, for headings in capitals before a colon (as MIMIC-CXR writes
+    them). Text before the first heading is under "". A heading that occurs twice keeps both parts.
+    """
+    marks = list(_HEADING.finditer(text))
+    parts: dict[str, str] = {}
+    if head := text[: marks[0].start() if marks else len(text)].strip():
+        parts[""] = head
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    for mark, end in zip(marks, ends, strict=False):
+        body = text[mark.end() : end].strip()
+        name = re.sub(r"\s+", " ", mark.group(1)).lower()
+        parts[name] = f"{parts[name]}\n{body}" if name in parts else body
+    return parts
+
+
+def report_flags(report: str, missing: str = "no report: the source has none for this image") -> tuple[str, ...]:
+    """Flags for the reviewer: no text at all (`missing`), or MIMIC sections without findings and impression."""
+    if not report.strip():
+        return (missing,)
+    found = sections(report)
+    if len(found) > 1 and not any(name and re.search("finding|impression|conclusion", name) for name in found):
+        return ("report: it has sections, but neither findings nor an impression",)
+    return ()
+
+
+def join_sections(row: Mapping[str, str]) -> str:
+    """A report from section columns ("findings", "impression", ...), or "" where findings and impression are empty."""
+    by_name = {name.lower(): clean_text(value or "").strip() for name, value in row.items()}
+    if not by_name.get("findings") and not by_name.get("impression"):
+        return ""
+    return "\n".join(f"{name.upper()}: {by_name[name]}" for name in _SECTION_COLUMNS if by_name.get(name))
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """Reports of a CSV, by (kind of key, value): kind is "study", "accession", "instance" or "file"."""
+
+    reports: Mapping[tuple[str, str], str]
+
+    def find(self, keys: Iterable[tuple[str, str]]) -> str | None:
+        """The report of the first key that the table has; None where it has none of them."""
+        return next((self.reports[key] for key in keys if key[1] and key in self.reports), None)
+
+
+def report_table(paths: Iterable[Path], columns: Mapping[str, str] | None = None) -> ReportTable:
+    """Reports of every CSV that has a key column and a report column; other CSV files are left alone.
+
+    `columns` may name them: {"report_text": ..., "accession": ..., "study": ...}.
+    """
+    reports: dict[tuple[str, str], str] = {}
+    for path in paths:
+        names, rows = read_csv(path)
+        lower = {name.lower(): name for name in names}
+        mapped = {ours: theirs for ours, theirs in (columns or {}).items() if theirs in names}
+        keys = {
+            kind: mapped.get(kind) or next((lower[a] for a in aliases if a in lower), None)
+            for kind, aliases in _KEYS.items()
+        }
+        text = mapped.get("report_text") or next((lower[a] for a in _TEXT_COLUMNS if a in lower), None)
+        if not any(keys.values()) or not (text or {"findings", "impression"} & set(lower)):
+            continue
+        for _, row in rows:
+            report = clean_text(row[text]) if text else join_sections(row)
+            for kind, column in keys.items():
+                if column and row[column].strip():
+                    key = kind, row[column].strip()
+                    if report.strip() and reports.get(key, report) != report:
+                        raise IntakeError(f"{path.name} holds two different reports for one {kind}: keep one row each")
+                    reports[key] = reports.get(key) or report
+    return ReportTable(reports)
+
+
+def structured_report_text(ds: Dataset) -> str:
+    """The text of a DICOM structured report (PS3.3 A.35): containers become headings, text and codes follow them."""
+    lines: list[str] = []
+
+    def visit(item: Dataset) -> None:
+        kind = item.get("ValueType", "")
+        title = _meaning(item, "ConceptNameCodeSequence")
+        relation = item.get("RelationshipType", "CONTAINS")
+        if kind == "CONTAINER" and title and item is not ds:
+            lines.append(f"{title.upper()}:")
+        elif kind == "TEXT" and relation == "CONTAINS":
+            text = clean_text(str(item.get("TextValue", ""))).strip()
+            is_section = title.lower() in ("findings", "impression", "conclusion", "history", "indication")
+            lines.append(f"{title.upper()}: {text}" if is_section and f"{title.upper()}:" not in lines else text)
+        elif kind == "CODE" and relation == "CONTAINS":
+            lines.append(_meaning(item, "ConceptCodeSequence"))
+        for child in item.get("ContentSequence") or ():
+            visit(child)
+
+    visit(ds)
+    return "\n".join(line for line in lines if line)
+
+
+def _meaning(item: Dataset, sequence: str) -> str:
+    codes = item.get(sequence)
+    return str(codes[0].get("CodeMeaning", "")) if codes else ""
