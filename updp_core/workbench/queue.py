@@ -1,1 +1,215 @@
-"""The queue: filters, order, counts."""
+"""The queue: filters, order, counts. Everything here reads the table `standing` by its indexes."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, cast
+
+from updp_core.domain import Actor
+from updp_core.errors import UsageError
+from updp_core.store import Transaction
+from updp_core.workbench.desk import Desk
+from updp_core.workbench.roles import PHI_ROLES
+from updp_core.workbench.shapes import Card, Counts, Filters, Page, Sort
+
+MAX_PAGE = 500
+ORDERS: dict[str, tuple[str, bool]] = {
+    "imported": ("seq", False),
+    "-imported": ("seq", True),
+    "risk": ("risk", True),
+    "-risk": ("risk", False),
+    "alignment": ("alignment", False),
+    "-alignment": ("alignment", True),
+    "decided": ("decided_at", True),
+    "-decided": ("decided_at", False),
+}
+"""Sort name -> (column, descending). "risk" puts the riskiest first, "decided" the latest, "alignment" the worst fit.
+
+Records without a value stand at the end of a descending order and at the start of an ascending one, as NULL does in
+SQLite; equal values are in the order of import.
+"""
+
+_SIMPLE = {
+    "state": "s.state = :state",
+    "method": "s.method = :method",
+    "lexicon_version": "s.lexicon_version = :lexicon_version",
+    "patient": "s.patient = :patient",
+    "released": "s.released = :released",
+    "flagged": "s.flagged = :flagged",
+    "finding": "s.record IN (SELECT record FROM record_finding WHERE finding = :finding)",
+    "reviewer": "s.candidate IN (SELECT candidate FROM valid_decision WHERE reviewer = :reviewer)",
+}
+
+
+def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[str, Any]]:
+    """The WHERE clause (with "WHERE", or empty) over `standing s` and its values."""
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+    for name, clause in _SIMPLE.items():
+        value = getattr(filters, name)
+        if value not in (None, ""):
+            parts.append(clause)
+            values[name] = value
+    if filters.gate and filters.gate_state:
+        parts.append("s.candidate IN (SELECT candidate FROM gate_value WHERE name = :gate AND state = :gate_state)")
+        values |= {"gate": filters.gate, "gate_state": filters.gate_state}
+    elif filters.gate_state:
+        parts.append("s.worst = :gate_state")
+        values["gate_state"] = filters.gate_state
+    elif filters.gate:
+        raise UsageError("A gate filter needs a gate_state: clear, warn, block or unknown.")
+    if filters.text and (words := _fts(filters.text)):
+        parts.append("s.seq IN (SELECT rowid FROM record_text WHERE record_text MATCH :text)")
+        values["text"] = words
+    held = "SELECT record FROM hold WHERE expires > :now AND holder"
+    if filters.mine:
+        parts.append(f"s.record IN ({held} = :me)")
+    if filters.free:
+        parts.append(f"s.record NOT IN ({held} <> :me)")
+    if filters.mine or filters.free:
+        values |= {"now": time.time(), "me": actor.name}
+    if filters.second_reading:
+        from updp_core.workbench import second
+
+        clause, more = second.waiting(tx, actor)
+        parts.append(clause)
+        values |= more
+    return ("WHERE " + " AND ".join(parts) if parts else ""), values
+
+
+def keys(sort: Sort | str, back: bool = False) -> list[tuple[str, bool]]:
+    """The order of a sort name as (column, descending), `back` to front where asked."""
+    if sort not in ORDERS:
+        raise UsageError(f"There is no order {sort!r}. Choose one of: {', '.join(ORDERS)}.")
+    column, down = ORDERS[sort]
+    columns = [(column, down)] + ([("seq", down)] if column != "seq" else [])
+    return [(name, direction != back) for name, direction in columns]
+
+
+def order_by(columns: list[tuple[str, bool]]) -> str:
+    """The ORDER BY terms."""
+    return ", ".join(f"s.{name} DESC" if down else f"s.{name}" for name, down in columns)
+
+
+def order(sort: Sort | str) -> str:
+    """The ORDER BY terms of a sort name."""
+    return order_by(keys(sort))
+
+
+def beyond(columns: list[tuple[str, bool]], place: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The clause for records that come after the row `place` in this order (NULL is smaller than every value)."""
+    (name, down), seq = columns[0], place["seq"]
+    values: dict[str, Any] = {"place_seq": seq}
+    later_seq = f"s.seq {'<' if columns[-1][1] else '>'} :place_seq"
+    if name == "seq":
+        return later_seq, values
+    if place[name] is None:
+        further = "0" if down else f"s.{name} IS NOT NULL"
+        return f"({further} OR (s.{name} IS NULL AND {later_seq}))", values
+    values["place_value"] = place[name]
+    further = f"(s.{name} < :place_value OR s.{name} IS NULL)" if down else f"s.{name} > :place_value"
+    return f"({further} OR (s.{name} = :place_value AND {later_seq}))", values
+
+
+def page(desk: Desk, filters: Filters, sort: Sort, offset: int, limit: int, actor: Actor) -> Page:
+    """See Workbench.page."""
+    if offset < 0 or not 1 <= limit <= MAX_PAGE:
+        raise UsageError(f"A page begins at 0 or later and has 1 to {MAX_PAGE} records.")
+    with desk.store.read() as tx:
+        clause, values = where(tx, filters, actor)
+        total = tx.value(f"SELECT count(*) FROM standing s {clause}", **values)
+        rows = tx.all(
+            f"""SELECT s.*, r.study, r.view, r.report <> '' AS has_report, r.flags_json, h.holder
+            FROM (SELECT s.record FROM standing s {clause} ORDER BY {order(sort)} LIMIT :limit OFFSET :offset) p
+            JOIN standing s ON s.record = p.record JOIN record r ON r.id = s.record
+            LEFT JOIN hold h ON h.record = s.record AND h.expires > :clock
+            ORDER BY {order(sort)}""",
+            **values, limit=limit, offset=offset, clock=time.time(),
+        )  # fmt: skip
+    return {"records": [_card(row, actor) for row in rows], "total": total, "offset": offset, "limit": limit}
+
+
+def _card(row: dict[str, Any], actor: Actor) -> Card:
+    phi = actor.role in PHI_ROLES
+    return {
+        "record": row["record"], "state": row["state"], "patient": row["patient"], "study": row["study"],
+        "view": row["view"], "candidate": row["candidate"], "revision": row["revision"], "method": row["method"],
+        "lexicon_version": row["lexicon_version"], "risk": row["risk"], "worst_gate": row["worst"],
+        "alignment": row["alignment"], "approvals": row["approvals"], "reviewer": row["reviewer"],
+        "decided_at": row["decided_at"], "held_by": row["holder"], "has_report": bool(row["has_report"]),
+        "flags": json.loads(row["flags_json"]) if phi else [], "error": row["error"],
+    }  # fmt: skip
+
+
+def counts(desk: Desk, actor: Actor) -> Counts:
+    """See Workbench.counts."""
+    states: dict[str, int] = {name: 0 for name in ("new", "pending", "approved", "rejected", "failed", "void")}
+    gates: dict[str, dict[str, int]] = {}
+    methods: dict[str, int] = {}
+    versions: dict[str, int] = {}
+    released = 0
+    today = datetime.now(UTC).date().isoformat()
+    with desk.store.read() as tx:
+        for row in tx.all(
+            "SELECT state, method, lexicon_version, released, count(*) AS n FROM standing "
+            "GROUP BY state, worst, method, lexicon_version, released"
+        ):
+            states[row["state"]] += row["n"]
+            released += row["n"] if row["released"] else 0
+            if row["method"]:
+                methods[row["method"]] = methods.get(row["method"], 0) + row["n"]
+                version = str(row["lexicon_version"])
+                versions[version] = versions.get(version, 0) + row["n"]
+        for row in tx.all("SELECT name, state, count(*) AS n FROM gate_value GROUP BY name, state"):
+            gates.setdefault(row["name"], {})[row["state"]] = row["n"]
+        reviewers = _pairs(tx, "SELECT reviewer, count(*) FROM standing WHERE reviewer IS NOT NULL GROUP BY reviewer")
+        findings = _pairs(tx, "SELECT finding, count(*) FROM record_finding GROUP BY finding")
+        start = tx.value("SELECT coalesce(max(id), 0) FROM decision WHERE decided_at < :today", today=today)
+        day = _pairs(
+            tx, "SELECT reviewer, count(*) FROM decision WHERE id > :start AND verdict <> 'undo' GROUP BY reviewer",
+            start=start,
+        )  # fmt: skip
+        mine = tx.value("SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time())
+        latest = [
+            row["decided_at"]
+            for row in tx.all("SELECT decided_at FROM decision WHERE verdict <> 'undo' ORDER BY id DESC LIMIT 50")
+        ]
+    left = states["new"] + states["pending"] + states["void"]
+    return {
+        "total": sum(states.values()), "states": states, "gates": gates, "methods": methods,
+        "lexicon_versions": versions, "reviewers": reviewers, "findings": findings, "today": day,
+        "released": released, "mine": mine, "left": left, "minutes_left": _minutes_left(latest, left),
+    }  # fmt: skip
+
+
+def _pairs(tx: Transaction, sql: str, **values: Any) -> dict[str, int]:
+    return {str(name): int(n) for name, n in (row.values() for row in tx.all(sql, **values))}
+
+
+def _minutes_left(latest: list[str], left: int) -> float | None:
+    """From the median pause between recent verdicts (pauses over ten minutes are not work)."""
+    times = [datetime.fromisoformat(at).timestamp() for at in latest]
+    pauses = sorted(a - b for a, b in pairwise(times) if 0 < a - b < 600)
+    return round(pauses[len(pauses) // 2] * left / 60, 1) if len(pauses) >= 5 else None
+
+
+def gate_values(desk: Desk, name: str, method: str | None, limit: int) -> list[float]:
+    """See Workbench.gate_values."""
+    clause = "AND s.method = :method" if method else ""
+    with desk.store.read() as tx:
+        rows = tx.all(
+            f"""SELECT g.value FROM gate_value g JOIN standing s ON s.candidate = g.candidate
+            WHERE g.name = :name AND g.value IS NOT NULL {clause} ORDER BY random() LIMIT :limit""",
+            name=name, limit=limit, **({"method": method} if method else {}),
+        )  # fmt: skip
+    return [cast(float, row["value"]) for row in rows]
+
+
+def _fts(text: str) -> str:
+    """What a person types, as an FTS5 query: each word must occur; `*` at a word's end matches any ending."""
+    words = re.findall(r"[^\W_]+\*?", text)
+    return " ".join(f'"{word.rstrip("*")}"{"*" if word.endswith("*") else ""}' for word in words)

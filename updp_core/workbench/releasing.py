@@ -1,1 +1,204 @@
 """Releases: what would leave, writing it, checking it."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from updp_core.domain import Actor
+from updp_core.errors import Conflict, ReleaseError
+from updp_core.store import Transaction, fresh_id, now
+from updp_core.workbench import auditing
+from updp_core.workbench.desk import CURRENT_LEXICON, Desk
+from updp_core.workbench.reading import gate_rows
+from updp_core.workbench.shapes import Progress, ReleasePreview, ReleaseRow
+
+if TYPE_CHECKING:
+    from updp_core.release import ReleasePair
+
+REASONS = {
+    "new": "has no candidate, or waits to be regenerated",
+    "pending": "is not decided yet",
+    "rejected": "was rejected",
+    "failed": "failed to generate",
+    "void": "holds something that the lexicon forbids",
+}
+# From the derivation itself, not from its copy: what leaves the house is looked up at the source.
+APPROVED = "SELECT record, candidate, revision FROM derived_standing WHERE state = 'approved' ORDER BY seq"
+
+
+def preview(desk: Desk) -> ReleasePreview:
+    """See Workbench.release_preview."""
+    with desk.store.read() as tx:
+        states = {r["state"]: r["n"] for r in tx.all("SELECT state, count(*) AS n FROM standing GROUP BY state")}
+        rows = tx.all(
+            "SELECT record, candidate, released FROM standing WHERE state = 'approved' ORDER BY seq LIMIT 500"
+        )
+        patients = tx.value("SELECT count(DISTINCT patient) FROM standing WHERE state = 'approved'")
+        version, head = tx.value(CURRENT_LEXICON), auditing.head(tx)
+    return {
+        "would": states.get("approved", 0),
+        "would_not": {reason: states[state] for state, reason in REASONS.items() if states.get(state)},
+        "records": [{**row, "released": bool(row["released"])} for row in rows],
+        "patients": patients,
+        "lexicon_version": version,
+        "audit_head": head,
+    }
+
+
+def release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Progress]:
+    """See Workbench.release."""
+    return _release(desk, Path(out).absolute(), comment, actor)
+
+
+def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Progress]:
+    """The writer works in a thread of its own, so that its progress can be told; it stops with the process."""
+    with desk.store.read() as tx:
+        approved = {row["candidate"]: row for row in tx.all(APPROVED)}
+        version, lexicon = desk.lexicon(tx)
+        policy, head = desk.policy(tx), auditing.head(tx)
+    if not approved:
+        raise ReleaseError("No pair is approved, so there is nothing to release. Approve pairs first.")
+    steps: queue.SimpleQueue[Progress | BaseException] = queue.SimpleQueue()
+    name = fresh_id("L")
+
+    def publish(result: Any) -> None:
+        """Just before the folder gets its name: every approval must hold still, in the transaction that records it."""
+        with desk.store.write() as tx:
+            still = {row["candidate"]: row for row in tx.all(APPROVED)}
+            if fallen := [c for c, row in approved.items() if still.get(c) != row]:
+                raise Conflict(
+                    f"{len(fallen)} approval(s) changed while the release was written. Nothing left; start again."
+                )
+            tx.insert(
+                "release", id=name, folder=str(out), officer=actor.name, comment=comment, pairs=len(approved),
+                lexicon_version=version, manifest_sha256=result.manifest_sha256, root_digest=result.root_digest,
+                audit_head=head, created_at=now(),
+            )  # fmt: skip
+            for candidate, row in approved.items():
+                tx.insert("release_pair", release=name, candidate=candidate, record=row["record"])
+            tx.audit(
+                actor, "release", name, pairs=len(approved), manifest_sha256=result.manifest_sha256,
+                root_digest=result.root_digest,
+            )  # fmt: skip
+            tx.refresh([row["record"] for row in approved.values()])
+
+    def pairs() -> Iterator[ReleasePair]:
+        for done, candidate in enumerate(approved):
+            steps.put(Progress("release", done, len(approved)))
+            with desk.store.read() as tx:
+                yield _pair(desk, tx, candidate)
+
+    def write() -> None:
+        from updp_core.release import write_release
+
+        try:
+            header = {
+                "preset": desk.settings.preset, "lexicon_version": version,
+                "policy": {"verdicts": policy["verdicts"], "audit_head": head},
+                "report_policy": policy["report_policy"], "thresholds": policy["gates"],
+                "counts": {"approved": len(approved)},
+            }  # fmt: skip
+            made = write_release(out, pairs(), lexicon=lexicon, header=header, before_publish=publish)
+            result = {
+                "release": name, "folder": str(out), "released": made.count, "patients": made.patients,
+                "manifest_sha256": made.manifest_sha256, "root_digest": made.root_digest,
+            }  # fmt: skip
+            steps.put(Progress("done", made.count, made.count, result=result))
+        except BaseException as error:
+            steps.put(error)
+
+    threading.Thread(target=write, name="release", daemon=True).start()
+    while True:
+        step = steps.get()
+        if isinstance(step, BaseException):
+            with desk.store.write() as tx:
+                tx.audit(actor, "release_failed", name, kind=type(step).__name__)
+            raise step
+        yield step
+        if step.result is not None:
+            return
+
+
+def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
+    """A candidate as the writer of releases takes it."""
+    from updp_core.intake.pixels import decode_png, to_uint8
+    from updp_core.release import ReleasePair
+
+    row = tx.one(
+        "SELECT c.*, r.patient, r.study, r.header_json, l.digest, g.gates_json FROM candidate c "
+        "JOIN record r ON r.id = c.record JOIN lexicon_version l ON l.version = c.lexicon_version "
+        "LEFT JOIN grade g ON g.candidate = c.id WHERE c.id = :c",
+        c=candidate,
+    )
+    assert row is not None
+    image: Any = decode_png(desk.store.get_image(row["image"]))
+    decisions = tx.all(
+        "SELECT v.verdict, v.role, v.decided_at, d.overrides_json FROM valid_decision v JOIN decision d ON d.id = v.id "
+        "WHERE v.candidate = :c ORDER BY v.id",
+        c=candidate,
+    )
+    evidence, settings = json.loads(row["evidence_json"]), json.loads(row["settings_json"])
+    states = {gate["name"]: gate["state"] for gate in gate_rows(row["gates_json"])}
+    return ReleasePair(
+        candidate=candidate,
+        image=image if image.dtype == "uint8" else to_uint8(image),
+        report=row["filtered"],
+        prompt=row["prompt_text"],
+        method=row["method"],
+        seed=row["seed"],
+        lexicon_version=row["lexicon_version"],
+        lexicon_digest=row["digest"],
+        patient_key=row["patient"],
+        study_key=row["study"],
+        settings=settings,
+        models=_models(settings),
+        evidence=evidence,
+        gates=states,
+        decisions=[
+            {
+                "verdict": d["verdict"], "role": d["role"], "day": d["decided_at"][:10],
+                "overrides": json.loads(d["overrides_json"]),
+            }
+            for d in decisions
+        ],
+        out_of_domain={"clear": False, "warn": True, "block": True}.get(states.get("domain", "unknown")),
+        identifiers=json.loads(row["header_json"]),
+    )  # fmt: skip
+
+
+def _models(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Model name -> digest, from a candidate's settings."""
+    models = settings.get("models") or {}
+    return {str(name): str(digest) for name, digest in models.items()} if isinstance(models, Mapping) else {}
+
+
+def releases(desk: Desk) -> list[ReleaseRow]:
+    """See Workbench.releases."""
+    with desk.store.read() as tx:
+        rows = tx.all("SELECT * FROM release ORDER BY created_at DESC, id")
+    return [
+        {
+            "release": r["id"], "folder": r["folder"], "officer": r["officer"], "created_at": r["created_at"],
+            "pairs": r["pairs"], "manifest_sha256": r["manifest_sha256"], "root_digest": r["root_digest"],
+            "present": Path(r["folder"]).is_dir(), "audit_head": r["audit_head"],
+        }
+        for r in rows
+    ]  # fmt: skip
+
+
+def verify(desk: Desk, out: Path, actor: Actor) -> dict[str, Any]:
+    """See Workbench.verify."""
+    from updp_core.release import verify as check
+
+    out = Path(out).absolute()
+    with desk.store.read() as tx:
+        roots = [r["root_digest"] for r in tx.all("SELECT root_digest FROM release WHERE folder = :f", f=str(out))]
+    problems = [f"{problem.path}: {problem.what}" for problem in check(out, root=roots[-1] if roots else None)]
+    with desk.store.write() as tx:
+        tx.audit(actor, "verify", problems=len(problems))
+    return {"ok": not problems, "problems": problems}

@@ -114,13 +114,15 @@ class Counts(TypedDict):
 
 
 class GateRow(TypedDict):
-    """A gate with its explanation. `overridden` says that an approval named it with a reason."""
+    """A gate with its explanation. `hard` gates that block cannot be overridden. `worse`: "above" or "below"."""
 
     name: str
+    title: str
     value: Any
     threshold: Any
     state: GateState
     explanation: str
+    worse: str
     hard: bool
 
 
@@ -273,6 +275,8 @@ class ReleaseRow(TypedDict):
     created_at: str
     pairs: int
     manifest_sha256: str
+    root_digest: str
+    present: bool
     audit_head: str
 
 
@@ -310,17 +314,15 @@ class AuditReport(TypedDict):
 class Policy(TypedDict):
     """What the privacy officer has set.
 
-    `verdicts`: 1 or 2, by different people. `gates`: gate name -> "block", "warn" or "off"; gates not named
-    keep their own default. `thresholds`: gate name -> number, passed to the evidence gates.
-    `second_reading`: share (0 to 1) of decided pairs that a second person reads blind.
-    `report_policy`: what stands in place of PHI in the filtered report.
+    `verdicts`: 1 or 2, by different people. `gates`: gate name -> {"limit": number, "action": "warn" | "block"};
+    what is not named keeps its default (updp_core.evidence.gates.RULES). `second_reading`: share (0 to 1) of
+    decided pairs that a second person reads blind. `report_policy`: what stands in place of PHI in the report.
     """
 
     verdicts: int
-    gates: dict[str, str]
-    thresholds: dict[str, float]
+    gates: dict[str, dict[str, Any]]
     second_reading: float
-    report_policy: str
+    report_policy: Literal["remove", "placeholder", "surrogate"]
 
 
 class Run(TypedDict):

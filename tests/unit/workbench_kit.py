@@ -1,0 +1,86 @@
+"""A small workspace for tests of the store and the Workbench: studies of noise, and a method that costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from updp_core.config import Settings
+from updp_core.domain import Actor, MethodInput, Prompt, Proposal, SourceStudy, Step, Token
+from updp_core.store import sha256
+from updp_core.workbench import importing
+from updp_core.workflow import Progress, Workbench
+
+READER = Actor("Dr. Reader", "radiologist")
+SECOND = Actor("Dr. Second", "radiologist")
+OFFICER = Actor("Officer", "privacy-officer")
+OBSERVER = Actor("Guest", "observer")
+ADMIN = Actor("Admin", "administrator")
+
+REPORTS = (
+    "FINDINGS: The heart is enlarged. There is a small left pleural effusion. IMPRESSION: Cardiomegaly.",
+    "FINDINGS: The lungs are clear. No pneumothorax. IMPRESSION: No acute disease.",
+    "FINDINGS: There is a nodule in the right upper lobe. IMPRESSION: Nodule.",
+)
+
+
+def study(number: int, patient: int | None = None, report: str | None = None) -> SourceStudy:
+    """Study `number`: noise that is the same at every run, of `patient`."""
+    pixels = np.random.default_rng(number).integers(0, 65535, (64, 80), dtype=np.uint16)
+    text = REPORTS[number % len(REPORTS)] if report is None else report
+    return SourceStudy(
+        source=f"file-{number}.png", patient_key=f"MRN{number if patient is None else patient}",
+        study_key=f"study-{number}", view="PA", report=text, pixels=pixels, bit_depth=12,
+        sha256=sha256(f"study {number}"), header={"patient_id": [f"77{number:05d}"]},
+    )  # fmt: skip
+
+
+class QuickMethod:
+    """The Method protocol in a few lines: the prompt is the filtered report's first words, the image the seed's noise."""
+
+    name, title, releasable = "quick", "Quick", True
+
+    def __init__(self, words: Sequence[str] = (), fail: Sequence[str] = (), releasable: bool = True) -> None:
+        self.words, self.fail, self.releasable, self.seen = tuple(words), tuple(fail), releasable, list[str]()
+
+    def settings(self) -> dict[str, Any]:
+        return {"name": self.name, "models": {"quick": "0" * 64}}
+
+    def propose(self, records: Sequence[MethodInput], *, seeds: Sequence[int]) -> Iterator[Step]:
+        yield Step("align", 0, len(records))
+        made = []
+        for record, seed in zip(records, seeds, strict=True):
+            self.seen.append(record.id)
+            if any(word in record.report for word in self.fail):
+                made.append(Proposal(record.id, seed, None, None, "", error="This record cannot be drawn."))
+                continue
+            text = " ".join(("chest radiograph", *self.words, str(seed % 7)))
+            tokens = tuple(Token(n, word, "neutral", 0.5, 1, word) for n, word in enumerate(text.split()))
+            prompt = Prompt(text, tokens, 0.2, 0.6, 0.7, (0.8, 0.4))
+            image = np.random.default_rng(seed).integers(0, 255, (64, 64), dtype=np.uint8)
+            made.append(Proposal(record.id, seed, image, prompt, text))
+        yield Step("draw", len(records), len(records), tuple(made))
+
+
+def workbench(home: Path, method: Any = None) -> Workbench:
+    """A workspace in `home` whose every method is `method`, without judges and without reading text in images."""
+    opened = Workbench.open(Settings(home=home, method="quick"))
+    quick = method or QuickMethod()
+    opened.desk.make_method = lambda name, lexicon, prompt, generation: quick
+    opened.desk._judges = (None,)
+    return opened
+
+
+def add(bench: Workbench, studies: Sequence[SourceStudy]) -> list[str]:
+    """Studies as records, through the door that import uses."""
+    return importing._keep(bench.desk, [importing._prepare(bench.desk, item) for item in studies], OFFICER)
+
+
+def last(steps: Iterator[Progress]) -> dict[str, Any]:
+    """The result of a long verb."""
+    *_, end = steps
+    assert end.result is not None
+    return end.result

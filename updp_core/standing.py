@@ -1,0 +1,76 @@
+"""How a record stands, derived in SQL from what was chosen, decided, forbidden and released.
+
+`derived_standing` is the only definition. The table `standing` repeats it for the records that a verb touched, in
+the verb's own transaction, because counting 100,000 records through the view takes longer than a person waits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Verdicts that count: not undone, and given since the candidate became current and since a lexicon last voided it.
+VALID_DECISION: Final = """
+CREATE VIEW IF NOT EXISTS valid_decision AS
+SELECT d.id, d.record, d.candidate, d.reviewer, d.role, d.verdict, d.blind, d.decided_at
+FROM decision d
+WHERE d.verdict <> 'undo'
+  AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id)
+  AND d.id > (SELECT coalesce(max(h.after_decision), 0) FROM choice h WHERE h.record = d.record)
+  AND d.id > (SELECT coalesce(max(v.after_decision), 0) FROM violation v WHERE v.candidate = d.candidate)
+"""
+
+# The latest rejection or regeneration clears the approvals before it; a person's approvals count once; a blind second
+# reader, who has not seen the rejection, does not overrule it.
+DERIVED: Final = """
+CREATE VIEW IF NOT EXISTS derived_standing AS
+SELECT s.record, s.seq, s.patient,
+  CASE
+    WHEN s.candidate IS NULL THEN 'new'
+    WHEN s.error <> '' THEN 'failed'
+    WHEN s.forbidden THEN 'void'
+    WHEN s.approvals >= s.needed THEN 'approved'
+    WHEN s.approvals > 0 OR s.refusal IS NULL THEN 'pending'
+    WHEN (SELECT verdict FROM decision WHERE id = s.refusal) = 'regenerate' THEN 'new'
+    ELSE 'rejected'
+  END AS state,
+  s.candidate, s.revision, s.method, s.lexicon_version, g.risk, g.worst, g.alignment, s.approvals,
+  (SELECT reviewer FROM valid_decision v WHERE v.id = s.latest) AS reviewer,
+  (SELECT decided_at FROM valid_decision v WHERE v.id = s.latest) AS decided_at,
+  s.released, s.flagged, s.error
+FROM (
+  SELECT t.*,
+    (SELECT count(DISTINCT v.reviewer) FROM valid_decision v
+      WHERE v.candidate = t.candidate AND v.verdict = 'approve' AND v.id > coalesce(t.refusal, 0)
+        AND (t.refusal IS NULL OR NOT v.blind)) AS approvals,
+    (SELECT max(v.id) FROM valid_decision v WHERE v.candidate = t.candidate) AS latest
+  FROM (
+    SELECT r.id AS record, r.seq, r.patient, c.id AS candidate, coalesce(c.error, '') AS error,
+      c.method, c.lexicon_version, r.flags_json <> '[]' AS flagged,
+      (SELECT count(*) FROM choice x WHERE x.record = r.id)
+        + (SELECT count(*) FROM decision x WHERE x.record = r.id)
+        + (SELECT count(*) FROM violation x WHERE x.record = r.id) AS revision,
+      EXISTS (SELECT 1 FROM violation x WHERE x.candidate = c.id
+        AND x.lexicon_version = (SELECT max(version) FROM lexicon_version)) AS forbidden,
+      EXISTS (SELECT 1 FROM release_pair x WHERE x.candidate = c.id) AS released,
+      (SELECT verdicts FROM policy_version ORDER BY id DESC LIMIT 1) AS needed,
+      (SELECT max(v.id) FROM valid_decision v
+        WHERE v.candidate = c.id AND v.verdict IN ('reject', 'regenerate')) AS refusal
+    FROM record r
+    LEFT JOIN candidate c ON c.id = (
+      SELECT h.candidate FROM choice h WHERE h.record = r.id ORDER BY h.id DESC LIMIT 1)
+  ) t
+) s LEFT JOIN grade g ON g.candidate = s.candidate
+"""
+
+COLUMNS: Final = (
+    "record, seq, patient, state, candidate, revision, method, lexicon_version, risk, worst, alignment, approvals, "
+    "reviewer, decided_at, released, flagged, error"
+)
+REFRESH_ONE: Final = (
+    f"INSERT OR REPLACE INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM derived_standing WHERE record = :record"
+)
+REFRESH_ALL: Final = f"INSERT OR REPLACE INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM derived_standing"
+DISAGREES: Final = f"""
+SELECT record FROM (SELECT {COLUMNS} FROM derived_standing EXCEPT SELECT {COLUMNS} FROM standing)
+UNION SELECT record FROM (SELECT {COLUMNS} FROM standing EXCEPT SELECT {COLUMNS} FROM derived_standing)
+"""

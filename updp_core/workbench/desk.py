@@ -1,0 +1,161 @@
+"""What every verb works with: the store, the settings, and the models once somebody has needed them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from updp_core.config import Settings
+from updp_core.domain import Actor, Role
+from updp_core.errors import ModelUnavailable, UsageError
+from updp_core.store import Store, Transaction, canonical, known, now
+from updp_core.workbench.shapes import Policy
+
+if TYPE_CHECKING:
+    from updp_core.lexicon import Lexicon
+
+SYSTEM = Actor("updp", cast(Role, "system"))
+"""Who acts where no person does: the first lexicon version, clean-up after a killed process."""
+CURRENT_LEXICON = "SELECT max(version) FROM lexicon_version"
+
+
+class Desk:
+    """An open workspace with its models. One model at a time works: `model_lock` is held around it."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+        self.model_lock = threading.RLock()
+        self._lexicons: dict[int, Lexicon] = {}
+        self._method: tuple[str, Any] | None = None
+        self._judges: tuple[Any] | None = None
+        self._ner: Any = None
+        self.make_method = self._make_method
+
+    @classmethod
+    def open(cls, settings: Settings) -> Desk:
+        """Open the workspace; a new one gets lexicon version 1 and the default policy."""
+        desk = cls(settings, Store(settings.home))
+        with desk.store.read() as tx:
+            ready = tx.value(CURRENT_LEXICON)
+        if ready is None:
+            desk._first_rows()
+        return desk
+
+    def _first_rows(self) -> None:
+        from updp_core.lexicon import load_lexicon
+
+        lexicon = load_lexicon()
+        with self.store.write() as tx:
+            if tx.value(CURRENT_LEXICON) is not None:
+                return  # another process was faster
+            terms = sum(len(terms) for lists in lexicon.to_dict().values() for terms in lists.values())
+            tx.insert(
+                "lexicon_version", version=1, digest=lexicon.digest, content_json=canonical(lexicon.to_dict()),
+                author=SYSTEM.name, role=SYSTEM.role, comment="The lexicons that UPDP ships", added=terms, removed=0,
+                created_at=now(),
+            )  # fmt: skip
+            content = {"verdicts": 1, "gates": {}, "second_reading": 0.0, "report_policy": self.settings.report_policy}
+            tx.insert(
+                "policy_version", verdicts=1, content_json=canonical(content), author=SYSTEM.name,
+                comment="The default", created_at=now(),
+            )  # fmt: skip
+            tx.audit(SYSTEM, "open", "lexicon 1", digest=lexicon.digest)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.store.close()
+
+    def audit_refusal(self, actor: Actor, verb: str) -> None:
+        """Note that somebody tried what their role does not carry."""
+        with self.store.write() as tx:
+            tx.audit(actor, "refused", verb)
+
+    def policy(self, tx: Transaction | None = None) -> Policy:
+        """What is in force (in the given snapshot)."""
+        if tx is None:
+            with self.store.read() as snapshot:
+                return self.policy(snapshot)
+        return cast(Policy, json.loads(tx.value("SELECT content_json FROM policy_version ORDER BY id DESC LIMIT 1")))
+
+    def lexicon(self, tx: Transaction, version: int | None = None) -> tuple[int, Lexicon]:
+        """(version, lexicon) of a version (None: the current one). Versions are immutable, so they are cached."""
+        from updp_core.lexicon import Lexicon
+
+        if version is None:
+            version = int(tx.value(CURRENT_LEXICON))
+        if version not in self._lexicons:
+            row = known(
+                tx.one("SELECT content_json FROM lexicon_version WHERE version = :v", v=version),
+                f"lexicon version {version}",
+            )
+            self._lexicons = {version: Lexicon.from_dict(json.loads(row["content_json"])), **self._lexicons}
+            self._lexicons = dict(list(self._lexicons.items())[:4])
+        return version, self._lexicons[version]
+
+    def method(
+        self,
+        name: str,
+        lexicon: Lexicon,
+        prompt: Mapping[str, Any] | None = None,
+        generation: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The method, loaded once for the same lexicon and settings. Raises ModelUnavailable, UsageError."""
+        key = canonical([name, lexicon.digest, dict(prompt or {}), dict(generation or {})])
+        if self._method is None or self._method[0] != key:
+            self._method = None  # let go of the old models before the new ones are loaded
+            self._method = (key, self.make_method(name, lexicon, prompt, generation))
+        return self._method[1]
+
+    def _make_method(
+        self,
+        name: str,
+        lexicon: Lexicon,
+        prompt: Mapping[str, Any] | None,
+        generation: Mapping[str, Any] | None,
+    ) -> Any:
+        from updp_core.backends.presets import PRESETS
+        from updp_core.methods.base import METHODS, make_method
+
+        if name not in METHODS:
+            raise UsageError(f"There is no method {name!r}. Choose one of: {', '.join(METHODS)}.")
+        if self.settings.preset not in PRESETS:
+            raise UsageError(f"There is no preset {self.settings.preset!r}. Choose one of: {', '.join(PRESETS)}.")
+        preset = PRESETS[self.settings.preset]
+        return make_method(
+            name,
+            self.settings,
+            lexicon,
+            prompt=_replace(preset.prompt, prompt, "prompt"),
+            generation=_replace(preset.generation, generation, "generator"),
+        )
+
+    def judges(self) -> Any:
+        """The judges, or None where they are not to be had; looked for once."""
+        if self._judges is None:
+            try:
+                from updp_core.backends.judges import load_judges
+
+                self._judges = (load_judges(device=self.settings.device),)
+            except (ImportError, ModelUnavailable):
+                self._judges = (None,)
+        return self._judges[0]
+
+    def ner(self) -> Any:
+        """The token-classification model of UPDP_NER, or None where none is set. Raises ModelUnavailable."""
+        if self._ner is None and self.settings.ner:
+            from updp_core.recognizers import load_ner
+
+            with self.model_lock:
+                self._ner = self._ner or load_ner(self.settings.ner)
+        return self._ner
+
+
+def _replace(config: Any, changes: Mapping[str, Any] | None, what: str) -> Any:
+    fields = {field.name for field in dataclasses.fields(config)}
+    if unknown := set(changes or {}) - fields:
+        raise UsageError(f"There is no {what} setting {min(unknown)!r}. Settings are: {', '.join(sorted(fields))}.")
+    return dataclasses.replace(config, **(changes or {}))

@@ -1,0 +1,112 @@
+"""Leases: which process works on which record, told apart from processes that are dead.
+
+A worker holds a lock file open for as long as it lives (the kernel lets go of it at its death, however sudden) and
+renews its leases while it works. A lease is free again once its owner's lock can be had, or its time is up: so the
+next start goes on at once after a kill, and a worker that hangs does not keep its records for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import filelock
+
+from updp_core.errors import Conflict, UpdpError
+from updp_core.store import Store, Transaction, fresh_id
+
+LEASE_SECONDS = 300.0
+BEAT_SECONDS = 20.0
+
+
+class Worker:
+    """A living owner of leases."""
+
+    def __init__(self, store: Store, owner: str) -> None:
+        self.store, self.owner = store, owner
+
+    def holds(self, tx: Transaction, record: str) -> bool:
+        """True while the lease on this record is still this worker's."""
+        return tx.value("SELECT 1 FROM lease WHERE record = :r AND owner = :o", r=record, o=self.owner) == 1
+
+    def drop(self, tx: Transaction, record: str) -> None:
+        """Let go of a record."""
+        tx.run("DELETE FROM lease WHERE record = :r AND owner = :o", r=record, o=self.owner)
+
+    def take(self, tx: Transaction, records: Sequence[str]) -> None:
+        """Lease records that no other worker holds. The caller has asked `reap` first."""
+        for record in records:
+            tx.run(
+                "INSERT INTO lease (record, owner, expires) VALUES (:r, :o, :t)",
+                r=record, o=self.owner, t=time.time() + LEASE_SECONDS,
+            )  # fmt: skip
+
+    def take_one(self, record: str) -> None:
+        """Lease one record. Conflict where another worker is at it."""
+        with self.store.write() as tx:
+            reap(self.store, tx)
+            if tx.value("SELECT 1 FROM lease WHERE record = :r", r=record):
+                raise Conflict("A generate run is working on this record. Try again when it is done.")
+            self.take(tx, [record])
+
+
+@contextlib.contextmanager
+def worker(store: Store) -> Iterator[Worker]:
+    """A worker with its lock and its heartbeat; on leaving, its leases are free."""
+    owner = fresh_id("W")
+    lock = filelock.FileLock(_lock_path(store, owner), mode=0o600, thread_local=False)
+    lock.acquire()
+    stop = threading.Event()
+    beat = threading.Thread(target=_beat, args=(store, owner, stop), daemon=True)
+    beat.start()
+    try:
+        yield Worker(store, owner)
+    finally:
+        stop.set()
+        beat.join()
+        with store.write() as tx:
+            tx.run("DELETE FROM lease WHERE owner = :o", o=owner)
+        lock.release()
+        _lock_path(store, owner).unlink(missing_ok=True)
+
+
+def _beat(store: Store, owner: str, stop: threading.Event) -> None:
+    while not stop.wait(BEAT_SECONDS):
+        with contextlib.suppress(UpdpError), store.write() as tx:
+            tx.run("UPDATE lease SET expires = :t WHERE owner = :o", t=time.time() + LEASE_SECONDS, o=owner)
+
+
+def alive(store: Store, owner: str) -> bool:
+    """True while the owner's process holds its lock file."""
+    path = _lock_path(store, owner)
+    if not path.exists():
+        return False
+    lock = filelock.FileLock(path, mode=0o600, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    path.unlink(missing_ok=True)
+    return False
+
+
+def reap(store: Store, tx: Transaction) -> None:
+    """Free the leases of dead owners and those whose time is up; mark runs of dead owners."""
+    tx.run("DELETE FROM lease WHERE expires < :t", t=time.time())
+    owners = tx.all("SELECT owner FROM lease UNION SELECT owner FROM run WHERE state IN ('running', 'paused')")
+    for row in owners:
+        if not alive(store, row["owner"]):
+            tx.run("DELETE FROM lease WHERE owner = :o", o=row["owner"])
+            tx.run(
+                "UPDATE run SET state = 'died', message = 'The process ended; start again to go on.' "
+                "WHERE owner = :o AND state IN ('running', 'paused')",
+                o=row["owner"],
+            )
+
+
+def _lock_path(store: Store, owner: str) -> Path:
+    return store.home / "locks" / f"{owner}.lock"

@@ -1,0 +1,70 @@
+"""What a pair is compared with: the identities of other patients, and how many share its findings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from updp_core.workbench.desk import Desk
+
+MOST = 1000
+"""Originals that true patients are ranked among; more cost memory and say no more."""
+AT_ONCE = 64
+"""Originals embedded before a batch: a small workspace is complete at once, a large one grows batch by batch."""
+
+
+def sharing(desk: Desk) -> dict[frozenset[str], int]:
+    """Combination of findings -> number of patients whose reports assert it."""
+    with desk.store.read() as tx:
+        rows = tx.all("SELECT findings_json, count(DISTINCT patient) AS n FROM record GROUP BY finding_key")
+    return {frozenset(json.loads(row["findings_json"])): row["n"] for row in rows}
+
+
+def bank(desk: Desk, judges: Any) -> Any:
+    """The identity bank of at most MOST originals, one a patient first; None without judges."""
+    if judges is None:
+        return None
+    import numpy as np
+
+    from updp_core.evidence.pair import IdentityBank
+
+    judge = str(getattr(judges, "digest", "judges"))
+    _embed_more(desk, judges, judge)
+    with desk.store.read() as tx:
+        rows = tx.all(
+            "SELECT r.patient, e.vector FROM embedding e JOIN record r ON r.id = e.record WHERE e.judge = :j LIMIT :n",
+            j=judge, n=MOST,
+        )  # fmt: skip
+    vectors = [np.frombuffer(row["vector"], dtype=np.float32) for row in rows]
+    return IdentityBank(tuple(row["patient"] for row in rows), np.stack(vectors)) if vectors else None
+
+
+def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
+    import numpy as np
+
+    from updp_core.evidence.pair import for_judges
+    from updp_core.intake.pixels import decode_png
+
+    with desk.store.read() as tx:
+        known = tx.value("SELECT count(*) FROM embedding WHERE judge = :j", j=judge)
+        rows = tx.all(
+            "SELECT id, image FROM record r WHERE NOT EXISTS (SELECT 1 FROM embedding e WHERE e.record = r.id "
+            "AND e.judge = :j) ORDER BY seq LIMIT :n",
+            j=judge, n=max(0, min(AT_ONCE, MOST - known)),
+        )  # fmt: skip
+    for start in range(0, len(rows), 16):
+        part = rows[start : start + 16]
+        images = for_judges([decode_png(desk.store.get_image(row["image"])) for row in part])
+        vectors = np.asarray(judges.identity(images), dtype=np.float32)
+        with desk.store.write() as tx:
+            for row, vector in zip(part, vectors, strict=True):
+                tx.run(
+                    "INSERT OR REPLACE INTO embedding (record, judge, vector) VALUES (:r, :j, :v)",
+                    r=row["id"], j=judge, v=vector.tobytes(),
+                )  # fmt: skip
+
+
+def context(desk: Desk, judges: Any, patients: Mapping[str, str]) -> dict[str, Any]:
+    """The keyword arguments of `evidence.pair.measure` that speak of the other records."""
+    return {"patients": patients, "bank": bank(desk, judges), "sharing": sharing(desk)}
