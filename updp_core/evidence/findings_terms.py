@@ -43,7 +43,8 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"cardiac enlargement",
         r"enlargement of the (?:heart|cardiac silhouette|cardiomediastinal silhouette)",
         rf"enlarged {_HEART}",
-        r"prominent heart",
+        r"(?:prominent|large) heart",
+        rf"heart {_BE} {_GRADE}large",
         rf"{_HEART} (?:size )?(?:(?:{_BE}|size|contour) )*(?:to be )?{_GRADE}(?:enlarged|dilated)",
         rf"{_HEART} (?:size )?{_BE} {_GRADE}increased",
         r"increased (?:heart size|cardiothoracic ratio)",
@@ -116,6 +117,8 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"ribs? (?:deformit(?:y|ies) (?:from|due to) )?fractures?",
         r"(?:\w+ ){0,1}fractures? (?:of|in|involving|through) (?:the |a )?(?:\S+ ){0,6}ribs?",
         r"fractured (?:\w+ ){0,3}ribs?",
+        r"fractures?\b[^.,;]{0,50}\bribs?",
+        r"ribs?\b[^.,;]{0,50}\bfractures?",
         r"broken ribs?",
     ),
     "granuloma": (
@@ -208,9 +211,8 @@ PSEUDO: tuple[str, ...] = (
 UNCERTAIN_BEFORE: tuple[str, ...] = (
     r"possib(?:le|ly)",
     r"possibility of",
-    r"may (?:\w+ )?(?:represent|reflect|be|indicate|suggest|relate to|have)",
-    r"might (?:\w+ )?(?:represent|reflect|be|indicate|have)",
-    r"could (?:\w+ )?(?:represent|reflect|be|indicate|relate to|have)",
+    r"(?:may|might|could) (?:\w+ )?(?:represent|reflect|be|indicate|suggest|relate to|have)"
+    r"(?: (?:due|secondary|related) to)?",
     r"can(?:not|'t| not) (?:\w+ )?(?:exclude|rule out)",
     r"(?:not|difficult to) (?:\w+ )?(?:exclude|rule out)",
     r"question(?:able| of)?|equivocal",
@@ -223,7 +225,7 @@ UNCERTAIN_BEFORE: tuple[str, ...] = (
 UNCERTAIN_AFTER: tuple[str, ...] = (
     r"(?:is|are|was|were) (?:\w+ )?(?:possible|suspected|questioned|questionable|considered)",
     r"(?:can(?:not|'t| not)|could not|not) (?:\w+ )?(?:be )?(?:\w+ )?(?:excluded|ruled out)",
-    r"(?:is|are) (?:not|difficult to) (?:\w+ )?exclude[d]?",
+    r"(?:not|difficult to|hard to) (?:\w+ )?(?:exclude[d]?|rule out)",
     r"(?:should|could|may) be considered",
     r"(?:is|remains) (?:a )?(?:possibility|consideration|differential)",
     r"versus|vs\.?",

@@ -130,7 +130,7 @@ def _status(sentence: str, start: int, end: int, marks: list[_Mark]) -> Status:
             break
         if mark.kind == "uncertain":
             return "uncertain"
-        if mark.kind == "negated" and not _new_clause(sentence[mark.end : start]):
+        if mark.kind == "negated" and not _new_clause(sentence[mark.end : end]):
             return "absent"
     inside = sentence[start:end]
     if re.search(r"\b(?:borderline|upper limits?)\b", inside):

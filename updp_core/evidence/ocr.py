@@ -1,11 +1,12 @@
 """Legible text in an image, by RapidOCR with the models inside its package: no network, loaded once, quiet.
 
-The source's name could reach a synthetic image only as written text; a single letter is the side marker that every
-radiograph carries and singles out nobody.
+A name, a date or a number could reach a released image as written text. The marks that radiographers leave (a side,
+"AP ERECT", "PORTABLE") single out nobody and are no finding; everything else of three characters or more is.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from functools import lru_cache
 
@@ -16,6 +17,9 @@ from updp_core.domain import Image8
 
 MIN_SCORE = 0.6
 MIN_CHARACTERS = 3
+_MARKS = re.compile(
+    "(?:L|R|LEFT|RIGHT|AP|PA|ERECT|UPRIGHT|SUPINE|SITTING|STANDING|SEMI|SEMIERECT|PORTABLE|MOBILE|CHEST|INSP|EXP)+"
+)
 # Read at about this size: letters of six pixels at 256 px are found at 512, and larger images only cost time.
 READ_SIZE = 512
 _reading = threading.Lock()
@@ -36,7 +40,10 @@ def _engine():
 
 
 def read_text(image: Image8) -> list[str]:
-    """Pieces of legible text in an image (H, W) uint8: at least three letters or digits, read with a score of 0.6."""
+    """Pieces of legible text in an image (H, W) uint8, read with a score of 0.6 or more, without the usual marks.
+
+    These are words of an image that may be a person's: show them to reviewers, and write them into no log.
+    """
     return [text for text, _ in read_boxes(image)]
 
 
@@ -55,8 +62,13 @@ def read_boxes(image: Image8) -> list[tuple[str, tuple[float, float, float, floa
     return [
         (text, _box(corners, image.shape))
         for text, score, corners in zip(found.txts, found.scores, found.boxes, strict=True)
-        if score >= MIN_SCORE and sum(c.isalnum() for c in text) >= MIN_CHARACTERS
+        if score >= MIN_SCORE and _tells_something(text)
     ]
+
+
+def _tells_something(text: str) -> bool:
+    characters = "".join(c for c in text.upper() if c.isalnum())
+    return len(characters) >= MIN_CHARACTERS and not _MARKS.fullmatch(characters)
 
 
 def _box(corners: NDArray, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
