@@ -201,13 +201,14 @@ def _without(terms: tuple[str, ...], other: Terms, category: str) -> tuple[str, 
 
 
 def _entries(entries: Entries | None) -> list[tuple[ListName, str, str]]:
-    flat = []
+    flat: list[tuple[ListName, str, str]] = []
     for name, categories in (entries or {}).items():
         if name not in LISTS:
             raise LexiconError(f"There is no list {name!r}: choose blacklist or whitelist.")
+        which: ListName = "blacklist" if name == "blacklist" else "whitelist"
         for category, terms in categories.items():
-            flat += [(name, _category(category), _normal(term, f"{name}/{category}")) for term in terms]
-    return flat  # type: ignore[return-value]
+            flat += [(which, _category(category), _normal(term, f"{name}/{category}")) for term in terms]
+    return flat
 
 
 def _category(name: str) -> str:
@@ -234,8 +235,8 @@ def _read_terms(path: Path, name: ListName, seen: dict[str, tuple[str, str]]) ->
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise LexiconError(f"{path}, line {line}: not UTF-8. Save the file as UTF-8.") from None
+        number = error.object[: error.start].count(b"\n") + 1
+        raise LexiconError(f"{path}, line {number}: not UTF-8. Save the file as UTF-8.") from None
     terms = []
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.removesuffix("\r")

@@ -40,51 +40,53 @@ DECADES = "twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties
 YEAR = r"(?:19|20)[0-9]{2}"
 
 
-def _rule(name: str, category: str, pattern: str, flags: int = 0) -> Rule:
+def rule(name: str, category: str, pattern: str, flags: int = 0) -> Rule:
+    """A Rule from an expression's text."""
     return Rule(name, category, re.compile(pattern, flags))
 
 
 PROMPT_RULES: tuple[Rule, ...] = (
-    _rule(
+    rule(
         "date in digits",
         "dates_and_times",
         r"(?<![0-9])[0-9]{1,4} {0,2}([/.\-]) {0,2}[0-9]{1,2} {0,2}\1 {0,2}[0-9]{1,4}(?![0-9])",
     ),
-    _rule("year", "dates_and_times", rf"(?<![0-9.]){YEAR}(?![0-9]|\.[0-9])"),
-    _rule(
+    rule("year", "dates_and_times", rf"(?<![0-9.]){YEAR}(?![0-9]|\.[0-9])"),
+    rule(
         "month and day",
         "dates_and_times",
-        rf"\b(?:{MONTHS})\b[. ]{{0,3}}{DAY}(?:st|nd|rd|th)?\b|\b{DAY} {{0,2}}(?:st|nd|rd|th)?[ \-/]{{0,3}}(?:of )?(?:{MONTHS})\b",
+        rf"\b(?:{MONTHS})\b[. ]{{0,3}}{DAY}(?:st|nd|rd|th)?\b"
+        rf"|\b{DAY} {{0,2}}(?:st|nd|rd|th)?[ \-/]{{0,3}}(?:of )?(?:{MONTHS})\b",
     ),
-    _rule(
+    rule(
         "month and ordinal",
         "dates_and_times",
         rf"\b(?:{MONTHS}) (?:the )?(?:{ORDINALS})\b|\b(?:{ORDINALS}) of (?:{MONTHS})\b",
     ),
-    _rule(
+    rule(
         "clock time",
         "dates_and_times",
         r"(?<![0-9:])(?:[01]?[0-9]|2[0-3]) ?: ?[0-5][0-9](?![0-9])|\b[0-9]{1,2} ?[ap] ?\.? ?m\b",
     ),
-    _rule("long digit run", "identifiers", r"(?<![0-9])[0-9](?:[ ./\-]{0,3}[0-9]){5,40}|[0-9]{5,}"),
-    _rule(
+    rule("long digit run", "identifiers", r"(?<![0-9])[0-9](?:[ ./\-]{0,3}[0-9]){5,40}|[0-9]{5,}"),
+    rule(
         "letters with digits",
         "identifiers",
         r"\b(?=[a-z]{0,8}[0-9])(?=[0-9]{0,8}[a-z])[a-z]{0,8}[0-9]{4,}[a-z0-9]{0,20}\b",
     ),
-    _rule("e-mail or web address", "contact", r"[^\s@]{1,64} ?@ ?[^\s@]{1,64}|\bhttps?\b|\bwww\b"),
-    _rule(
+    rule("e-mail or web address", "contact", r"[^\s@]{1,64} ?@ ?[^\s@]{1,64}|\bhttps?\b|\bwww\b"),
+    rule(
         "age",
         "demographics",
         rf"\b(?:[0-9]{{1,3}}|{NUMBER_WORDS})[ -]{{0,3}}(?:years?|yrs?|months?|weeks?|days?|y)[ ./-]{{0,3}}(?:old|o\b)",
     ),
-    _rule("age", "demographics", r"\b[0-9]{1,3} ?(?:y/o|yo|y\.o|y)\b|\b(?:age|aged)[ :]{1,3}[0-9]{1,3}\b"),
-    _rule(
+    rule("age", "demographics", r"\b[0-9]{1,3} ?(?:y/o|yo|y\.o|y)\b|\b(?:age|aged)[ :]{1,3}[0-9]{1,3}\b"),
+    rule(
         "decade of life",
         "demographics",
         rf"\bin (?:his|her|their) (?:early[ -]|mid[ -]|late[ -])?(?:teens|{DECADES}|[0-9]{{2}}s)",
     ),
-    _rule(
+    rule(
         "de-identification marker",
         "deid_markers",
         r"_{2,}(?: ?_)*|(?:_ ){2,}_|\bx{3,}\b|\[ ?\*{2}|\*{2} ?\]|\bredacted\b"

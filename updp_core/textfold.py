@@ -78,3 +78,8 @@ def words(folded_text: str) -> list[str]:
 def word_spans(folded_text: str) -> list[tuple[str, int, int]]:
     """The words of a folded text with their [start, end)."""
     return [(m.group(), m.start(), m.end()) for m in _WORD.finditer(folded_text)]
+
+
+def word_list(text: str) -> list[str]:
+    """The blank-separated words of a block of text: how the modules write their short word lists."""
+    return text.split()

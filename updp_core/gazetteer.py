@@ -1,0 +1,100 @@
+"""Names of people and places, read at run time from Faker's locale data (no list is copied into the project).
+
+A gazetteer hit alone proves little: "May", "Gray" and "Long" are names. Words that are ordinary as well are
+`ambiguous` and count only beside other evidence (a title, an initial, a second name).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
+
+from updp_core.config import LEXICONS
+from updp_core.textfold import fold_term
+
+_LATIN = re.compile(r"[a-z\u00df-\u024f\u1e00-\u1eff][a-z\u00df-\u024f\u1e00-\u1eff'\-]+")
+_ORDINARY_WORDS = LEXICONS / "ordinary_words.txt"
+
+STATES = {
+    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
+    "CT": "Connecticut", "DE": "Delaware", "DC": "District of Columbia", "FL": "Florida", "GA": "Georgia",
+    "HI": "Hawaii", "ID": "Idaho", "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky",
+    "LA": "Louisiana", "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota",
+    "MS": "Mississippi", "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire",
+    "NJ": "New Jersey", "NM": "New Mexico", "NY": "New York", "NC": "North Carolina", "ND": "North Dakota",
+    "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon", "PA": "Pennsylvania", "PR": "Puerto Rico", "RI": "Rhode Island",
+    "SC": "South Carolina", "SD": "South Dakota", "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont",
+    "VA": "Virginia", "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Gazetteer:
+    """Folded single words (`given`, `family`, `ordinary`) and folded place names of one or more words (`places`)."""
+
+    given: frozenset[str]
+    family: frozenset[str]
+    places: frozenset[str]
+    ordinary: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def gazetteer() -> Gazetteer:
+    """The gazetteer of every Faker locale in Latin script, loaded once (about half a second)."""
+    from faker.providers import address, person
+    from faker.providers.date_time import Provider as dates
+    from faker.providers.geo import Provider as geo
+    from faker.providers.lorem.en_US import Provider as lorem
+
+    given: set[str] = set()
+    family: set[str] = set()
+    for provider in _providers(person):
+        for attribute in dir(provider):
+            if re.match(r"first_(romanized_)?names", attribute):
+                given.update(_names(getattr(provider, attribute)))
+            elif re.match(r"last_(romanized_)?names", attribute):
+                family.update(_names(getattr(provider, attribute)))
+    places = {place for _, _, place, *_ in geo.land_coords} | set(STATES.values())
+    for country in dates.countries:
+        places |= {country.name, country.capital}
+        places |= {zone.split("/")[-1].replace("_", " ") for zone in country.timezones}
+    # Towns of other languages' locales are mostly villages whose names are English words ("Most", "Well").
+    for provider in _providers(address, "en"):
+        for attribute in ("cities", "city_names", "countries", "states", "provinces", "counties"):
+            values = getattr(provider, attribute, ())
+            places.update(v for v in (values if isinstance(values, tuple | list) else ()) if isinstance(v, str))
+    ordinary = {fold_term(w) for w in lorem.word_list} | set(_ordinary_words())
+    return Gazetteer(
+        given=frozenset(given),
+        family=frozenset(family),
+        places=frozenset(p for place in places if len(p := fold_term(place)) > 3 and _LATIN.match(p)),
+        ordinary=frozenset(ordinary),
+    )
+
+
+def _providers(package: ModuleType, language: str = "") -> list[type]:
+    names = [module.name for module in pkgutil.iter_modules(package.__path__) if module.name.startswith(language)]
+    return [importlib.import_module(f"{package.__name__}.{name}").Provider for name in names]
+
+
+def _names(values: object) -> Iterable[str]:
+    """Single words of a provider's names; compound names count by each word of three letters or more."""
+    if not isinstance(values, Iterable):
+        return
+    for value in values:
+        if isinstance(value, str):
+            for word in fold_term(value).split():
+                if _LATIN.fullmatch(word) and (len(word) > 2 or " " not in value):
+                    yield word
+
+
+def _ordinary_words() -> list[str]:
+    from spacy.lang.en.stop_words import STOP_WORDS
+
+    lines = _ORDINARY_WORDS.read_text("utf-8").splitlines() if _ORDINARY_WORDS.exists() else []
+    return [*STOP_WORDS, *(fold_term(w) for line in lines if not line.startswith("#") for w in line.split())]

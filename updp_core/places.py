@@ -1,0 +1,223 @@
+"""Hospitals, towns and other places in a report, without a model. Same conventions as `people`."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from updp_core.gazetteer import STATES, gazetteer
+from updp_core.lexicon import Lexicon
+from updp_core.people import Found, Word, analyse, before_eponym_noun
+from updp_core.textfold import word_list
+
+# Nouns that make the capitalised words before them an institution, in any case ...
+_KINDS = re.compile(
+    r"\b(?:hospitals?|hosp|clinics?|polyclinic|infirmary|hospice|sanatorium|university|college|institute|nursing home"
+    r"|(?:medical|med|health|healthcare|cancer|imaging|surgery|heart|trauma|rehab(?:ilitation)?|care|radiology|diagnostic"
+    r"|women's|community) (?:center|centre|ctr|group|associates|campus|system|services|school|college|network|plaza|park"
+    r"|partners)|health ?care|urgent care|emergency (?:room|department)|imaging|facility|office|practice|ward|branch|location)\b",
+    re.IGNORECASE,
+)
+_LOWER_NEEDS_PLACE = re.compile(r"(?i:imaging|facility|office|practice|ward|branch|location|emergency)")
+# ... and those that do so only with a capital of their own.
+_CAPITAL_KINDS = re.compile(
+    r"\b(?:General|Memorial|Methodist|Presbyterian|Baptist|Lutheran|Adventist|Mercy|Health|Medical|Medicine|Regional"
+    r"|Children's|Childrens|Center|Centre|Oncology|Radiology|Cardiology|Orthopedics|Associates|Foundation|School|Church|Med|VA|VAMC)\b"
+)
+_GENERIC = frozenset(
+    word_list("""
+    the our this that a an at in from outside local any each my your his her their other another nearest area
+    mental public world national primary home no for to and of by on with via same new emergency general community
+    county state city teaching referring outpatient inpatient day oral women men occupational behavioral global
+    digital holistic heart electronic clinical medical health department dept pediatric adult internal family
+    sports nuclear
+""")
+)
+_CONNECTORS = frozenset(word_list("of the and & for at de la del los"))
+_AT = re.compile(r"\b(?P<at>at|At|from|in|In|near|to|visiting|via|outside|by) (?:our |the |a |an )?(?=[A-Z])")
+_SAINT = frozenset(word_list("st saint ste san santa santo mount mt fort ft los las"))
+_NOT_A_PLACE = frozenset(
+    word_list("""
+    icu ed er or pacu nicu micu sicu picu ccu cvicu mri ct ekg ecg echo osh us pcp pet cta ir or ot pt snf ltac
+    nyha acc aha who cdc nih fda icd iv po im bid tid ad hiv aids copd chf cad ckd esrd gerd uti dvt pe mi cva tia
+    ms als ra sle ibd nsaid nsaids ace arb ssri ssris
+""")
+)
+_STATE_CODE = re.compile(
+    rf"(?P<comma>,? )(?P<code>{'|'.join([*STATES, *STATES.values()])})\b(?P<zip>,? {{1,2}}[0-9]{{5}}(?:-[0-9]{{4}})?)?"
+)
+
+
+@lru_cache(maxsize=1)
+def _longest_place() -> int:
+    return max(len(place.split()) for place in gazetteer().places)
+
+
+def find_places(text: str, lexicon: Lexicon) -> list[Found]:
+    """Pieces of `text` (normal form) that name an institution or a place."""
+    words = analyse(text, lexicon)
+    starts = {word.start: i for i, word in enumerate(words)}
+    found = _towns(words, text)
+    towns = {(piece.start, piece.end) for piece in found}
+    for kinds in (_KINDS, _CAPITAL_KINDS):
+        for match in kinds.finditer(text):
+            if (i := starts.get(match.start())) is None:
+                continue
+            lower_kind = kinds is _KINDS and bool(_LOWER_NEEDS_PLACE.match(match.group())) and match.group().islower()
+            if piece := _institution(words, i, match.end(), text, towns, town_only=lower_kind):
+                found.append(piece)
+    for match in _AT.finditer(text):
+        if (i := starts.get(match.end())) is not None and (end := _after_at(words, i, text, match["at"].lower())):
+            found.append(Found(words[i].start, end, "place: after at", "institutions"))
+    for i, word in enumerate(words[:-1]):
+        nxt = words[i + 1]
+        gap = text[word.end : nxt.start]
+        if (
+            word.capital
+            and not word.shouted
+            and nxt.capital
+            and word.text.lower() in _SAINT
+            and gap in (" ", ". ", ".")
+        ):
+            found.append(Found(word.start, _cap_run_end(words, i + 1, text), "place: saint", "locations"))
+    for match in _STATE_CODE.finditer(text):
+        end_word = next((w for w in words if w.end == match.start()), None)
+        if end_word and (piece := _city_state(words, words.index(end_word), match, towns)):
+            found.append(piece)
+    return found
+
+
+def _phrase(words: tuple[Word, ...], i: int, n: int, text: str) -> str:
+    gaps_fit = all(text[words[k].end : words[k + 1].start] in (" ", "-", ". ", "\n") for k in range(i, i + n - 1))
+    return " ".join(w.text.lower().removesuffix("'s").replace("-", " ") for w in words[i : i + n]) if gaps_fit else ""
+
+
+def _towns(words: tuple[Word, ...], text: str) -> list[Found]:
+    """Gazetteer places of one to four words that stand capitalised in running text."""
+    places = gazetteer().places
+    found = []
+    i = 0
+    while i < len(words):
+        step = 1
+        for n in range(min(4, len(words) - i), 0, -1):
+            part = words[i : i + n]
+            if not part[0].capital or not part[-1].capital or (phrase := _phrase(words, i, n, text)) not in places:
+                continue
+            if before_eponym_noun(words, i + n - 1, text) or (n == 1 and (part[0].plain or part[0].shouted)):
+                continue
+            if n == 1 and part[0].opens and part[0].known:
+                continue
+            if phrase:
+                found.append(Found(part[0].start, part[-1].end, "place: gazetteer", "locations", weak=True))
+                step = n
+                break
+        i += step
+    return found
+
+
+def _cap_run_end(words: tuple[Word, ...], i: int, text: str, most: int = 4) -> int:
+    """The end of the capitalised words from i on."""
+    end = words[i].end
+    for k in range(i + 1, min(i + most, len(words))):
+        gap = text[end : words[k].start]
+        connector = words[k].text in ("of", "and", "de", "la", "del") and k + 1 < len(words) and words[k + 1].capital
+        if gap not in (" ", "-", " & ") or not (words[k].capital or connector):
+            break
+        end = words[k].end
+    return end
+
+
+def _institution(
+    words: tuple[Word, ...], i: int, end: int, text: str, towns: set[tuple[int, int]], *, town_only: bool
+) -> Found | None:
+    """The institution whose kind ("Hospital") begins at word i and ends at character `end`."""
+    first = i
+    while first > 0 and i - first < 6:
+        previous = words[first - 1]
+        gap = text[previous.end : words[first].start]
+        saint = gap == ". " and previous.text in ("St", "Mt", "Ste", "Ft", "Dr")
+        if not (gap in (" ", " & ", "-", "  ") or saint):
+            break
+        if not (previous.capital or previous.text.lower() in _CONNECTORS):
+            break
+        first -= 1
+    while first < i and (
+        words[first].text.lower() in _CONNECTORS
+        or words[first].text.lower() in _GENERIC
+        or (words[first].opens and words[first].plain and not words[first].known)
+    ):
+        first += 1
+    body = [w for w in words[first:i] if w.text.lower() not in _CONNECTORS]
+    capital_kind = words[i].capital and not words[i].shouted
+    if body:
+        telling = [w for w in body if w.text.lower() not in _GENERIC and not (w.plain and not w.known)]
+        if not telling or (words[i].shouted and not any(w.strong for w in body)):
+            return None
+        if town_only and not any(s >= words[first].start and e <= words[i].start for s, e in towns):
+            return None
+        if not capital_kind and len(telling) == 1 and telling[0].text.isupper() and len(telling[0].text) < 3:
+            return None
+    elif not (capital_kind and re.match(r" (?:of|at|,) ?[A-Z]|, [A-Z]", text[end : end + 6])) or words[
+        i
+    ].text.lower() not in ("university", "hospital", "children's", "college", "institute", "clinic"):
+        return None
+    # "... of Philadelphia", "... at Dallas", a further kind ("Medical Center"), and a town after a comma.
+    while more := re.match(
+        r"(?: (?:of|at|for|-)(?: the)?)? (?=[A-Z])| (?=hospital|clinic|center|medical|office)", text[end:]
+    ):
+        k = next((k for k in range(i, len(words)) if words[k].start == end + more.end()), None)
+        if k is None or (words[k].opens and not words[k].capital):
+            break
+        kind = _KINDS.match(text, words[k].start) or _CAPITAL_KINDS.match(text, words[k].start)
+        if kind:
+            end = kind.end()
+        elif " of" in more.group() or " at" in more.group() or " for" in more.group():
+            end = _cap_run_end(words, k, text, 3)
+        elif (words[k].start, words[k].end) in towns or not words[k].plain:
+            end = words[k].end
+        else:
+            break
+    for start, stop in towns:
+        if text[end:start] in (", ", " "):
+            end = stop
+            break
+    return Found(words[first].start, end, "institution: kind", "institutions")
+
+
+def _after_at(words: tuple[Word, ...], i: int, text: str, preposition: str) -> int:
+    """The end of the place that follows a preposition, or 0."""
+    first = words[i]
+    end = _cap_run_end(words, i, text)
+    part = [w for w in words[i:] if w.end <= end]
+    if first.shouted or before_eponym_noun(words, i + len(part) - 1, text):
+        return 0
+    telling = [w for w in part if not w.plain and w.text.lower() not in _GENERIC and len(w.text) > 1]
+    if not telling or any(w.text.lower() in _NOT_A_PLACE for w in part):
+        return 0
+    if preposition == "at":
+        return end if len(telling) == len(part) or any(w.strong for w in part) or len(part) > 1 else 0
+    # Other prepositions govern drugs and diseases too: only a capitalised name that a date or a visit follows.
+    visit = re.match(r" (?:on|last|in) (?:the )?(?:[0-9]|[A-Z][a-z]{2,8}\b)", text[end:])
+    return end if visit and preposition in ("from", "in", "near", "to", "visiting", "outside", "via") else 0
+
+
+def _city_state(words: tuple[Word, ...], last: int, match: re.Match[str], towns: set[tuple[int, int]]) -> Found | None:
+    first = last
+    while first > 0 and last - first < 2 and words[first - 1].capital:
+        if match.string[words[first - 1].end : words[first].start] not in (" ", ". "):
+            break
+        if words[first - 1].plain and not words[first - 1].known:
+            break
+        first -= 1
+    city = words[first : last + 1]
+    code = match["code"]
+    if not city[-1].capital or (city[-1].plain and not match["zip"]):
+        return None
+    town = any(s <= city[-1].start and e >= city[-1].end for s, e in towns)
+    # "Smith, MD", "Chest PA", "Thorax CT": a code that means something else needs a known town or a ZIP code.
+    if len(code) == 2 and not match["zip"] and not town and (
+        code in ("MD", "PA", "CT", "OR", "IN", "ME", "MS", "DO", "AL", "ID", "LA", "HI", "OK", "CO", "PR", "DE", "AR")
+        or "," not in match["comma"]
+    ):  # fmt: skip
+        return None
+    return Found(city[0].start, match.end(), "place: city and state", "locations")
