@@ -3,5 +3,8 @@
 from .masks import render_masks
 from .patient import FINDINGS, Finding, Patient, Visit, sample_patient, sample_visit
 from .render import render
+from .report import Report, caption
 
-__all__ = ["FINDINGS", "Finding", "Patient", "Visit", "render", "render_masks", "sample_patient", "sample_visit"]
+__all__ = [
+    "FINDINGS", "Finding", "Patient", "Report", "Visit", "caption", "render", "render_masks", "sample_patient", "sample_visit",
+]  # fmt: skip

@@ -57,13 +57,30 @@ def pacemaker(scene: Scene, f: Finding) -> None:
         _wire(scene, [lead[-2], lead[-1]], 0.15, 0.5)
 
 
+def central_line_plan(f: Finding) -> tuple[float, bool]:
+    """(height y of the tip in cm, whether it enters at the neck rather than below the clavicle)."""
+    rng = np.random.default_rng(f.seed)
+    return float(rng.uniform(-2.0, 0.6)), bool(rng.random() < 0.6)
+
+
+def endotracheal_height(f: Finding) -> float:
+    """How far the tip stands above the carina, in cm."""
+    return float(np.random.default_rng(f.seed).uniform(1.6, 3.4))
+
+
+def chest_tube_plan(f: Finding) -> tuple[float, bool]:
+    """(height of the entry as a fraction of the lung, whether the tube runs up to the apex)."""
+    rng = np.random.default_rng(f.seed)
+    return float(rng.uniform(0.55, 0.68)), bool(rng.random() < 0.65)
+
+
 def central_line(scene: Scene, f: Finding) -> None:
     """A catheter from the neck or the subclavian vein to the lower superior vena cava."""
-    rng = np.random.default_rng(f.seed)
+    tip_y, jugular = central_line_plan(f)
     side = -1 if f.side == "right" else 1
     svc = -scene.anatomy["svc_offset"] + 0.75
-    tip = (svc, rng.uniform(-2.0, 0.6), 1.5)
-    if rng.random() < 0.6:
+    tip = (svc, tip_y, 1.5)
+    if jugular:
         path = [
             (side * 5.2, -17.5, 2.0),
             (side * 4.3, -14.0, 2.5),
@@ -86,10 +103,9 @@ def central_line(scene: Scene, f: Finding) -> None:
 
 def endotracheal_tube(scene: Scene, f: Finding) -> None:
     """A tube in the trachea with a dense stripe, its tip above the carina."""
-    rng = np.random.default_rng(f.seed)
     a = scene.anatomy
     x, carina = a["trachea_shift"], a["carina_y"]
-    tip = carina - rng.uniform(1.6, 3.4)
+    tip = carina - endotracheal_height(f)
     path = [(0.3, -23.0, 1.0), (0.1, -17.0, 0.5), (x, -11.0, -0.8), (x, tip, -1.6)]
     points, lengths = polyline(np.array(path), scene.rays.pixel * 0.6)
     scene.metal += 0.16 * scene.rays.tube(points, lengths, 0.46, 1.0, 0.33, 0.0)
@@ -112,12 +128,12 @@ def sternotomy_wires(scene: Scene, f: Finding) -> None:
 
 def chest_tube(scene: Scene, f: Finding) -> None:
     """A thick drain from the lateral wall towards the apex or the base, with a dense stripe and a side hole."""
-    rng = np.random.default_rng(f.seed)
+    entry_at, up = chest_tube_plan(f)
+    rng = np.random.default_rng([f.seed, 1])
     side = -1 if f.side == "right" else 1
     shape = scene.shapes[side]
-    y0 = scene.zone_y(side, rng.uniform(0.55, 0.68))
+    y0 = scene.zone_y(side, entry_at)
     outer = float(shape.lateral(np.array(y0)))
-    up = rng.random() < 0.65
     goal_y = scene.zone_y(side, rng.uniform(0.12, 0.22) if up else rng.uniform(0.68, 0.75))
     entry = (side * (outer + 4.2), y0 + 3.2, 3.0)
     wall = (side * (outer + 0.2), y0 + 0.4, 2.0)

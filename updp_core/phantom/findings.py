@@ -153,13 +153,18 @@ def pneumothorax(scene: Scene, f: Finding) -> None:
         scene.tissue += 0.85 * line
 
 
+def nodule_radius(f: Finding) -> float:
+    """Radius of a nodule in cm."""
+    return 1.05 + 1.25 * f.size
+
+
 def nodule(scene: Scene, f: Finding) -> None:
     """A round opacity; a large one is lobulated and spiculated."""
     side = sides(f)[0]
     rng = np.random.default_rng(f.seed)
     centre = spot(scene, side, f.zone, rng, (0.1, 0.6))
     x, y = scene.rays.plane(float(centre[2]))
-    r = 1.05 + 1.25 * f.size
+    r = nodule_radius(f)
     wobble = (0.10 + 0.12 * f.size) * smooth_noise(rng, scene.rays.size, 26)[0]
     distance = ((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / r**2
     scene.tissue += 3.0 * chord(np.maximum(distance + wobble * np.sqrt(distance), 0), r)
@@ -261,12 +266,16 @@ def granuloma(scene: Scene, f: Finding) -> None:
         scene.bone += 3.4 * chord(distance * (1 + 0.15 * smooth_noise(rng, scene.rays.size, 50)[0]), r)
 
 
+def fractured_ribs(f: Finding) -> tuple[int, int]:
+    """(index of the uppermost broken rib counted from 0, how many neighbours are broken)."""
+    return {"upper": 2, "mid": 4, "lower": 6}[f.zone], 2 + int(f.size * 2.2)
+
+
 def rib_fracture(scene: Scene, f: Finding) -> None:
     """A step and a gap in two or three neighbouring ribs, with callus around them."""
     rng = np.random.default_rng(f.seed)
     side = sides(f)[0]
-    first = {"upper": 2, "mid": 4, "lower": 6}[f.zone]
-    count = 2 + int(f.size * 2.2)
+    first, count = fractured_ribs(f)
     place = rng.uniform(0.25, 0.34)
     step = 0.85 + 0.5 * f.size
     marks: list[NDArray] = []

@@ -28,4 +28,8 @@ def render(visits: Sequence[Visit], size: int = 256, annotate: bool = True) -> N
     Deterministic in the visits and `size`. Without `annotate` there is no side marker or view label in the picture
     (what a generator is trained on, since it would scribble letters).
     """
-    return np.stack([render_one(visit, size, annotate) for visit in visits]) if visits else np.zeros((0, size, size), np.uint16)
+    return (
+        np.stack([render_one(visit, size, annotate) for visit in visits])
+        if visits
+        else np.zeros((0, size, size), np.uint16)
+    )
