@@ -35,7 +35,9 @@ class SourceStudy:
     `header` maps a kind of identifier ("patient_name", "patient_id", "physician", "institution",
     "accession", "date", "other_id", "address") to the values that the study's own DICOM header or
     manifest row states; the report filter searches the report for them. `flags` are remarks for the
-    reviewer ("polarity: pixels contradict the header's MONOCHROME1").
+    reviewer ("polarity: pixels contradict the header's MONOCHROME1"); a study without text has `report` ""
+    and a flag that starts with "no report". `split` is the source's own (train, validate, test), "" where
+    it states none.
     """
 
     source: str
@@ -48,6 +50,7 @@ class SourceStudy:
     sha256: str
     header: Mapping[str, Sequence[str]] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    split: str = ""
 
 
 @dataclass(frozen=True)
