@@ -10,6 +10,8 @@ from . import phrases
 from .devices import central_line_plan, chest_tube_plan, endotracheal_height
 from .findings import fractured_ribs, nodule_radius
 from .patient import SEVERITIES, Finding, Visit
+from .people import encounter
+from .phi import body_lines, comparison, header_lines, impression_lines, signature_lines, unmark, who
 from .phrases import expand
 
 ORDER = (
@@ -207,3 +209,65 @@ def caption(visit: Visit, seed: int) -> str:
         parts += describe(visit, rng, int(rng.integers(0, 3)), compare=rng.random() < 0.2)
         parts += conclude(visit, rng, advise=rng.random() < 0.3)
     return " ".join(parts)
+
+
+def write_report(visit: Visit, seed: int, phi: bool = True) -> Report:
+    """A report in a hospital's style, with PHI planted in header, body and signature unless `phi` is False."""
+    rng = np.random.default_rng([visit.patient.seed, visit.seed, seed, 92])
+    e = encounter(visit)
+    heads = {key: options[int(rng.integers(len(options)))] for key, options in phrases.HEADINGS.items()}
+    findings = describe(visit, rng, int(rng.integers(1, 5)), compare=visit.follow_up)
+    impression = conclude(visit, rng, advise=rng.random() < 0.6)
+    symptom = expand(phrases.INDICATION, rng)
+    if phi:
+        for extra in body_lines(e, rng, visit.follow_up, visit.labels["pacemaker"]):
+            findings.insert(int(rng.integers(len(findings) + 1)), extra)
+        told = impression_lines(e, rng)
+        start = who(e, rng) if rng.random() < 0.75 else ""
+        indication = f"{start} with {symptom[0].lower()}{symptom[1:]}." if start else f"{symptom}."
+        compared = comparison(e, rng, visit.follow_up)
+    else:
+        told = []
+        indication = f"{symptom}."
+        compared = expand(
+            "[Prior chest radiograph.|Prior study.]" if visit.follow_up else "[None.|None available.]", rng
+        )
+    numbered = len(impression) > 1 and rng.random() < 0.5
+    if numbered:
+        impression = [f"{i}. {line}" for i, line in enumerate(impression, 1)]
+    joiner = "\n" if numbered else " "
+    findings_body, impression_body = " ".join(findings), joiner.join([*impression, *told])
+    sections = [
+        (0.7, heads["exam"], expand("[CHEST, [PA|FRONTAL|SINGLE VIEW]|Chest radiograph|XR CHEST 1 VIEW|Chest x-ray, frontal]", rng).replace("PA", visit.view)),
+        (0.9, heads["indication"], indication),
+        (0.4, heads["technique"], expand(phrases.TECHNIQUE[visit.view], rng)),
+        (0.85, heads["comparison"], compared),
+        (1.0, heads["findings"], findings_body),
+        (1.0, heads["impression"], impression_body),
+    ]  # fmt: skip
+    below = rng.random() < 0.4
+    colon, between = (":\n" if below else ": "), ("\n\n" if rng.random() < 0.6 else "\n")
+    blocks = [f"{head}{colon}{body}" for chance, head, body in sections if rng.random() < chance]
+    if phi:
+        top, bottom = header_lines(e, rng), signature_lines(e, rng)
+        blocks = [*(["\n".join(top)] if top else []), *blocks, *(["\n".join(bottom)] if bottom else [])]
+    text, marked = unmark(between.join(blocks))
+    if rng.random() < 0.3:
+        text = _wrap(text, int(rng.integers(66, 92)))
+    spans = tuple(GoldSpan(*span) for span in marked)
+    return Report(text, spans, unmark(findings_body)[0], unmark(impression_body)[0])
+
+
+def _wrap(text: str, width: int) -> str:
+    """Break lines at `width` by turning spaces into newlines: offsets do not move."""
+    characters = list(text)
+    line_start, last_space = 0, -1
+    for i, c in enumerate(characters):
+        if c == "\n":
+            line_start, last_space = i + 1, -1
+        elif c == " ":
+            last_space = i
+        if i - line_start >= width and last_space > line_start:
+            characters[last_space] = "\n"
+            line_start, last_space = last_space + 1, -1
+    return "".join(characters)
