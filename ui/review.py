@@ -136,10 +136,18 @@ class Review:
             return self.no_pair("No pair in this filter.")
         return self.pair(self.shell.workbench.show(page[0]["record"], actor=actor), actor)
 
+    def refresh(self, asked: str, role: str, view: dict[str, Any], request: gr.Request) -> dict[Any, Any]:
+        """Back on this page: the pair may stand otherwise now."""
+        actor, record = self.shell.actor(request, role), (json.loads(asked or "null") or {}).get("asked")
+        if not record:
+            return {**self.listing(actor, view), **self.open_first(actor, view)}
+        return {**self.listing(actor, view), **self.pair(self.shell.workbench.show(record, actor=actor), actor)}
+
     def tick(self, asked: str, role: str, view: dict[str, Any], request: gr.Request) -> dict[Any, Any]:
         """The background has made something: refresh the list, and open a pair where none is open."""
         actor = self.shell.actor(request, role)
-        first = {} if json.loads(asked or "null") else self.open_first(actor, view)
+        open_now = (json.loads(asked or "null") or {}).get("asked")
+        first = {} if open_now else self.open_first(actor, view)
         return {**self.listing(actor, view), **first}
 
     def pick(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
@@ -179,9 +187,9 @@ class Review:
         done = {"approve": "approved", "reject": "rejected", "regenerate": "sent back to the queue"}[verdict]
         said = self.shell.say(f"{detail['patient']} {detail['study']} {done}. U takes it back.")
         forth = self.go_on(actor, view, record)
-        if self.panes.head not in forth:  # the last of its filter: show it as it now stands
-            forth = self.pair(detail, actor)
-        return {**forth, **self.listing(actor, view), **said}
+        if self.panes.head not in forth:  # the end of the filter: begin again with what was passed over
+            forth = self.go_on(actor, view, None)
+        return {**forth, **said}
 
     def reject(
         self, asked: str, role: str, view: dict[str, Any], comment: str, event: gr.EventData, request: gr.Request

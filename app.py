@@ -1,0 +1,48 @@
+"""The app: opens the workspace, starts the work in the background, serves the pages.
+
+`python app.py` serves on 127.0.0.1:7860; the same file is the entry point of a Hugging Face Space.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from updp_core.config import SAMPLE, Settings
+
+
+def prepare(settings: Settings) -> None:
+    """Private folders, and what Gradio reads from the environment when it is imported."""
+    home = settings.home.resolve()
+    temp = home / "gradio"
+    for folder in (home, temp):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    os.environ["GRADIO_TEMP_DIR"] = str(temp)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool = True) -> str:
+    """Serve; returns the address where `wait` is false (tests)."""
+    settings = settings or Settings.from_env()
+    prepare(settings)
+    from ui.app import build_app, launch_options
+    from ui.background import Background
+    from ui.session import Session
+    from updp_core.workflow import Workbench
+
+    workbench = Workbench.open(settings)
+    session = Session(workbench, signed=bool(os.environ.get("UPDP_AUTH")))
+    background = Background(workbench, sample)
+    app = build_app(session, settings, background)
+    _, address, _ = app.launch(**launch_options(session, settings), prevent_thread_lock=True)
+    background.start()
+    print(f"UPDP is at {address}", flush=True)
+    if wait:
+        app.block_thread()
+    return address
+
+
+if __name__ == "__main__":
+    main()
