@@ -67,11 +67,16 @@ class Preset:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a run lives and what it uses. Every field has a UPDP_* variable (see README)."""
+    """Where a run lives and what it uses. Every field has a UPDP_* variable (see README).
+
+    `encoder` and `generator` replace the preset's models by a folder or hub id; the preset `custom` needs both.
+    """
 
     home: Path = Path("workspace")
     preset: str = "starter"
     method: str = "updp"
+    encoder: str = ""
+    generator: str = ""
     device: str = "auto"
     ner: str = ""
     host: str = "127.0.0.1"
@@ -84,8 +89,16 @@ class Settings:
         """Settings from UPDP_HOME, UPDP_PRESET, ...; `overrides` that are not None win."""
         values: dict[str, Any] = {}
         for name, cast in (
-            ("home", Path), ("preset", str), ("method", str), ("device", str), ("ner", str), ("host", str),
-            ("port", int), ("report_policy", str),
+            ("home", Path),
+            ("preset", str),
+            ("method", str),
+            ("encoder", str),
+            ("generator", str),
+            ("device", str),
+            ("ner", str),
+            ("host", str),
+            ("port", int),
+            ("report_policy", str),
         ):
             if text := env.get(f"UPDP_{name.upper()}"):
                 values[name] = cast(text)

@@ -1,0 +1,129 @@
+"""UPDP: filtered report -> optimised prompt -> synthetic image (paper, Algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from updp_core.config import GeneratorConfig, PromptConfig, Settings
+from updp_core.constraint import Constraint
+from updp_core.domain import MethodInput, Prompt, Step
+from updp_core.errors import PromptError, UsageError
+from updp_core.lexicon import Lexicon
+from updp_core.methods.base import reason_of
+from updp_core.methods.synthesis import Job, synthesise
+from updp_core.report import prompt_text, sections
+
+if TYPE_CHECKING:
+    from updp_core.backends.encoder import Encoder
+    from updp_core.backends.generator import Generator
+
+PROMPTS_AT_ONCE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Updp:
+    """The paper's method with its models loaded and the lexicon bound to the encoder's tokens."""
+
+    preset: str
+    encoder: Encoder
+    generator: Generator
+    constraint: Constraint
+    prompt: PromptConfig
+    generation: GeneratorConfig
+    name: str = "updp"
+    title: str = "UPDP"
+    releasable: bool = True
+
+    @classmethod
+    def load(cls, settings: Settings, lexicon: Lexicon, prompt: PromptConfig, generation: GeneratorConfig) -> Updp:
+        """Raises ModelUnavailable where a model is missing."""
+        from updp_core.backends import presets
+
+        preset = presets.resolve(settings)
+        encoder = presets.load_preset_encoder(preset, settings.device)
+        generator = presets.load_preset_generator(preset, settings.device)
+        return cls(preset.name, encoder, generator, Constraint(lexicon, encoder), prompt, generation)
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "method": self.name,
+            "preset": self.preset,
+            "encoder": {"name": self.encoder.name, "sha256": self.encoder.digest},
+            "generator": {"name": self.generator.name, "sha256": self.generator.digest},
+            "lexicon": self.constraint.lexicon.digest,
+            "prompt": asdict(self.prompt),
+            "generation": asdict(self.generation),
+        }
+
+    def propose(self, records: Sequence[MethodInput], *, seeds: Sequence[int]) -> Iterator[Step]:
+        """Steps of stage "prompt", then of stage "image" with the proposals, in the order of the records."""
+        if len(records) != len(seeds):
+            raise UsageError("There must be one seed for each record.")
+        jobs: list[Job] = []
+        yield Step("prompt", 0, len(records))
+        for start in range(0, len(records), PROMPTS_AT_ONCE):
+            part = slice(start, start + PROMPTS_AT_ONCE)
+            jobs += self._prompts(records[part], seeds[part])
+            yield Step("prompt", len(jobs), len(records))
+        yield from synthesise(self.generator, jobs, self.generation, _evidence)
+
+    def _prompts(self, records: Sequence[MethodInput], seeds: Sequence[int]) -> list[Job]:
+        """Prompts for a batch; where the batch fails as a whole, for each record alone."""
+        try:
+            texts = [start_text(r.filtered_report, self.constraint.lexicon) for r in records]
+            prompts = self._optimise(records, texts, seeds)
+            return [self._job(*each) for each in zip(records, seeds, prompts, strict=True)]
+        except Exception as error:
+            if len(records) == 1:
+                return [Job(records[0], seeds[0], error=reason_of(error))]
+            return [self._prompts([r], [s])[0] for r, s in zip(records, seeds, strict=True)]
+
+    def _optimise(self, records: Sequence[MethodInput], texts: Sequence[str], seeds: Sequence[int]) -> list[Prompt]:
+        from updp_core.prompt import optimise
+
+        images = [r.image for r in records]
+        return optimise(self.encoder, self.constraint, images, texts, self.prompt, seeds)
+
+    def _job(self, record: MethodInput, seed: int, prompt: Prompt) -> Job:
+        fitted = fit_to_generator(prompt, self.generator, self.constraint)
+        return Job(record, seed, fitted.text, fitted)
+
+
+def start_text(filtered_report: str, lexicon: Lexicon) -> str:
+    """The text that initialises a prompt: findings and impression where a report has them, else all of it."""
+    found = sections(filtered_report)
+    wanted = [found[name] for name in ("findings", "impression") if found.get(name)]
+    return prompt_text(" ".join(wanted), lexicon) or prompt_text(filtered_report, lexicon)
+
+
+def fit_to_generator(prompt: Prompt, generator: Generator, constraint: Constraint) -> Prompt:
+    """The prompt as the generator reads it: cut at its token limit, with the rest in `unread`.
+
+    The check of the constraint is repeated on what remains, as text and as the generator's tokenizer re-joins it; a
+    text that fails loses its last words until it passes. Raises PromptError where nothing is left.
+    """
+    read, unread = generator.fit(prompt.text)
+    while constraint.check(read) or constraint.check(generator.as_read(read)):
+        read = read.rpartition(" ")[0]
+    if not read:
+        raise PromptError("No word of the prompt can be shown to this generator. Check the blacklist for short terms.")
+    if read == prompt.text:
+        return prompt
+    spans = constraint.vocabulary.layout([token.id for token in prompt.tokens])[1]
+    kept = tuple(token for token, (_, end) in zip(prompt.tokens, spans, strict=True) if end <= len(read))
+    return replace(prompt, text=read, tokens=kept, unread=unread)
+
+
+def _evidence(job: Job) -> dict[str, float | str]:
+    if job.prompt is None:
+        return {}
+    return {
+        "alignment_before": job.prompt.alignment_before,
+        "alignment_constrained": job.prompt.alignment_constrained,
+        "alignment_soft": job.prompt.alignment_soft,
+        "alignment_after": job.prompt.alignment_after,
+        "prompt_init": job.prompt.init,
+        "unread": job.prompt.unread,
+    }
