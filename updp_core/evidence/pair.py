@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from updp_core.domain import Image8, Image16, MethodInput, Prompt, Proposal
+from updp_core.domain import Image8, Image16, MethodInput, Prompt, Proposal, Span
 from updp_core.evidence import distance, findings_text
 from updp_core.evidence.findings_terms import FINDINGS
 from updp_core.lexicon import Lexicon
@@ -55,20 +55,29 @@ def measure(
     patients: Mapping[str, str] | None = None,
     bank: IdentityBank | None = None,
     sharing: Mapping[frozenset[str], int] | None = None,
+    surrogates: Mapping[str, Sequence[Span]] | None = None,
 ) -> list[dict[str, Any]]:
     """JSON-able evidence for each proposal, in order; `inputs` holds at least the records of the proposals.
 
     A measure that cannot be taken is None, and its gate "unknown". `headers` (record id -> identifiers) widens the
     search for residual PHI; `patients` (record id -> opaque key) and `bank` are what the rank of the true patient is
     taken among (without a bank: the originals of `inputs`); `sharing` counts the patients of the workspace by their
-    combination of findings, this record's patient included (see `combination`). No text of a report is returned.
+    combination of findings, this record's patient included (see `combination`); `surrogates` (record id -> spans) are
+    the invented stand-ins in the filtered reports. No text of a report is returned.
     """
     by_id = {item.id: item for item in inputs}
     made = [(by_id[p.record], p.image) for p in proposals if p.image is not None]
     judged = iter(_judged(made, judges, patients, bank, [p.prompt_text for p in proposals if p.image is not None]))
     return [
         {
-            **_textual(by_id[proposal.record], proposal, lexicon, (headers or {}).get(proposal.record), sharing),
+            **_textual(
+                by_id[proposal.record],
+                proposal,
+                lexicon,
+                (headers or {}).get(proposal.record),
+                sharing,
+                (surrogates or {}).get(proposal.record, ()),
+            ),
             **(next(judged) if proposal.image is not None else {}),
         }
         for proposal in proposals
@@ -94,24 +103,33 @@ def _textual(
     lexicon: Lexicon,
     header: Mapping[str, Sequence[str]] | None,
     sharing: Mapping[frozenset[str], int] | None,
+    surrogates: Sequence[Span],
 ) -> dict[str, Any]:
     """The measures that need no judge: alignment, residual PHI, forbidden words, rarity, findings of the report."""
     from updp_core.report import residual
 
-    spans = residual(record.filtered_report, lexicon, header)
-    hits = lexicon.forbidden_in(proposal.prompt_text)
+    spans = residual(record.filtered_report, lexicon, header, surrogates)
+    hits = forbidden_kinds(proposal.prompt_text, lexicon, header)
     together = combination(record.filtered_report)
     return {
         "alignment": _alignment(proposal.prompt),
         "residual_phi": {"count": len(spans), "kinds": sorted({span.category for span in spans})},
-        "forbidden_in_prompt": {"count": len(hits), "kinds": sorted({hit.category for hit in hits})},
+        "forbidden_in_prompt": {"count": len(hits), "kinds": sorted(set(hits))},
         "findings": {"report": findings_text.statuses(record.filtered_report)},
         "rarity": {
             "findings": sorted(together),
             "others": None if sharing is None else max(0, int(sharing.get(together, 1)) - 1),
         },
-        "method": {key: value for key, value in proposal.method_evidence.items()},
+        "method": dict(proposal.method_evidence),
     }
+
+
+def forbidden_kinds(prompt: str, lexicon: Lexicon, header: Mapping[str, Sequence[str]] | None) -> list[str]:
+    """The category of each forbidden piece of a prompt: blacklist, patterns, and the study's own identifiers."""
+    from updp_core.report import find_spans
+
+    own = [span for span in find_spans(prompt, lexicon, header) if span.rule.startswith("header")] if header else []
+    return [hit.category for hit in lexicon.forbidden_in(prompt)] + [span.category for span in own]
 
 
 def _alignment(prompt: Prompt | None) -> dict[str, float | None] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from updp_core.domain import Image8
+from updp_core.domain import Image8, Span
 from updp_core.errors import ReleaseError
 from updp_core.lexicon import Lexicon
 
@@ -22,7 +22,8 @@ class ReleasePair:
 
     `candidate` serves only to name a refused pair to the caller. `patient_key` and `study_key` are opaque group keys of
     the workspace; the release gets fresh ids that keep the grouping and nothing else. `identifiers` (kind -> values,
-    as in SourceStudy.header) are searched for in report and prompt, and are not written. `evidence` and `decisions` are
+    as in SourceStudy.header) are searched for in report and prompt, and are not written; `surrogates` are the invented
+    stand-ins of the report, which look like PHI and are none. `evidence` and `decisions` are
     cut down to what may leave; `gates` maps a gate's name to its state. `derivation` says what the image was made
     from (a key of updp_core.release.dicom.DERIVATIONS); left empty, method and settings tell.
     """
@@ -45,6 +46,7 @@ class ReleasePair:
     out_of_domain: bool | None = None
     derivation: str = ""
     identifiers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    surrogates: Sequence[Span] = ()
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,17 @@ class ReleaseRefused(ReleaseError):
 
 def residual_reasons(pair: ReleasePair, lexicon: Lexicon, read_image_text: Callable[[Image8], list[str]]) -> list[str]:
     """Why this pair must not leave, in words that quote nothing of it; empty where nothing was found."""
+    from updp_core.evidence.pair import forbidden_kinds
     from updp_core.report import residual
 
     reasons = []
     if not pair.report.strip():
         reasons.append("its filtered report is empty")
-    if spans := residual(pair.report, lexicon, pair.identifiers or None):
+    if spans := residual(pair.report, lexicon, pair.identifiers or None, pair.surrogates):
         kinds = ", ".join(sorted({span.category for span in spans}))
         reasons.append(f"its filtered report still holds {len(spans)} piece(s) of PHI ({kinds})")
-    if hits := lexicon.forbidden_in(pair.prompt):
-        kinds = ", ".join(sorted({hit.category for hit in hits}))
+    if hits := forbidden_kinds(pair.prompt, lexicon, pair.identifiers or None):
+        kinds = ", ".join(sorted(set(hits)))
         reasons.append(f"its prompt holds {len(hits)} forbidden term(s) ({kinds})")
     if found := read_image_text(pair.image):
         reasons.append(f"its synthetic image holds legible text in {len(found)} place(s)")
