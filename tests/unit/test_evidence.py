@@ -193,12 +193,15 @@ def test_rarity_counts_the_other_patients_with_the_same_findings():
 
 
 def test_an_unlike_original_is_outside_the_domain_and_a_copied_image_is_noticed():
-    training = for_judges([chest(n) for n in range(200)])
+    def kin(n: int) -> np.ndarray:
+        return (chest(0) * 0.8 + chest(n) * 0.2).astype(np.uint16)
+
+    training = for_judges([kin(n) for n in range(1, 200)])
     judges = PixelJudges(training)
     gradient = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (256, 1))
     found = measure(
-        [record("known", chest(900)), record("unlike", gradient)],
-        [proposal("known", eight(chest(3))), proposal("unlike", eight(chest(901)))],
+        [record("known", kin(900)), record("unlike", gradient)],
+        [proposal("known", eight(kin(3))), proposal("unlike", eight(kin(901)))],
         LEXICON,
         judges,
     )
