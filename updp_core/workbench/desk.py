@@ -117,14 +117,12 @@ class Desk:
         prompt: Mapping[str, Any] | None,
         generation: Mapping[str, Any] | None,
     ) -> Any:
-        from updp_core.backends.presets import PRESETS
+        from updp_core.backends.presets import resolve
         from updp_core.methods.base import METHODS, make_method
 
         if name not in METHODS:
             raise UsageError(f"There is no method {name!r}. Choose one of: {', '.join(METHODS)}.")
-        if self.settings.preset not in PRESETS:
-            raise UsageError(f"There is no preset {self.settings.preset!r}. Choose one of: {', '.join(PRESETS)}.")
-        preset = PRESETS[self.settings.preset]
+        preset = resolve(self.settings)
         return make_method(
             name,
             self.settings,

@@ -172,9 +172,9 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
 
 
 def _models(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Model name -> digest, from a candidate's settings."""
-    models = settings.get("models") or {}
-    return {str(name): str(digest) for name, digest in models.items()} if isinstance(models, Mapping) else {}
+    """Part (encoder, generator) -> digest of its weights, from a candidate's settings."""
+    parts = {name: value for name, value in settings.items() if isinstance(value, Mapping)}
+    return {name: str(value["sha256"]) for name, value in parts.items() if "sha256" in value}
 
 
 def releases(desk: Desk) -> list[ReleaseRow]:

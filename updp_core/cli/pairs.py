@@ -1,0 +1,269 @@
+"""Commands for the day's work: import, generate, list, show, decide, undo, regenerate, choose, approve-all, runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, cast, get_args
+
+import typer
+
+from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, follow, one_of, opened, pairs, result
+from updp_core.domain import State, Verdict
+from updp_core.workbench.shapes import Filters, Sort
+
+LAYOUTS = ("auto", "csv", "dicom", "iu-xray", "mimic-cxr")
+Record = Annotated[str, typer.Argument(help="A record's id, as `list` gives it.")]
+Reviewer = Annotated[str, typer.Option("--reviewer", help="Who decides.")]
+PromptOptions = Annotated[list[str], typer.Option("--prompt", metavar="KEY=VALUE", help="Setting of the prompt.")]
+GeneratorOptions = Annotated[
+    list[str], typer.Option("--generator", metavar="KEY=VALUE", help="Setting of the generator.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.command("import")(import_)
+    for function in (generate, show, decide, undo, regenerate, choose, runs):
+        app.command()(function)
+    app.command("list")(list_)
+    app.command("approve-all")(approve_all)
+
+
+@command
+def import_(
+    source: Annotated[Path, typer.Argument(help="A CSV manifest or a folder.")],
+    layout: Annotated[str, typer.Option(help=f"One of: {', '.join(LAYOUTS)}.")] = "auto",
+    column: Annotated[
+        list[str], typer.Option(metavar="NAME=COLUMN", help="The CSV's own name of a column, e.g. file=ImagePath.")
+    ] = [],  # noqa: B006
+    home: Home = None,
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
+    """Read studies into the workspace. What cannot go on is listed with the reason."""
+    one_of(layout, LAYOUTS, "--layout")
+    columns = {name: str(value) for name, value in pairs(column, "--column").items()} or None
+    with opened(home) as bench:
+        steps = bench.import_(source, layout=layout, columns=columns, actor=actor(who, role))
+        outcome = follow(steps)
+    lines = [f"rejected {item['source']}: {item['reason']}" for item in outcome["rejected"]]
+    lines += [f"without a report: {name}" for name in outcome["without_report"]]
+    lines += [
+        f"{outcome['imported']} imported, {outcome['duplicates']} already known, {len(outcome['rejected'])} rejected."
+    ]
+    result(outcome, as_json, lines)
+
+
+@command
+def generate(
+    method: Annotated[str | None, typer.Option(help="updp, raw-report or dp-pix [default: UPDP_METHOD].")] = None,
+    preset: Annotated[str | None, typer.Option(help="The pair of models [default: UPDP_PRESET or starter].")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many records.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Records at once.")] = 8,
+    seed: Annotated[int, typer.Option(help="Steers every random draw.")] = 0,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed records again.")] = False,
+    prompt: PromptOptions = [],  # noqa: B006
+    generator: GeneratorOptions = [],  # noqa: B006
+    home: Home = None,
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make candidates for new and void records. May be stopped at any moment and started again."""
+    with opened(home, preset=preset) as bench:
+        steps = bench.generate(
+            method=method, limit=limit, batch_size=batch_size, seed=seed, retry_failed=retry_failed,
+            prompt=pairs(prompt, "--prompt"), generation=pairs(generator, "--generator"), actor=actor(who, role),
+        )  # fmt: skip
+        outcome = follow(steps)
+    lines = [f"failed {item['record']}: {item['reason']}" for item in outcome["failed"]]
+    lines += [f"{outcome['generated']} generated, {len(outcome['failed'])} failed, {outcome['seconds']:.1f} s."]
+    result(outcome, as_json, lines)
+
+
+@command
+def list_(
+    state: Annotated[str | None, typer.Option(help=f"One of: {', '.join(get_args(State))}.")] = None,
+    sort: Annotated[str, typer.Option(help=f"One of: {', '.join(get_args(Sort))}.")] = "imported",
+    text: Annotated[str | None, typer.Option(help="Words of prompt, filtered report or pseudonyms.")] = None,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many [default: all].")] = None,
+    home: Home = None,
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
+    """List records and how they stand."""
+    one_of(state, get_args(State), "--state")
+    one_of(sort, get_args(Sort), "--sort")
+    filters = Filters(state=cast(State | None, state), text=text)
+    records: list[dict[str, Any]] = []
+    with opened(home) as bench:
+        while True:
+            want = 500 if limit is None else min(500, limit - len(records))
+            page = bench.page(
+                filters=filters, sort=cast(Sort, sort), offset=offset + len(records), limit=want, actor=actor(who, role)
+            )
+            records += [dict(card) for card in page["records"]]
+            if len(page["records"]) < want or (limit is not None and len(records) >= limit):
+                break
+    lines = [f"{r['record']}  {r['state']:<9} {r['patient']}  {r['view']}  {r['method'] or '-'}" for r in records]
+    result({"records": records, "total": page["total"]}, as_json, [*lines, f"{page['total']} in all."])
+
+
+@command
+def show(
+    record: Record, home: Home = None, role: RoleOption = "privacy-officer", who: Who = "", as_json: AsJson = False
+) -> None:
+    """All about one record: state, prompt, reports, evidence, images, history."""
+    with opened(home) as bench:
+        detail: dict[str, Any] = dict(bench.show(record, actor=actor(who, role)))
+        shown = actor(who, role).role in ("radiologist", "privacy-officer")
+        detail["images"] = {
+            kind: str(bench.desk.store.image_path(image["sha256"]).absolute())
+            for kind, image in detail["images"].items()
+            if image and (kind == "synthetic" or shown)
+        }
+    result(detail, as_json, _shown(detail))
+
+
+def _shown(detail: dict[str, Any]) -> list[str]:
+    lines = [f"{detail['record']}  {detail['state']}  patient {detail['patient']}  view {detail['view']}"]
+    lines += [f"flag: {flag}" for flag in detail["flags"]] + ([f"error: {detail['error']}"] if detail["error"] else [])
+    if detail["prompt"]:
+        lines.append(f"prompt: {detail['prompt']['text']}")
+    lines.append(f"filtered report: {detail['report']['filtered']}")
+    lines += [f"gate {gate['name']}: {gate['state']} ({gate['explanation']})" for gate in detail["gates"]]
+    lines += [f"image {kind}: {path}" for kind, path in detail["images"].items()]
+    lines += [
+        f"{d['decided_at']} {d['reviewer']} ({d['role']}): {d['verdict']}{' (undone)' if d['undone'] else ''} "
+        f"{d['comment']}".rstrip()
+        for d in detail["decisions"]
+    ]
+    return lines
+
+
+@command
+def decide(
+    record: Record,
+    verdict: Annotated[str, typer.Argument(help="approve, reject or regenerate.")],
+    reviewer: Reviewer,
+    role: RoleOption,
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    reason: Annotated[list[str], typer.Option(help="A reason by its short name; may be repeated.")] = [],  # noqa: B006
+    override: Annotated[list[str], typer.Option(help="A blocking gate to override; needs a comment.")] = [],  # noqa: B006
+    candidate: Annotated[int | None, typer.Option(help="The candidate that was looked at.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a verdict on a record's current candidate."""
+    one_of(verdict, ("approve", "reject", "regenerate"), "VERDICT")
+    with opened(home) as bench:
+        detail = bench.decide(
+            record, cast(Verdict, verdict), comment=comment, reasons=reason, overrides=override, candidate=candidate,
+            actor=actor(reviewer, role),
+        )  # fmt: skip
+    outcome = {"record": record, "state": detail["state"], "candidate": detail["candidate"], "verdict": verdict}
+    result(outcome, as_json, [f"{record} is {detail['state']}."])
+
+
+@command
+def undo(
+    reviewer: Reviewer,
+    record: Annotated[str | None, typer.Argument(help="Only the last verdict on this record.")] = None,
+    role: RoleOption = "radiologist",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back the reviewer's own last verdict."""
+    with opened(home) as bench:
+        detail = bench.undo(record=record, actor=actor(reviewer, role))
+    outcome = {"record": detail["record"], "state": detail["state"]}
+    result(outcome, as_json, [f"{detail['record']} is {detail['state']} again."])
+
+
+@command
+def regenerate(
+    record: Record,
+    reviewer: Reviewer,
+    seed: Annotated[list[int], typer.Option(help="A seed; repeat for a contact sheet.")] = [],  # noqa: B006
+    method: Annotated[str | None, typer.Option(help="Another method.")] = None,
+    preset: Annotated[str | None, typer.Option(help="The pair of models.")] = None,
+    prompt: PromptOptions = [],  # noqa: B006
+    generator: GeneratorOptions = [],  # noqa: B006
+    role: RoleOption = "radiologist",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make other candidates for a record now."""
+    with opened(home, preset=preset) as bench:
+        steps = bench.regenerate(
+            record, seeds=seed, method=method, prompt=pairs(prompt, "--prompt"),
+            generation=pairs(generator, "--generator"), actor=actor(reviewer, role),
+        )  # fmt: skip
+        outcome = follow(steps)
+    lines = [f"candidates {', '.join(map(str, outcome['candidates'])) or 'none'}; current is {outcome['current']}."]
+    result(outcome, as_json, [*[f"failed: {reason}" for reason in outcome["failed"]], *lines])
+
+
+@command
+def choose(
+    record: Record,
+    candidate: Annotated[int, typer.Argument(help="The candidate to make current.")],
+    reviewer: Reviewer,
+    role: RoleOption = "radiologist",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make another candidate of a record current."""
+    with opened(home) as bench:
+        detail = bench.choose(record, candidate, actor=actor(reviewer, role))
+    outcome = {"record": record, "state": detail["state"], "candidate": detail["candidate"]}
+    result(outcome, as_json, [f"{record} shows candidate {candidate} and is {detail['state']}."])
+
+
+@command
+def approve_all(
+    reviewer: Reviewer,
+    number: Annotated[int | None, typer.Option(help="Approve, if this many pairs fit; without it, only count.")] = None,
+    text: Annotated[str | None, typer.Option(help="Words of prompt, filtered report or pseudonyms.")] = None,
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    role: RoleOption = "radiologist",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve every pending pair whose gates are all clear, once the number is confirmed."""
+    filters = Filters(text=text)
+    with opened(home) as bench:
+        who = actor(reviewer, role)
+        outcome: dict[str, Any]
+        if number is None:
+            outcome = bench.approve_preview(filters=filters, actor=who)
+            lines = [f"{outcome['number']} pairs have all gates clear; confirm with --number {outcome['number']}."]
+        else:
+            outcome = dict(bench.approve_all(filters=filters, expected_number=number, comment=comment, actor=who))
+            lines = [f"{outcome['approved']} approved."]
+    result(outcome, as_json, lines)
+
+
+@command
+def runs(
+    run: Annotated[int | None, typer.Argument(help="A run to pause, resume or stop.")] = None,
+    wish: Annotated[str | None, typer.Argument(help="pause, resume or stop.")] = None,
+    home: Home = None,
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show generate runs, or tell one to pause, resume or stop."""
+    if run is not None and wish is None:
+        raise typer.BadParameter("Say what the run should do: pause, resume or stop.", param_hint="WISH")
+    with opened(home) as bench:
+        if run is not None:
+            bench.control(run, wish or "", actor=actor(who, role))
+        rows = bench.runs(actor=actor(who, role))
+    lines = [
+        f"{r['run']}  {r['state']:<9} {r['done']}/{r['total']} ({r['failed']} failed)  {r['method']}" for r in rows
+    ]
+    result({"runs": rows}, as_json, lines)

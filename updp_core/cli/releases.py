@@ -1,0 +1,124 @@
+"""Commands for what leaves and for answering for it: release, verify, audit, policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, follow, opened, pairs, result, settings
+
+audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
+policy = typer.Typer(help="What a release takes.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.command()(release)
+    app.command()(verify)
+    app.add_typer(audit, name="audit")
+    app.add_typer(policy, name="policy")
+
+
+@command
+def release(
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A new folder.")],
+    officer: Annotated[str, typer.Option("--officer", help="Who answers for it.")],
+    comment: Annotated[str, typer.Option(help="What it is for.")] = "",
+    role: RoleOption = "privacy-officer",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the approved pairs to a new folder, all or nothing."""
+    with opened(home) as bench:
+        outcome = follow(bench.release(out, comment=comment, actor=actor(officer, role)))
+    lines = [
+        f"{outcome['released']} pairs of {outcome['patients']} patients released to {outcome['folder']}.",
+        f"root digest {outcome['root_digest']}",
+    ]
+    result(outcome, as_json, lines)
+
+
+@command
+def verify(
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A release folder.")],
+    root: Annotated[str | None, typer.Option(help="The root digest that was printed at release.")] = None,
+    home: Home = None,
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check a release folder to the byte; needs no workspace. Exit code 1 where it does not hold."""
+    found: dict[str, Any]
+    if root is None and (settings(home).home / "updp.sqlite3").exists():
+        with opened(home) as bench:
+            found = bench.verify(out, actor=actor(who, "privacy-officer"))
+    else:
+        from updp_core.release import verify as check
+
+        problems = [f"{problem.path}: {problem.what}" for problem in check(out, root=root)]
+        found = {"ok": not problems, "problems": problems}
+    result(found, as_json, found["problems"] or ["The release is whole and unchanged."])
+    if not found["ok"]:
+        typer.echo(f"Error: the release does not verify ({len(found['problems'])} problems).", err=True)
+        raise typer.Exit(1)
+
+
+@audit.command("verify")
+@command
+def audit_verify(
+    role: RoleOption = "privacy-officer", who: Who = "", home: Home = None, as_json: AsJson = False
+) -> None:
+    """Recompute the chain and hold every decision, candidate and lexicon version to it."""
+    with opened(home) as bench:
+        found = bench.audit_verify(actor=actor(who, role))
+    lines = found["problems"] or [f"{found['events']} events hold. Head: {found['head']}"]
+    result(dict(found), as_json, lines)
+    if not found["ok"]:
+        typer.echo(f"Error: the audit trail does not hold ({len(found['problems'])} problems).", err=True)
+        raise typer.Exit(1)
+
+
+@audit.command("log")
+@command
+def audit_log(
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    verb: Annotated[str | None, typer.Option(help="Only this verb.")] = None,
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """The newest events."""
+    with opened(home) as bench:
+        page = bench.audit(offset=offset, limit=limit, verb=verb, actor=actor(who, role))
+    lines = [f"{e['event']}  {e['at']}  {e['actor']} ({e['role']})  {e['verb']} {e['subject']}" for e in page["events"]]
+    result(dict(page), as_json, lines)
+
+
+@policy.command("show")
+@command
+def policy_show(
+    role: RoleOption = "privacy-officer", who: Who = "", home: Home = None, as_json: AsJson = False
+) -> None:
+    """What is in force."""
+    with opened(home) as bench:
+        found = dict(bench.policy(actor=actor(who, role)))
+    result(found, as_json, [f"{name}: {value}" for name, value in found.items()])
+
+
+@policy.command("set")
+@command
+def policy_set(
+    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="E.g. verdicts=2.")],
+    officer: Annotated[str, typer.Option("--officer", help="Who sets it.")],
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    role: RoleOption = "privacy-officer",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change the policy; records' states follow at once."""
+    with opened(home) as bench:
+        found = dict(bench.set_policy(pairs(changes, "KEY=VALUE"), comment=comment, actor=actor(officer, role)))
+    result(found, as_json, [f"{name}: {value}" for name, value in found.items()])

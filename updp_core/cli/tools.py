@@ -1,0 +1,210 @@
+"""Commands around the main path: filter-report, phantom, train, evaluate, doctor, user."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from updp_core.cli.console import AsJson, Home, Who, actor, command, one_of, opened, result, say, settings
+from updp_core.errors import UpdpError, UsageError
+
+POLICIES = ("remove", "placeholder", "surrogate")
+user = typer.Typer(help="Who may sign in.", no_args_is_help=True)
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.command("filter-report")(filter_report)
+    app.command()(phantom)
+    app.command(context_settings=_PASS_ON, help="Train models; `train --help` lists them.")(train)
+    app.command(context_settings=_PASS_ON, help="Measure models from scratch; `evaluate --help` tells which.")(evaluate)
+    app.command()(doctor)
+    app.add_typer(user, name="user")
+
+
+@command
+def filter_report(
+    header: Annotated[str | None, typer.Option(help="JSON: kind of identifier -> values.")] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help='One {"id", "text", "header"?} a line in and out.')] = False,
+    policy: Annotated[str | None, typer.Option(help=f"One of: {', '.join(POLICIES)}.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Filter a report from stdin, under the workspace's lexicon, or the one that UPDP ships where there is none."""
+    from updp_core.recognizers import load_ner
+    from updp_core.report import filter_report as filtered
+
+    one_of(policy, POLICIES, "--policy")
+    chosen = settings(home)
+    lexicon = _lexicon(home)
+    ner = load_ner(chosen.ner) if chosen.ner else None
+
+    def one(text: str, values: dict[str, list[str]] | None) -> dict[str, Any]:
+        found = filtered(text, lexicon, header=values, policy=policy or chosen.report_policy, ner=ner)  # type: ignore[arg-type]
+        return {"text": found.text, "spans": [{**vars(s), "text": text[s.start : s.end]} for s in found.spans]}
+
+    if not jsonl:
+        # read as bytes: text outside spans, line ends included, stays as it is
+        outcome = one(_decode(sys.stdin.buffer.read()), _header(header) if header else None)
+        result(outcome, True)
+        return
+    failures = 0
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        if not line.strip():
+            continue
+        answer: dict[str, Any] = {"id": None}
+        try:
+            item = json.loads(line)
+            answer["id"] = item.get("id") if isinstance(item, dict) else None
+            if not isinstance(item, dict) or not isinstance(item.get("text"), str):
+                raise UsageError('A line is one JSON object with "id" and "text".')
+            answer |= one(item["text"], _values(item["header"]) if item.get("header") else None)
+        except ValueError:
+            answer["error"] = f"Line {number} is not JSON."
+        except UpdpError as error:
+            answer["error"] = f"Line {number}: {error}"
+        failures += "error" in answer
+        say(json.dumps(answer, ensure_ascii=False))
+    if failures:
+        typer.echo(f"{failures} line(s) could not be filtered; each says why.", err=True)
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("The report is not UTF-8. Convert it first.") from None
+
+
+def _lexicon(home: Path | None) -> Any:
+    from updp_core.lexicon import load_lexicon
+
+    if not (settings(home).home / "updp.sqlite3").exists():
+        return load_lexicon()
+    with opened(home) as bench, bench.desk.store.read() as tx:
+        return bench.desk.lexicon(tx)[1]
+
+
+def _header(text: str) -> dict[str, list[str]]:
+    try:
+        return _values(json.loads(text))
+    except ValueError:
+        raise typer.BadParameter("not JSON", param_hint="--header") from None
+
+
+def _values(found: Any) -> dict[str, list[str]]:
+    if not isinstance(found, dict):
+        raise UsageError('The header is a JSON object, e.g. {"patient_name": ["Doe^Jane"]}.')
+    return {str(k): [str(x) for x in (v if isinstance(v, list) else [v])] for k, v in found.items()}
+
+
+@command
+def phantom(
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A new folder.")],
+    patients: Annotated[int, typer.Option(min=1)] = 12,
+    images_per_patient: Annotated[int, typer.Option("--images-per-patient", min=1)] = 2,
+    seed: Annotated[int, typer.Option()] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write phantom studies: DICOM, reports with planted PHI, ground truth."""
+    from updp_core.phantom.dataset import write_dataset
+
+    written = write_dataset(out, patients=patients, images_per_patient=images_per_patient, seed=seed)
+    outcome = written if isinstance(written, dict) else {"out": str(out), "patients": patients}
+    result(outcome, as_json, [f"{patients} patients with {images_per_patient} images each written to {out}."])
+
+
+def train(context: typer.Context) -> None:
+    _pass_on("updp_core.training.cli", "train", context)
+
+
+def evaluate(context: typer.Context) -> None:
+    _pass_on("updp_core.evidence.cli", "evaluate", context)
+
+
+def _pass_on(module: str, name: str, context: typer.Context) -> None:
+    """Run a command group that lives with its part, loaded only now."""
+    importlib.import_module(module).app(args=context.args, prog_name=f"python -m updp_core {name}")
+
+
+@command
+def doctor(home: Home = None, as_json: AsJson = False) -> None:
+    """Versions, devices, and what each preset lacks on this machine."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from updp_core import __version__
+    from updp_core.backends.presets import doctor as presets
+
+    versions = {"updp": __version__, "python": platform.python_version()}
+    for package in ("torch", "diffusers", "transformers", "open_clip_torch", "gradio", "pydicom", "sqlmodel", "numpy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "missing: install requirements.txt"
+    devices, rows = _devices(), presets(settings(home))
+    found = {"versions": versions, "devices": devices, "presets": rows, "workspace": str(settings(home).home)}
+    lines = [f"{name} {number}" for name, number in versions.items()]
+    lines += [f"device {device}" for device in devices]
+    lines += [
+        f"preset {row['preset']}, {row['part']}: "
+        + ("here" if row["available"] else f"{row['reason']}. {row['remedy']}")
+        for row in rows
+    ]
+    result(found, as_json, lines)
+
+
+def _devices() -> list[str]:
+    import torch
+
+    devices = [f"cpu ({os.cpu_count()} cores)"]
+    devices += [f"cuda:{n} ({torch.cuda.get_device_name(n)})" for n in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return devices
+
+
+@user.command("add")
+@command
+def user_add(
+    name: Annotated[str, typer.Argument()],
+    role: Annotated[str, typer.Option("--role", help="What the new user is.")],
+    from_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
+    home: Home = None,
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add a user, or give a new role and password."""
+    password = sys.stdin.readline().rstrip("\r\n") if from_stdin else typer.prompt(
+        "Password", hide_input=True, confirmation_prompt=True, err=True
+    )  # fmt: skip
+    with opened(home) as bench:
+        bench.add_user(name, role, password, actor=actor(who, "administrator"))
+    result({"name": name, "role": role}, as_json, [f"{name} may sign in as {role}."])
+
+
+@user.command("list")
+@command
+def user_list(home: Home = None, who: Who = "", as_json: AsJson = False) -> None:
+    """Names and roles."""
+    with opened(home) as bench:
+        rows = bench.users(actor=actor(who, "administrator"))
+    result({"users": rows}, as_json, [f"{row['name']}  {row['role']}" for row in rows])
+
+
+@user.command("remove")
+@command
+def user_remove(
+    name: Annotated[str, typer.Argument()], home: Home = None, who: Who = "", as_json: AsJson = False
+) -> None:
+    """Remove a user; what they decided stays."""
+    with opened(home) as bench:
+        bench.remove_user(name, actor=actor(who, "administrator"))
+    result({"removed": name}, as_json, [f"{name} may no longer sign in."])
