@@ -76,30 +76,27 @@ class Rays:
         convolved with a disc. `aspect` < 1 narrows the disc horizontally (ribs are flat). With a `core`
         radius the tube is hollow, and holds `filling` (0..1) of its wall's density there.
         """
+        total = np.zeros_like(self.u)
         xy, m = self.pixels(points)
-        line = self.scatter(xy, (lengths * m).astype(np.float32) / self.pixel)
-        scale = float(m.mean()) / self.pixel if len(m) else 1.0
+        if not len(m):
+            return total
+        scale = float(m.mean()) / self.pixel
         kernel = disc(round(radius * scale, 2), round(radius * scale * aspect, 2))
         if core > 0:
             inner = disc(round(core * scale, 2), round(core * scale * aspect, 2))
-            pad = (len(kernel) - len(inner)) // 2
-            kernel = kernel - (1 - filling) * np.pad(inner, pad)
+            kernel = kernel - np.float32(1 - filling) * np.pad(inner, (len(kernel) - len(inner)) // 2)
+        # Only the part of the picture around the tube is touched.
+        reach = len(kernel) // 2 + 2
+        x0, y0 = np.clip(np.floor(xy.min(0)).astype(int) - reach, 0, self.size)
+        x1, y1 = np.clip(np.ceil(xy.max(0)).astype(int) + reach + 1, 0, self.size)
+        if x0 >= x1 or y0 >= y1:
+            return total
+        weight = (lengths * m).astype(np.float32) / self.pixel
+        line = scatter(xy - np.array([x0, y0], np.float32), weight, (y1 - y0, x1 - x0))
         # Chord in pixels of the detector, back to cm in the body.
-        return cv2.filter2D(line, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT) / np.float32(scale)
-
-    def scatter(self, xy: NDArray[np.float32], weight: NDArray[np.float32]) -> Map:
-        """Bilinear accumulation of weights at pixel positions; what falls outside is lost."""
-        n = self.size
-        corner = np.floor(xy).astype(np.int32)
-        fraction = xy - corner
-        total = np.zeros(n * n, np.float64)
-        for dx in (0, 1):
-            for dy in (0, 1):
-                x, y = corner[:, 0] + dx, corner[:, 1] + dy
-                w = weight * np.abs(1 - dx - fraction[:, 0]) * np.abs(1 - dy - fraction[:, 1])
-                inside = (x >= 0) & (x < n) & (y >= 0) & (y < n)
-                total += np.bincount(y[inside] * n + x[inside], w[inside], n * n)
-        return total.reshape(n, n).astype(np.float32)
+        chords = cv2.filter2D(line, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT) / np.float32(scale)
+        total[y0:y1, x0:x1] = chords
+        return total
 
     def polygon(self, points: NDArray[np.floating]) -> Map:
         """1 inside the projected outline (N, 3), antialiased."""
@@ -111,6 +108,21 @@ class Rays:
     def blur(self, image: Map, sigma: float) -> Map:
         """Gaussian blur with sigma in cm; wide ones are computed on a smaller grid."""
         return gaussian(image, sigma / self.pixel)
+
+
+def scatter(xy: NDArray[np.float32], weight: NDArray[np.float32], shape: tuple[int, int]) -> Map:
+    """Bilinear accumulation of weights at pixel positions (x, y) in a map of this shape; what falls outside is lost."""
+    height, width = shape
+    corner = np.floor(xy).astype(np.int32)
+    fraction = xy - corner
+    total = np.zeros(height * width, np.float64)
+    for dx in (0, 1):
+        for dy in (0, 1):
+            x, y = corner[:, 0] + dx, corner[:, 1] + dy
+            w = weight * np.abs(1 - dx - fraction[:, 0]) * np.abs(1 - dy - fraction[:, 1])
+            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+            total += np.bincount(y[inside] * width + x[inside], w[inside], height * width)
+    return total.reshape(height, width).astype(np.float32)
 
 
 def gaussian(image: Map, sigma: float) -> Map:
