@@ -119,6 +119,24 @@ def test_side_and_severity_are_read_where_they_are_stated(sentence, side, severi
     assert (found.side, found.severity) == (side, severity)
 
 
+def test_on_phantom_reports_the_labeler_finds_what_the_picture_shows():
+    """The reports are written from known findings, so every label has a true answer."""
+    from updp_core.phantom import sample_patient, sample_visit
+    from updp_core.phantom.report import write_report
+
+    hits = misses = false_alarms = denied = 0
+    for seed in range(1000, 1080):
+        visit = sample_visit(sample_patient(seed), seed + 1)
+        found = findings_in(write_report(visit, seed).text)
+        hits += sum(found[name] is True and true for name, true in visit.labels.items())
+        misses += sum(found[name] is not True and true for name, true in visit.labels.items())
+        false_alarms += sum(found[name] is True and not true for name, true in visit.labels.items())
+        denied += sum(found[name] is False and true for name, true in visit.labels.items())
+    f1 = 2 * hits / (2 * hits + misses + false_alarms)
+    assert hits > 80 and f1 > 0.98, f"F1 {f1:.3f}"
+    assert denied == 0, "a finding that is there was read as denied"
+
+
 # The indexers' own words (MeSH column) for findings that their vocabulary and ours share.
 _MESH = {
     "cardiomegaly": ("Cardiomegaly", "Cardiac Shadow/enlarged"),

@@ -69,7 +69,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     ),
     "atelectasis": (
         r"atelecta(?:sis|ses|tic)",
-        r"volume loss",
+        r"(?<!with )volume loss",
         r"loss of (?:lung )?volume",
         r"(?:lobar|lobe|lung) collapse",
         r"collapse of the (?:\w+ ){1,3}(?:lobe|lung)",
