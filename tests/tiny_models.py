@@ -52,7 +52,8 @@ def write_bert_tokenizer(folder: Path, vocab: dict[str, int] | None = None, max_
     return tokenizer
 
 
-def _save_clip(folder: Path, model_cfg: dict[str, Any], image_size: int, seed: int) -> Path:
+def save_clip(folder: Path, model_cfg: dict[str, Any], image_size: int, seed: int) -> Path:
+    """An open_clip local folder for `model_cfg` with random weights; HF text configs must lie in it already."""
     import torch
     from open_clip.model import CLIP, CustomTextCLIP
     from safetensors.torch import save_file
@@ -108,7 +109,7 @@ def write_clip_folder(
         "text_cfg": text,
         **({"custom_text": True} if custom_text else {}),
     }
-    return _save_clip(Path(folder), cfg, 32, seed)
+    return save_clip(Path(folder), cfg, 32, seed)
 
 
 def write_bert_clip_folder(
@@ -149,7 +150,7 @@ def write_bert_clip_folder(
             "context_length": context_length,
         },
     }
-    return _save_clip(folder, cfg, 32, seed)
+    return save_clip(folder, cfg, 32, seed)
 
 
 def clip_bpe_vocab(words: Sequence[str] = WORDS) -> tuple[dict[str, int], list[tuple[str, str]]]:
