@@ -37,6 +37,8 @@ SENTENCES = [
     ("Left basilar opacity, atelectasis versus infiltrate.", "?atelectasis ?consolidation"),
     ("Findings consistent with pulmonary edema.", "+edema"),
     ("The lungs are clear.", "-consolidation -atelectasis -edema"),
+    ("Right lung is clear.", ""),
+    ("Heart size normal.", "-cardiomegaly"),
     ("The lungs are hyperinflated compatible with emphysema.", "+emphysema"),
     ("Subcutaneous emphysema along the left chest wall.", ""),
     ("Trace pericardial effusion.", ""),

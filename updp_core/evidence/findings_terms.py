@@ -169,12 +169,13 @@ NOT_THESE: tuple[str, ...] = (
 )
 
 # Statements of normality: they deny findings without naming them.
-_LUNGS = r"(?:the )?(?:both )?(?:lungs?(?: fields?| zones?)?|lung parenchyma)"
+_LUNGS = r"(?<!right )(?<!left )(?:the )?(?:both )?(?:lungs?(?: fields?| zones?)?|lung parenchyma)"
 _FINE = r"(?:normal|unremarkable|within normal limits|not enlarged|within the normal range|of normal size|intact)"
 NORMAL: tuple[tuple[str, tuple[str, ...]], ...] = (
     (rf"{_HEART}(?: and [a-z ]{{1,40}}?)? (?:size )?{_BE} (?:\w+ ){{0,4}}?{_FINE}", ("cardiomegaly",)),
     (rf"normal (?:in )?(?:{_HEART}|heart size|size of the heart|cardiac size)", ("cardiomegaly",)),
     (r"normal (?:heart|cardiac)(?: size)?", ("cardiomegaly",)),
+    (r"heart size (?:is )?(?:with)?(?:in )?normal", ("cardiomegaly",)),
     (rf"(?:cardio)?mediastinal (?:silhouette|contours?) {_BE} (?:\w+ ){{0,3}}?{_FINE}", ("cardiomegaly",)),
     (
         rf"{_LUNGS} (?:{_BE} )?"
