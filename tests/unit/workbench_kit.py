@@ -79,6 +79,20 @@ def add(bench: Workbench, studies: Sequence[SourceStudy]) -> list[str]:
     return importing._keep(bench.desk, [importing._prepare(bench.desk, item) for item in studies], OFFICER)
 
 
+def hush(monkeypatch: Any) -> None:
+    """Leave out what costs seconds to load and is tested elsewhere: Presidio, and reading text in images."""
+    monkeypatch.setattr("updp_core.report.find_presidio", lambda *args, **kwargs: [])
+    monkeypatch.setattr("updp_core.evidence.ocr.read_boxes", lambda image: [])
+    monkeypatch.setattr("updp_core.evidence.ocr.read_text", lambda image: [])
+
+
+def made(bench: Workbench, number: int = 3, patients: int | None = None) -> list[str]:
+    """Records with a pending candidate each."""
+    ids = add(bench, [study(n, None if patients is None else n % patients) for n in range(number)])
+    last(bench.generate(actor=OFFICER))
+    return ids
+
+
 def last(steps: Iterator[Progress]) -> dict[str, Any]:
     """The result of a long verb."""
     *_, end = steps

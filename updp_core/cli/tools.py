@@ -117,9 +117,13 @@ def phantom(
     """Write phantom studies: DICOM, reports with planted PHI, ground truth."""
     from updp_core.phantom.dataset import write_dataset
 
-    written = write_dataset(out, patients=patients, images_per_patient=images_per_patient, seed=seed)
-    outcome = written if isinstance(written, dict) else {"out": str(out), "patients": patients}
-    result(outcome, as_json, [f"{patients} patients with {images_per_patient} images each written to {out}."])
+    def told(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\033[Kphantom {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    files = write_dataset(out, patients, images_per_patient, seed, progress=told)
+    outcome = {"studies": len(files), "patients": patients, "seed": seed, "folder": str(out.absolute())}
+    result(outcome, as_json, [f"{len(files)} studies of {patients} patients written to {out}."])
 
 
 def train(context: typer.Context) -> None:

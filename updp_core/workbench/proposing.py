@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from updp_core.domain import Actor, MethodInput, Proposal, Step
+from updp_core.domain import Actor, MethodInput, Proposal, Span, Step
 from updp_core.errors import ModelUnavailable, UpdpError, UsageError
 from updp_core.store import canonical, now, sha256
 from updp_core.workbench import deciding, lexicons, population
@@ -140,7 +140,8 @@ def _measure(
     patients = {task.row["id"]: task.row["patient"] for task in tasks}
     inputs = [task.input for task in tasks]
     judges = desk.judges()
-    more = {"headers": headers, **population.context(desk, judges, patients)}
+    stand_ins = {task.row["id"]: [Span(**span) for span in task.surrogates] for task in tasks}
+    more = {"headers": headers, "surrogates": stand_ins, **population.context(desk, judges, patients)}
     try:
         return measure(inputs, proposals, context.lexicon, judges, **more)
     except Exception:

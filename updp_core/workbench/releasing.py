@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from updp_core.domain import Actor
+from updp_core.domain import Actor, Span
 from updp_core.errors import Conflict, ReleaseError
 from updp_core.store import Transaction, fresh_id, now
 from updp_core.workbench import auditing
@@ -168,6 +168,7 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
         ],
         out_of_domain={"clear": False, "warn": True, "block": True}.get(states.get("domain", "unknown")),
         identifiers=json.loads(row["header_json"]),
+        surrogates=[Span(**span) for span in json.loads(row["surrogates_json"])],
     )  # fmt: skip
 
 

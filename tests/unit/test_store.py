@@ -1,0 +1,224 @@
+"""The workspace: what it keeps, it keeps whole, private and unchanged."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import exc
+from workbench_kit import OFFICER, READER, hush, made, workbench
+
+from updp_core import schema
+from updp_core.errors import UpdpError
+from updp_core.store import Store, canonical, fresh_id
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    hush(monkeypatch)
+
+
+def test_the_workspace_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    made(bench, 1)
+    for path in [tmp_path / "ws", *(tmp_path / "ws").rglob("*")]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_sqlite_runs_with_wal_foreign_keys_and_full_synchronous(tmp_path: Path) -> None:
+    with Store(tmp_path / "ws").read() as tx:
+        assert tx.value("PRAGMA journal_mode") == "wal"
+        assert tx.value("PRAGMA foreign_keys") == 1
+        assert tx.value("PRAGMA synchronous") == 2
+
+
+def test_a_row_that_points_nowhere_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(exc.IntegrityError), Store(tmp_path / "ws").write() as tx:
+        tx.insert("hold", record="Rnobody", holder="x", expires=1.0)
+
+
+@pytest.mark.parametrize("table", schema.APPEND_ONLY)
+def test_what_was_decided_and_what_it_was_decided_on_cannot_be_changed_or_deleted(table: str, tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    [record] = made(bench, 1)
+    bench.decide(record, "approve", actor=READER)
+    bench.lexicon_edit(add={"blacklist": {"names": ["chest"]}}, comment="", actor=OFFICER)
+    plain = sqlite3.connect(tmp_path / "ws" / "updp.sqlite3")
+    if table in ("release", "release_pair"):  # empty here: put rows in by hand
+        plain.execute("INSERT INTO release VALUES ('L', 'f', 'o', '', 1, 1, 'm', 'r', 'h', 't')")
+        plain.execute("INSERT INTO release_pair VALUES ('L', 1, ?)", (record,))
+    before = plain.execute(f"SELECT * FROM {table}").fetchall()
+    column = plain.execute(f"SELECT name FROM pragma_table_info('{table}') ORDER BY cid DESC LIMIT 1").fetchone()[0]
+    assert before
+    for sql in (f"UPDATE {table} SET {column} = 'x'", f"DELETE FROM {table}"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            plain.execute(sql)
+    marks = ", ".join("?" * len(before[0]))
+    with pytest.raises(sqlite3.IntegrityError, match=r"append-only|UNIQUE"):
+        plain.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", before[0])
+    assert plain.execute(f"SELECT * FROM {table}").fetchall() == before
+
+
+def test_a_failed_transaction_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = Store(tmp_path / "ws")
+    with pytest.raises(RuntimeError), store.write() as tx:
+        tx.audit(OFFICER, "test")
+        raise RuntimeError
+    with store.read() as tx:
+        assert tx.value("SELECT count(*) FROM audit_event") == 0
+
+
+def test_a_protected_row_that_no_audit_event_tells_of_is_not_committed(tmp_path: Path) -> None:
+    store = Store(tmp_path / "ws")
+    with pytest.raises(AssertionError, match="policy_version"), store.write() as tx:
+        tx.insert("policy_version", verdicts=1, content_json="{}", author="x", comment="", created_at="now")
+    with store.read() as tx:
+        assert tx.value("SELECT count(*) FROM policy_version") == 0
+
+
+def test_many_writers_at_once_each_get_their_turn_and_the_chain_holds(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+
+    def work() -> None:
+        for _ in range(10):
+            with bench.desk.store.write() as tx:
+                tx.audit(OFFICER, "test")
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    report = bench.audit_verify(actor=OFFICER)
+    assert report["ok"], report["problems"]
+    assert report["events"] == 61
+
+
+def test_a_changed_or_missing_image_is_noticed_when_it_is_read(tmp_path: Path) -> None:
+    store = Store(tmp_path / "ws")
+    digest = store.put_image(b"pixels")
+    assert store.get_image(digest) == b"pixels"
+    assert store.put_image(b"pixels") == digest
+    store.image_path(digest).write_bytes(b"pixelz")
+    with pytest.raises(UpdpError, match="was changed"):
+        store.get_image(digest)
+    store.image_path(digest).unlink()
+    with pytest.raises(UpdpError, match="is missing"):
+        store.get_image(digest)
+
+
+def test_a_workspace_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    Store(tmp_path / "ws").close()
+    plain = sqlite3.connect(tmp_path / "ws" / "updp.sqlite3")
+    plain.execute("PRAGMA user_version = 99")
+    plain.close()
+    with pytest.raises(UpdpError, match="newer UPDP"):
+        Store(tmp_path / "ws")
+
+
+def test_a_home_that_is_a_file_gives_a_message_and_not_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UpdpError, match="cannot be written"):
+        Store(tmp_path / "file")
+
+
+def test_fresh_ids_do_not_repeat_and_hold_no_letter_that_is_mistaken_for_another() -> None:
+    ids = {fresh_id("R") for _ in range(5000)}
+    assert len(ids) == 5000
+    assert not set("".join(ids)) & set("01IO")
+
+
+# --- the audit chain ---
+
+
+@pytest.fixture
+def audited(tmp_path: Path) -> Path:
+    bench = workbench(tmp_path / "ws")
+    records = made(bench, 2)
+    bench.decide(records[0], "approve", actor=READER)
+    bench.lexicon_edit(add={"blacklist": {"names": ["chest"]}}, comment="why", actor=OFFICER)
+    assert bench.audit_verify(actor=OFFICER)["ok"]
+    bench.close()
+    return tmp_path / "ws"
+
+
+def tampered(home: Path, *statements: str) -> list[str]:
+    """Problems after somebody with the file in hand took the triggers away and ran `statements`."""
+    plain = sqlite3.connect(home / "updp.sqlite3")
+    for (name,) in plain.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        plain.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        plain.execute(statement)
+    plain.commit()
+    plain.close()
+    return workbench(home).audit_verify(actor=OFFICER)["problems"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DELETE FROM audit_event WHERE id = 3", "are missing"),
+        ("DELETE FROM audit_event WHERE id = (SELECT max(id) FROM audit_event)", "cut short"),
+        ("UPDATE audit_event SET actor = 'Somebody' WHERE id = 4", "was changed"),
+        ("UPDATE audit_event SET at = at || ' ' WHERE id = 1", "was changed"),
+        ("UPDATE decision SET verdict = 'reject'", "decision 1 was changed"),
+        ("UPDATE decision SET reviewer = 'Somebody'", "decision 1 was changed"),
+        ("DELETE FROM decision", "decision 1 is missing"),
+        ("UPDATE candidate SET filtered = 'another' WHERE id = 2", "candidate 2 was changed"),
+        ("UPDATE record SET report = report || '.' WHERE seq = 1", "was changed"),
+        ("UPDATE lexicon_version SET content_json = '{}' WHERE version = 1", "lexicon version 1 was changed"),
+        ("UPDATE policy_version SET verdicts = 0", "policy version 1 was changed"),
+        ("DELETE FROM violation", "is missing"),
+        ("INSERT INTO choice (record, candidate, after_decision, actor, created_at) "
+         "SELECT record, 1, 0, 'x', 'y' FROM candidate WHERE id = 1", "No audit event tells of choice"),
+    ],
+)  # fmt: skip
+def test_the_audit_finds_any_row_that_was_changed_removed_or_slipped_in(
+    audited: Path, statement: str, told: str
+) -> None:
+    problems = tampered(audited, statement)
+    assert any(told in problem for problem in problems), problems
+
+
+def test_the_audit_finds_a_chain_cut_short_even_when_its_counter_was_set_back(audited: Path) -> None:
+    last = "(SELECT max(id) FROM audit_event)"
+    problems = tampered(
+        audited,
+        f"DELETE FROM audit_event WHERE id = {last}",
+        f"UPDATE sqlite_sequence SET seq = {last} WHERE name = 'audit_event'",
+    )
+    assert any("cut short" in problem for problem in problems)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_changed_character_of_any_event_is_found(audited: Path, data: st.DataObject) -> None:
+    plain = sqlite3.connect(audited / "updp.sqlite3")
+    columns = ("at", "actor", "role", "verb", "subject", "detail_json", "previous", "digest")
+    rows = plain.execute(f"SELECT id, {', '.join(columns)} FROM audit_event").fetchall()
+    row = data.draw(st.sampled_from(rows))
+    which = data.draw(st.integers(1, len(columns)).filter(lambda n: row[n]))
+    text = row[which]
+    place = data.draw(st.integers(0, len(text) - 1))
+    letter = data.draw(st.characters(codec="utf-8", exclude_characters=text[place]))
+    changed = text[:place] + letter + text[place + 1 :]
+    plain.execute("DROP TRIGGER IF EXISTS audit_event_no_update")
+    plain.execute(f"UPDATE audit_event SET {columns[which - 1]} = ? WHERE id = ?", (changed, row[0]))
+    plain.commit()
+    try:
+        assert not workbench(audited).audit_verify(actor=OFFICER)["ok"]
+    finally:
+        plain.execute(f"UPDATE audit_event SET {columns[which - 1]} = ? WHERE id = ?", (text, row[0]))
+        plain.commit()
+        plain.close()
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.text() | st.none()))
+def test_equal_values_have_one_canonical_text(value: dict[str, object]) -> None:
+    assert canonical(value) == canonical(dict(reversed(value.items())))
