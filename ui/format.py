@@ -28,6 +28,21 @@ REASONS = (
     "Poor image quality",
     "Other",
 )
+RISK_SHOWN = 12.0
+"""The risk at which the bar of a queue row is full: one blocking gate and two doubtful ones."""
+CATEGORIES = {
+    "names": "name",
+    "names_and_titles": "name",
+    "personnel": "staff",
+    "dates_and_times": "date",
+    "identifiers": "id",
+    "demographics": "age/sex",
+    "institutions": "place",
+    "locations": "place",
+    "contact": "contact",
+    "devices": "device",
+    "deidentification_markers": "marker",
+}
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _TOKEN = re.compile(r"\s+|\[[^\]\s]*\]|[^\W_]+|[^\w\s]|_+")
 
@@ -103,41 +118,44 @@ def _duration(minutes: float) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-def queue(page: Mapping[str, Any]) -> str:
+def queue(page: Mapping[str, Any], name: str = "") -> str:
     """A page of the queue; a row carries its record and candidate for the viewer's preloading."""
     cards = page["records"]
     if not cards:
         return empty("Nothing here.", "Change the filter, or import studies on the page Import & run.")
-    rows = []
-    for card in cards:
-        label, sign = STATES[card["state"]]
-        gate = card["worst_gate"] or "unknown"
-        risk = card["risk"]
-        notes = []
-        if card["held_by"]:
-            notes.append(f'<span class="note" title="Held by {esc(card["held_by"])}">held</span>')
-        if card["flags"]:
-            notes.append(f'<span class="note" title="{esc("; ".join(card["flags"]))}">⚑</span>')
-        if not card["has_report"]:
-            notes.append('<span class="note">no report</span>')
-        bar = f'<span class="risk" title="Risk {risk:.2f}"><i style="width:{min(100, 100 * risk):.0f}%"></i></span>'
-        rows.append(
-            f'<li role="option" aria-selected="false" data-record="{esc(card["record"])}" '
-            f'data-candidate="{esc(card["candidate"] or "")}" data-revision="{card["revision"]}">'
-            f'<span class="mark g-{gate}" title="{GATE_WORDS[gate]}"><b aria-hidden="true">{GATE_MARKS[gate]}</b>'
-            f'<span class="sr">{GATE_WORDS[gate]}</span></span>'
-            f'<span class="who">{esc(card["patient"])}<small>{esc(card["study"])} · {esc(card["view"])}</small></span>'
-            f'<span class="side"><span class="st s-{card["state"]}"><b aria-hidden="true">{sign}</b> {label}</span>'
-            f"{bar if risk is not None else ''}{''.join(notes)}</span></li>"
-        )
+    rows = "".join(_row(card, name) for card in cards)
     first, last, total = page["offset"] + 1, page["offset"] + len(cards), page["total"]
     back = "" if page["offset"] else " disabled"
     forth = "" if last < total else " disabled"
     return (
-        f'<ol class="q" role="listbox" aria-label="Queue" tabindex="0">{"".join(rows)}</ol>'
+        f'<ol class="q" role="listbox" aria-label="Queue" tabindex="0">{rows}</ol>'
         f'<nav class="pager" aria-label="Pages of the queue"><button type="button" data-turn="-1"{back} '
         f'aria-label="Previous page">‹</button><span>{first}–{last} of {total}</span>'
         f'<button type="button" data-turn="1"{forth} aria-label="Next page">›</button></nav>'
+    )
+
+
+def _row(card: Mapping[str, Any], name: str) -> str:
+    label, sign = STATES[card["state"]]
+    gate, risk, notes = card["worst_gate"] or "unknown", card["risk"], ""
+    if card["held_by"] and card["held_by"] != name:
+        notes += f'<span class="note" title="{esc(card["held_by"])} is reading this pair">held</span>'
+    if card["flags"]:
+        notes += f'<span title="{esc("; ".join(card["flags"]))}">⚑<span class="sr">flagged at import</span></span>'
+    if not card["has_report"]:
+        notes += '<span class="note">no report</span>'
+    bar = ""
+    if risk is not None:
+        share = min(100.0, 100 * risk / RISK_SHOWN)
+        bar = f'<span class="risk" title="Doubt {risk:.2f}"><i style="width:{share:.0f}%"></i></span>'
+    return (
+        f'<li role="option" aria-selected="false" data-record="{esc(card["record"])}" '
+        f'data-candidate="{esc(card["candidate"] or "")}" data-revision="{card["revision"]}">'
+        f'<span class="mark g-{gate}" title="{GATE_WORDS[gate]}"><b aria-hidden="true">{GATE_MARKS[gate]}</b>'
+        f'<span class="sr">{GATE_WORDS[gate]}</span></span>'
+        f'<span class="who">{esc(card["patient"])}<small>{esc(card["study"])} · {esc(card["view"])}</small></span>'
+        f'<span class="side">{notes}<span class="st s-{card["state"]}" title="{label}"><b aria-hidden="true">{sign}</b>'
+        f'<span class="sr">{label}</span></span>{bar}</span></li>'
     )
 
 
@@ -161,6 +179,10 @@ def head(detail: Mapping[str, Any]) -> str:
         )
     if detail["error"]:
         notes.append(f'<li><b aria-hidden="true">!</b> {esc(detail["error"])}</li>')
+    if any(g["name"] == "domain" and g["state"] == "warn" for g in detail["gates"]):
+        notes.append('<li><b aria-hidden="true">▲</b> Unlike what the models were trained on: trust no detail.</li>')
+    if current and _preset(current) == "starter" and current["method"] != "dp-pix":
+        notes.append("<li>Starter models, trained on computed chests: for learning the tool, not for real use.</li>")
     if detail["blind"]:
         notes.append('<li><b aria-hidden="true">◐</b> Blind second reading: earlier verdicts are kept back.</li>')
     if detail["needs"] > 1:
@@ -176,32 +198,52 @@ def head(detail: Mapping[str, Any]) -> str:
     )
 
 
+def _preset(candidate: Mapping[str, Any]) -> str:
+    settings = candidate["settings"]
+    return str((settings.get("requested") or {}).get("preset") or settings.get("preset") or "")
+
+
 def _shared(rarity: int) -> str:
     if rarity == 0:
-        return "▲ No other record has this combination of findings."
-    return f"{rarity} other record{'s' if rarity != 1 else ''} with the same findings."
+        return "▲ No other patient has this combination of findings."
+    return f"{rarity} other patient{'s' if rarity != 1 else ''} with the same findings."
 
 
 def gates(rows: Sequence[Mapping[str, Any]], plots: Mapping[str, Sequence[float]]) -> str:
     """Every gate; those that are not clear stand open with their sentence and their place among all pairs."""
     if not rows:
         return empty("No evidence yet.", "It is measured when a synthetic image has been made.")
-    order = {"block": 0, "warn": 1, "unknown": 2, "clear": 3}
-    out = []
-    for row in sorted(rows, key=lambda r: order[r["state"]]):
-        state = row["state"]
-        threshold = f" · limit {esc(number(row['threshold']))}" if row["threshold"] is not None else ""
-        out.append(
-            f'<details class="gate g-{state}"{" open" if state in ("block", "warn") else ""}><summary>'
-            f'<span class="mark g-{state}"><b aria-hidden="true">{GATE_MARKS[state]}</b></span>'
-            f'<span class="gname">{esc(title(row["name"]))}</span>'
-            f'<span class="gval">{esc(number(row["value"]))}</span></summary>'
-            f'<p>{esc(row["explanation"])}</p><p class="muted">{GATE_WORDS[state].capitalize()}{threshold}'
-            f"{' · cannot be overridden' if row['hard'] and state == 'block' else ''}</p>"
-            f"{histogram(plots.get(row['name'], ()), row['value'], row['threshold'])}</details>"
+    order = {"block": 0, "warn": 1, "clear": 2}
+    measured = sorted((r for r in rows if r["state"] in order), key=lambda r: order[r["state"]])
+    missing = [r for r in rows if r["state"] not in order]
+    out = "".join(_gate(row, plots.get(row["name"], ())) for row in measured)
+    if missing:
+        out += (
+            f'<details class="gate g-unknown"><summary><span class="mark g-unknown"><b aria-hidden="true">?</b></span>'
+            f'<span class="gname">Not measured ({len(missing)})</span></summary>'
+            + "".join(f"<p><b>{esc(_gate_title(r))}.</b> {esc(r['explanation'])}</p>" for r in missing)
+            + "</details>"
         )
     clear = sum(row["state"] == "clear" for row in rows)
-    return f'<div class="gates"><h3>Evidence <small>{clear} of {len(rows)} clear</small></h3>{"".join(out)}</div>'
+    return f'<div class="gates"><h3>Evidence <small>{clear} of {len(rows)} clear</small></h3>{out}</div>'
+
+
+def _gate_title(row: Mapping[str, Any]) -> str:
+    return row.get("title") or title(row["name"])
+
+
+def _gate(row: Mapping[str, Any], values: Sequence[float]) -> str:
+    state = row["state"]
+    limit = f" · limit {esc(number(row['threshold']))}" if row["threshold"] is not None else ""
+    hard = " · cannot be overridden" if row["hard"] and state == "block" else ""
+    return (
+        f'<details class="gate g-{state}"{" open" if state in ("block", "warn") else ""}><summary>'
+        f'<span class="mark g-{state}"><b aria-hidden="true">{GATE_MARKS[state]}</b>'
+        f'<span class="sr">{GATE_WORDS[state]}</span></span><span class="gname">{esc(_gate_title(row))}</span>'
+        f'<span class="gval">{esc(number(row["value"]))}</span></summary><p>{esc(row["explanation"])}</p>'
+        f'<p class="muted">{GATE_WORDS[state].capitalize()}{limit}{hard}</p>'
+        f"{histogram(values, row['value'], row['threshold'])}</details>"
+    )
 
 
 def histogram(values: Sequence[float], here: Any, threshold: Any, width: int = 260, height: int = 40) -> str:
@@ -285,7 +327,7 @@ def original_report(text: str, spans: Iterable[Mapping[str, Any]]) -> str:
         out.append(_clickable(text[at : span["start"]]))
         tip = f"{title(span['category'])}\nRule: {span['rule']}"
         out.append(
-            f'<mark class="phi" data-tip="{esc(tip)}" data-cat="{esc(span["category"])}" tabindex="0">'
+            f'<mark class="phi" data-tip="{esc(tip)}" data-cat="{esc(CATEGORIES.get(span["category"], words(span["category"])))}" tabindex="0">'
             f"{_clickable(text[span['start'] : span['end']])}</mark>"
         )
         at = span["end"]
@@ -399,7 +441,31 @@ def contact_sheet(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str]
 
 def findings(evidence: Mapping[str, Any]) -> str:
     """What is seen in the original, said in the report, and seen in the synthetic image."""
-    table = (evidence.get("findings") or {}).get("table") if isinstance(evidence.get("findings"), Mapping) else None
-    if not table:
-        return empty("No comparison of findings.", "The judges were not available when this pair was measured.")
-    return str(table)
+    value = evidence.get("findings") or {}
+    report, original, synthetic = (value.get(side) or {} for side in ("report", "original", "synthetic"))
+    seen = {n for side in (original, synthetic) for n, p in side.items() if p >= 0.5}
+    names = sorted(set(report) | seen, key=lambda n: (n not in value.get("lost", ()), report.get(n) != "present", n))
+    if not names:
+        return empty("No finding.", "Neither the report nor the judges name one.")
+    rows = []
+    for name in names:
+        remark = (
+            "▲ lost" if name in value.get("lost", ()) else "▲ invented" if name in value.get("invented", ()) else ""
+        )
+        said = {"present": "● stated", "absent": "○ denied"}.get(report.get(name, ""), report.get(name) or "–")
+        rows.append(
+            f'<tr class="{"odd" if remark else ""}"><th scope="row">{esc(title(name))}</th><td>{_seen(original.get(name))}</td>'
+            f"<td>{esc(said)}</td><td>{_seen(synthetic.get(name))}</td><td>{remark}</td></tr>"
+        )
+    note = "" if synthetic else '<p class="muted">The images were not judged: the judges were not available.</p>'
+    return (
+        '<table class="table"><thead><tr><th scope="col">Finding</th><th scope="col">Seen in original</th>'
+        '<th scope="col">Report</th><th scope="col">Seen in synthetic</th><th scope="col"></th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>{note}"
+    )
+
+
+def _seen(probability: float | None) -> str:
+    if probability is None:
+        return "–"
+    return f"{'●' if probability >= 0.5 else '○'} {100 * probability:.0f} %"

@@ -40,9 +40,11 @@ class RegenerateBox:
                 self.guidance = gr.Slider(1, 12, _MODEL.guidance_scale, step=0.5, label="Guidance")
                 self.denoise = gr.Slider(5, 100, _MODEL.steps, step=1, label="Diffusion steps")
             with gr.Row():
-                self.now = gr.Button("Make now", variant="primary", elem_id="regen-now")
-                self.later = gr.Button("Back to the queue", elem_id="regen-later")
-                self.cancel = gr.Button("Cancel", elem_id="regen-cancel", elem_classes=["sheet-close"])
+                self.now = gr.Button(
+                    "Make now", variant="primary", elem_id="regen-now", elem_classes=["first"], min_width=0
+                )
+                self.later = gr.Button("Back to the queue", elem_id="regen-later", min_width=0)
+                self.cancel = gr.Button("Cancel", elem_id="regen-cancel", elem_classes=["sheet-close"], min_width=0)
 
     @property
     def settings(self) -> list[gr.components.Component]:

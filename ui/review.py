@@ -103,7 +103,7 @@ class Review:
         bench, (filters, sort) = self.shell.workbench, self.filters.read(view)
         page = bench.page(actor=actor, filters=filters, sort=sort, offset=view.get("offset", 0), limit=PAGE)
         return {
-            self.queue: show.queue(page),
+            self.queue: show.queue(page, actor.name),
             self.progress: show.progress(bench.counts(actor=actor), actor.name),
         }
 
@@ -115,7 +115,7 @@ class Review:
             where = "This is the first pair of this filter." if back else "This is the last pair of this filter."
             return self.shell.say(where, "warn")
         if record is None:
-            return self.no_pair("No pair in this filter.")
+            return self.no_pair(self.nothing(actor))
         return self.pair(self.shell.workbench.show(record, actor=actor), actor)
 
     # --- handlers ---------------------------------------------------------------------------------------
@@ -128,12 +128,21 @@ class Review:
         choices[self.regenerate.method] = gr.update(choices=[("As before", ""), *methods])
         return {**choices, **self.listing(actor, view), **self.open_first(actor, view)}
 
+    def nothing(self, actor: Actor) -> str:
+        """Why the viewer is empty."""
+        counts = self.shell.workbench.counts(actor=actor)
+        if not counts["total"]:
+            return "No studies yet. Import some on the page Import & run."
+        if counts["states"].get("new"):
+            return "Nothing to review here yet: pairs are being prepared."
+        return "No pair in this filter."
+
     def open_first(self, actor: Actor, view: dict[str, Any]) -> dict[Any, Any]:
         if actor.role in ("radiologist", "privacy-officer"):
             return self.go_on(actor, view, None)
         page = self.shell.workbench.page(actor=actor, filters=self.filters.read(view)[0], limit=1)["records"]
         if not page:
-            return self.no_pair("No pair in this filter.")
+            return self.no_pair(self.nothing(actor))
         return self.pair(self.shell.workbench.show(page[0]["record"], actor=actor), actor)
 
     def refresh(self, asked: str, role: str, view: dict[str, Any], request: gr.Request) -> dict[Any, Any]:
@@ -413,7 +422,7 @@ def _wire(
     panes.contact.choose(guard(page.choose), [asked, role, view], every, js=ASK, **QUICK)
     page.regenerate.now.click(None, js="() => updp.close()").then(
         page.make, [asked, role, view, *page.regenerate.settings], every, js=ASK, **LONG
-    )
+    ).then(None, js="() => updp.versions()")
     box = page.words
     box_parts = [box.term, box.category, box.impact, shell.message]
     for source in (panes.prompt, panes.reports):

@@ -22,6 +22,7 @@ ROLE_NAMES: dict[Role, str] = {
 }
 IDLE_SECONDS = 30 * 60
 LONGEST_SECONDS = 12 * 3600
+ROLES_SECONDS = 5
 
 
 class Session:
@@ -29,15 +30,21 @@ class Session:
 
     def __init__(self, workbench: Workbench, signed: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.workbench, self.signed, self.clock = workbench, signed, clock
-        self._actors: dict[str, Actor] = {}
+        self._roles: tuple[float, dict[str, Role]] = (float("-inf"), {})
         self._seen: dict[str, tuple[float, float]] = {}
 
     def sign_in(self, name: str, password: str) -> bool:
         """Gradio's auth callable: the core checks the password, limits the rate and audits failures."""
-        actor = self.workbench.sign_in(name, password)
-        if actor is not None:
-            self._actors[name] = actor
-        return actor is not None
+        return self.workbench.sign_in(name, password) is not None
+
+    def role_of(self, name: str) -> Role | None:
+        """The role in the users file, read again every few seconds: a removed user is out at once."""
+        read_at, roles = self._roles
+        if self.clock() - read_at > ROLES_SECONDS:
+            listed = self.workbench.users(actor=Actor("app", "administrator"))
+            roles = {user["name"]: cast(Role, user["role"]) for user in listed}
+            self._roles = (self.clock(), roles)
+        return roles.get(name)
 
     def actor(self, request: Any, role: str = "") -> Actor:
         """Who is behind this request. `role` is the switch's position, heeded on a single-user desk only."""
@@ -45,9 +52,10 @@ class Session:
             chosen = role if role in get_args(Role) else "radiologist"
             return Actor(_desk_name(), cast(Role, chosen))
         name = username(request)
-        if name is None or name not in self._actors:
+        of_file = self.role_of(name) if name else None
+        if name is None or of_file is None:
             raise NotAllowed("You are signed out. Reload the page and sign in.")
-        return self._actors[name]
+        return Actor(name, of_file)
 
     def alive(self, token: str) -> bool:
         """False once a sign-in has been idle for 30 minutes or is 12 hours old."""

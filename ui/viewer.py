@@ -52,8 +52,9 @@ def build(session: Session) -> gr.HTML:
         try:
             actor = session.actor(request, asked.get("role", ""))
             record, candidate = str(asked["record"]), asked.get("candidate")
-            original = workbench.image(record, "original", actor=actor)
-            answer: dict[str, Any] = {"original": pack(original), "synthetic": None}
+            answer: dict[str, Any] = {"original": None, "synthetic": None}
+            if actor.role in ("radiologist", "privacy-officer"):
+                answer["original"] = pack(workbench.image(record, "original", actor=actor))
             if candidate:
                 answer["synthetic"] = pack(workbench.image(record, "synthetic", actor=actor, candidate=int(candidate)))
             return answer

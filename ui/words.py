@@ -12,6 +12,7 @@ from updp_core.domain import Actor
 from updp_core.errors import UsageError
 
 FORBID, KEEP = "blacklist", "whitelist"
+USUAL = {FORBID: "names", KEEP: "findings"}
 
 
 class WordBox:
@@ -21,7 +22,7 @@ class WordBox:
         self.shell = shell
         with gr.Column(elem_id="word-box", elem_classes=["sheet"]):
             gr.HTML('<h2 tabindex="-1">Put a word on a list</h2>', apply_default_css=False)
-            self.term = gr.Textbox(label="Word or phrase", elem_id="word-term", max_lines=1)
+            self.term = gr.Textbox(label="Word or phrase", elem_id="word-term", elem_classes=["first"], max_lines=1)
             self.which = gr.Radio(
                 [("Forbid this", FORBID), ("Always keep this", KEEP)], value=FORBID, label="What to do"
             )
@@ -29,9 +30,9 @@ class WordBox:
             self.impact = gr.HTML(elem_id="word-impact", apply_default_css=False)
             self.comment = gr.Textbox(label="Why (kept with the version)", elem_id="word-comment", max_lines=2)
             with gr.Row():
-                self.check = gr.Button("Show impact", elem_id="word-check")
-                self.save = gr.Button("Save as a new version", variant="primary", elem_id="word-save")
-                self.cancel = gr.Button("Cancel", elem_classes=["sheet-close"])
+                self.check = gr.Button("Show impact", elem_id="word-check", min_width=0)
+                self.save = gr.Button("Save as a new version", variant="primary", elem_id="word-save", min_width=0)
+                self.cancel = gr.Button("Cancel", elem_classes=["sheet-close"], min_width=0)
 
     def edit(self, term: str, which: str, category: str) -> dict[str, dict[str, list[str]]]:
         """The addition in the Workbench's form."""
@@ -45,7 +46,10 @@ class WordBox:
         categories = list(lexicon[which])
         return {
             self.term: term,
-            self.category: gr.update(choices=[(show.title(c), c) for c in categories], value=categories[0]),
+            self.category: gr.update(
+                choices=[(show.title(c), c) for c in categories],
+                value=USUAL[which] if USUAL[which] in categories else categories[0],
+            ),
             self.impact: "",
         }
 

@@ -28,12 +28,14 @@
   });
   addEventListener("updp-shown", updp.mark);
 
+  updp.versions = () => [...document.querySelectorAll("#below [role=tab]")].find((t) => t.textContent.trim() === "Versions")?.click();
+
   // --- sheets (dialogs): opened and closed here, so that they appear at once ---
   let opener = null;
   updp.open = (id) => {
     updp.close(); const sheet = by(id); if (!sheet) return;
     opener = document.activeElement; sheet.classList.add("open"); sheet.setAttribute("role", "dialog"); sheet.setAttribute("aria-modal", "true");
-    root.classList.add("with-sheet"); (sheet.querySelector("[data-first] textarea, [data-first] input, h2") || sheet).focus();
+    root.classList.add("with-sheet"); (sheet.querySelector(".first textarea, .first input, button.first") || sheet.querySelector("h2") || sheet).focus();
   };
   updp.close = () => {
     const open = document.querySelector(".sheet.open"); if (!open) return false;
@@ -45,7 +47,7 @@
   addEventListener("DOMContentLoaded", () => {
     let timer = 0;
     new MutationObserver(() => {
-      const say = by("say"), text = say?.textContent.trim();
+      const say = by("say"), text = say?.querySelector(".say")?.textContent.trim() ?? "";
       if (!say || say.dataset.text === text) return;
       say.dataset.text = text; say.setAttribute("role", "status"); say.classList.remove("gone"); clearTimeout(timer);
       if (say.querySelector(".say-ok")) timer = setTimeout(() => say.classList.add("gone"), 4000);
@@ -74,6 +76,7 @@
   const review = {
     j: click("next"), n: click("next"), arrowdown: click("next"), k: click("previous"), p: click("previous"), arrowup: click("previous"),
     a: click("approve"), r: () => updp.open("reject-box"), g: () => updp.open("regen-box"), u: click("undo"), w: () => { click("word-open")(); updp.open("word-box"); },
+    v: () => { updp.versions(); document.querySelector("#contact .card")?.focus(); },
     c: focus("comment"), "/": focus("f-text"), pagedown: scroll(160), pageup: scroll(-160), f: () => by("viewer")?.querySelector(".v-stage")?.focus(),
   };
   const pages = { r: "Review", l: "Lexicons", i: "Import & run", e: "Release", a: "Audit", p: "Insight" };

@@ -79,8 +79,9 @@ async function show(p) {
   if (!p || !p.record) { shown = pair = null; message.textContent = p?.message || "No pair is open."; message.hidden = false; publish(); return draw(); }
   const waiting = setTimeout(() => { message.textContent = "Loading images…"; message.hidden = false; }, 150);
   try {
-    const images = await load(p);
+    const got = await load(p);
     if (mine !== ticket) return;
+    const images = got.a ? got : { a: got.b, b: null, alone: true }; // a role that sees no originals
     if (!shown || shown.record !== p.record) Object.assign(view, { x: 0.5, y: 0.5, zoom: 1, swap: false });
     shown = p; pair = images; message.hidden = true;
   } catch (error) {
@@ -217,7 +218,7 @@ function panels() {
 
 function tags(list) {
   const [ta, tb] = [$(".v-tag-a"), $(".v-tag-b")], side = view.mode === "side" && pair?.b;
-  const says = (which) => which && pair?.b ? `<b class="syn">Synthetic</b> ${pair.b.w} × ${pair.b.h}` : pair?.a ? `<b class="orig">Original</b> ${pair.a.w} × ${pair.a.h}, ${shown?.bits || 16} bit` : "";
+  const says = (which) => (which && pair?.b) || pair?.alone ? `<b class="syn">Synthetic</b> ${(pair.b ?? pair.a).w} × ${(pair.b ?? pair.a).h}` : pair?.a ? `<b class="orig">Original</b> ${pair.a.w} × ${pair.a.h}, ${shown?.bits || 16} bit` : "";
   ta.hidden = !pair; tb.hidden = !pair?.b || !(side || view.mode === "slider");
   if (!pair) return;
   ta.innerHTML = view.mode === "diff" && pair.b ? "<b>Difference</b> synthetic against original" : says(list[0].what === 1 ? 1 : 0);
