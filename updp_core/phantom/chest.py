@@ -239,7 +239,7 @@ def airway(rays: Rays, a: Mapping[str, float]) -> Map:
         end = np.array([shift + side * length * np.sin(angle), carina + length * np.cos(angle), -2.8])
         bronchus = polyline(np.array([[shift + side * 0.25, carina - 0.2, -2.5], end]), rays.pixel * 0.6)
         total += rays.tube(*bronchus, r * radius) * 0.75
-        lower = polyline(np.array([end, end + [side * 0.9, 2.4, -0.8]]), rays.pixel * 0.6)
+        lower = polyline(np.array([end, end + np.array([side * 0.9, 2.4, -0.8])]), rays.pixel * 0.6)
         total += rays.tube(*lower, r * 0.7 * radius) * 0.7
     return total
 

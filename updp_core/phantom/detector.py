@@ -1,4 +1,4 @@
-"""From line integrals to a displayed radiograph: scatter, quantum noise, blur, grid, processing, collimation, marker."""
+"""From line integrals to a displayed radiograph: scatter, noise, blur, grid, processing, collimation, marker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from .patient import Visit
@@ -28,7 +27,7 @@ def expose(attenuation: Map, rays: Rays, visit: Visit) -> Map:
     if visit.grid_lines:
         period = 0.36 + 0.1 * rng.random()
         signal = signal * (1 + 0.012 * np.sin(2 * np.pi * rays.u / period).astype(np.float32))
-    return -np.log(np.maximum(signal, 1e-4))
+    return np.asarray(-np.log(np.maximum(signal, 1e-4)), np.float32)
 
 
 def process(signal: Map, rays: Rays, visit: Visit) -> Map:
@@ -47,7 +46,7 @@ def process(signal: Map, rays: Rays, visit: Visit) -> Map:
 
 
 @lru_cache(maxsize=256)
-def glyphs(text: str, height: int) -> NDArray[np.float32]:
+def glyphs(text: str, height: int) -> Map:
     """The text as an antialiased mask (H, W) in Pillow's own typeface, letters `height` pixels tall."""
     font = ImageFont.load_default(size=max(height * 1.35, 6))
     left, top, right, bottom = font.getbbox(text)
@@ -60,7 +59,7 @@ def stamp(
     image: Map, text: str, x: float, y: float, height: int, level: float = 1.0, turn: float = 0.0
 ) -> tuple[int, int, int, int]:
     """Draw `text` into `image` (0..1) with its centre at the fractions (x, y); returns its box in pixels."""
-    mask = glyphs(text, height)
+    mask: Map = glyphs(text, height)
     h, w = mask.shape
     if turn:
         matrix = cv2.getRotationMatrix2D((w / 2, h / 2), turn, 1.0)
@@ -84,7 +83,7 @@ def finish(image: Map, rays: Rays, visit: Visit, annotate: bool = True) -> Map:
     edges = [round(c / rays.pixel) for c in visit.collimation]
     if any(edges):
         left, right, top, bottom = edges
-        shade = np.full((n, n), 0.0, np.float32)
+        shade: Map = np.zeros((n, n), np.float32)
         shade[top : n - bottom, left : n - right] = 1
         shade = cv2.GaussianBlur(shade, (0, 0), 0.9 * n / 256)
         image = image * shade + 0.012 * (1 - shade)

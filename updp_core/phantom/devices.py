@@ -98,7 +98,7 @@ def central_line(scene: Scene, f: Finding) -> None:
         ]
     _wire(scene, path, 0.13, 0.55)
     hub = np.array(path[0])
-    _wire(scene, [tuple(hub), tuple(hub + [side * 1.2, -0.9, 0.0])], 0.24, 0.3)
+    _wire(scene, [tuple(hub), tuple(hub + np.array([side * 1.2, -0.9, 0.0]))], 0.24, 0.3)
 
 
 def endotracheal_tube(scene: Scene, f: Finding) -> None:
@@ -144,7 +144,7 @@ def chest_tube(scene: Scene, f: Finding) -> None:
     scene.metal += 0.15 * scene.rays.tube(points, lengths, 0.42, 1.0, 0.28, 0.0)
     course = np.linspace(0, 1, len(points))
     stripe = np.where(np.abs(course - 0.82) < 0.012, 0.0, 1.0)
-    shifted = points + [0.0, 0.30, 0.0]
+    shifted = points + np.array([0.0, 0.30, 0.0])
     scene.metal += 0.95 * scene.rays.tube(shifted, lengths * stripe, 0.09)
     x, y = scene.rays.plane(3.0, soft=False)
     site = ((x - wall[0]) / 1.2) ** 2 + ((y - wall[1]) / 1.2) ** 2

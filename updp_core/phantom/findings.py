@@ -1,4 +1,7 @@
-"""What each finding does to the scene. Shape changes (heart size, hyperinflation, scoliosis) are in `chest.effective_anatomy`."""
+"""What each finding does to the scene.
+
+Changes of shape (heart size, hyperinflation, scoliosis) are in `chest.effective_anatomy`.
+"""
 
 from __future__ import annotations
 

@@ -122,8 +122,8 @@ def vessel_tree(
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Points (N, 3), the lengths they stand for (N,) and radii (N,) of a tree from `root` (3,) to `leaves` (2^k, 3).
 
-    Each level halves the leaves of a branch by their direction as seen from its tip, and grows a branch part of the way to the
-    centroid of each half; the radius follows r ~ (leaves served)^(1/2.45), near Murray's law.
+    Each level halves the leaves of a branch by their direction as seen from its tip, and grows a branch part of the
+    way to the centroid of each half; the radius follows r ~ (leaves served)^(1/2.45), near Murray's law.
     """
     groups = leaves[None]
     start = root[None]
@@ -180,8 +180,9 @@ def vessels(
             vessel_tree(vein_root, leaf_points(shape, 512, rng), radius * 0.78, rng, step),
         ]
         # The descending (interlobar) artery and the upper trunk give the hilum its body.
-        trunk = np.array([[side * 1.6, hilum_y - 0.8, 0.5], [side * (anatomy["hilum_x"] - 0.2), hilum_y - 0.2, 0.2],
-                          [side * (anatomy["hilum_x"] + 0.5), hilum_y + 2.4, -0.6], [side * (anatomy["hilum_x"] + 0.3), hilum_y + 4.8, -1.4]])  # fmt: skip
+        out = anatomy["hilum_x"]
+        trunk = np.array([[1.6, -0.8, 0.5], [out - 0.2, -0.2, 0.2], [out + 0.5, 2.4, -0.6], [out + 0.3, 4.8, -1.4]])
+        trunk = trunk * [side, 1, 1] + [0, hilum_y, 0]
         stem, ds = polyline(trunk, step)
         parts.append((stem, ds, radius * np.linspace(1.15, 0.55, len(stem))))
         points, lengths, radii = (np.concatenate(p) for p in zip(*parts, strict=True))

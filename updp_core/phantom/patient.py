@@ -153,7 +153,7 @@ class Visit:
         return replace(self, findings=tuple(f for f in self.findings if f.name != name))
 
 
-# Chance in a patient who has chronic disease, then whether each side or both may be affected and which zones it prefers.
+# Chances: of each chronic finding in a patient who has any, of each acute one in a visit that has any; sides; zones.
 CHRONIC: Mapping[str, float] = MappingProxyType({
     "cardiomegaly": 0.24, "nodule": 0.15, "emphysema": 0.14, "fibrosis": 0.13, "pleural_thickening": 0.13,
     "hernia": 0.12, "scoliosis": 0.14, "rib_fracture": 0.13, "granuloma": 0.14, "pacemaker": 0.14,
@@ -240,13 +240,14 @@ def sample_visit(patient: Patient, seed: int) -> Visit:
     collimated = rng.random() < 0.3
     # The technologist fits a hyperinflated chest into the field.
     long = any(f.name == "emphysema" for f in findings)
+    fit = (patient.anatomy["chest_half_width"] / 13.6) ** 0.6 * (1.05 if long else 1)
     return Visit(
         patient, seed, view, findings,
         inspiration=float(np.clip(rng.normal(-0.3 if portable else 0.1, 0.35), -1, 0.9)),
         rotation=float(np.clip(rng.normal(0, 3.2 if portable else 1.6), -8, 8)),
         roll=float(np.clip(rng.normal(0, 2.0 if portable else 1.0), -5, 5)),
         shift=(float(rng.normal(0, 0.8)), float(rng.normal(0.3, 0.7)) - 0.8 * long),
-        field=float(rng.normal(38.2 if portable else 36.8, 1.1) * (patient.anatomy["chest_half_width"] / 13.6) ** 0.6 * (1.05 if long else 1)),
+        field=float(rng.normal(38.2 if portable else 36.8, 1.1) * fit),
         exposure=float(np.exp(rng.normal(0, 0.18))),
         contrast=float(np.clip(rng.normal(0.92 if portable else 1.0, 0.09), 0.7, 1.25)),
         scatter=float(np.clip(rng.normal(1.2 if portable else 0.9, 0.15), 0.5, 1.7)),

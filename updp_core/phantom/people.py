@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905  (lists of words)
 """Invented people and places behind a visit: everything that HIPAA calls an identifier, drawn from seeds."""
 
 from __future__ import annotations

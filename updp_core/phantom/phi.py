@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905  (a form of words a line; lists of words)
 """Planting PHI into a report, with its gold spans, and burning it into pixels."""
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from .detector import glyphs
 from .people import Encounter, Person
 from .phrases import expand
+from .rays import Map
 
 OPEN, BAR, CLOSE = "\ue000", "\ue001", "\ue002"  # private characters: no report contains them
 MONTHS = (
@@ -253,7 +255,7 @@ def burn(
     y = n - round(len(lines) * height * 1.5) - 6 if bottom else 6
     boxes = []
     for line in lines:
-        mask = glyphs(line, height)
+        mask: Map = glyphs(line, height)
         if mask.shape[1] > n - 8:
             mask = cv2.resize(mask, (n - 8, mask.shape[0]), interpolation=cv2.INTER_AREA)
         h, w = mask.shape

@@ -8,6 +8,7 @@ projected point by point.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from .patient import Visit
 
-Map = NDArray[np.float32]
+Map = NDArray[Any]  # float32 (size, size)
 HALF_BODY = 12.0  # the detector stands this far from the middle of the body
 
 

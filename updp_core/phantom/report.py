@@ -145,7 +145,7 @@ def _negatives(visit: Visit, rng: np.random.Generator, count: int) -> list[str]:
     """Up to `count` sentences that deny findings, each true, no finding denied twice."""
     labels = visit.labels
     denied: set[str] = set()
-    chosen = []
+    chosen: list[tuple[int, str]] = []
     for index in rng.permutation(len(phrases.DENY)):
         names, template = phrases.DENY[index]
         if len(chosen) == count:
@@ -238,7 +238,7 @@ def write_report(visit: Visit, seed: int, phi: bool = True) -> Report:
     joiner = "\n" if numbered else " "
     findings_body, impression_body = " ".join(findings), joiner.join([*impression, *told])
     sections = [
-        (0.7, heads["exam"], expand("[CHEST, [PA|FRONTAL|SINGLE VIEW]|Chest radiograph|XR CHEST 1 VIEW|Chest x-ray, frontal]", rng).replace("PA", visit.view)),
+        (0.7, heads["exam"], expand(phrases.EXAM, rng, {"view": visit.view})),
         (0.9, heads["indication"], indication),
         (0.4, heads["technique"], expand(phrases.TECHNIQUE[visit.view], rng)),
         (0.85, heads["comparison"], compared),

@@ -75,7 +75,7 @@ def ribs(
 ) -> Map:
     """Mineral thickness of all ribs; `fracture(side, index, points, course)` may displace one."""
     a = anatomy
-    points, lengths, course, level = [], [], [], []
+    points, lengths, course = [], [], []
     for side in (-1, 1):
         for index in range(12):
             p, ds, c = rib_axis(a, shapes[side], index, side, seed, rays.pixel * 0.6)
@@ -88,8 +88,7 @@ def ribs(
             points.append(p)
             lengths.append(ds * weight)
             course.append(c)
-            level.append(np.full(len(c), index))
-    p, ds, c, i = (np.concatenate(v) for v in (points, lengths, course, level))
+    p, ds, c = (np.concatenate(v) for v in (points, lengths, course))
     total = np.zeros_like(rays.u)
     for low, high, scale, aspect in ((-0.1, 0.3, 1.0, 0.5), (0.3, 0.62, 0.96, 0.46), (0.62, 1.1, 1.12, 0.5)):
         chosen = (c >= low) & (c < high)
@@ -143,7 +142,8 @@ def shoulders(rays: Rays, anatomy: Mapping[str, float], arms: float, view: str) 
         coracoid = [(2.9, -6.0, -4.5), (3.0, -7.4, -2.5), (4.2, -7.2, -1.5)]
         socket = [(3.9, -6.3, -4.5), (4.2, -4.8, -4.5), (3.9, -3.4, -4.8)]
         for line, radius, core in (
-            (medial, 0.16, 0.0), (lateral, 0.34, 0.24), (top, 0.13, 0.0), (ridge, 0.5, 0.4), (coracoid, 0.5, 0.4), (socket, 0.45, 0.36),
+            (medial, 0.16, 0.0), (lateral, 0.34, 0.24), (top, 0.13, 0.0), (ridge, 0.5, 0.4),
+            (coracoid, 0.5, 0.4), (socket, 0.45, 0.36),
         ):  # fmt: skip
             points, ds = polyline(place(line), rays.pixel * 0.6)
             total += rays.tube(points, ds * 0.5, radius, 1.0, core, 0.3)
