@@ -1,4 +1,4 @@
-"""Names of people and places, read at run time from Faker's locale data (no list is copied into the project).
+"""Names of people and places, read at run time from Faker's and phonenumbers' data (no list is copied here).
 
 A gazetteer hit alone proves little: "May", "Gray" and "Long" are names. Words that are ordinary as well are
 `ambiguous` and count only beside other evidence (a title, an initial, a second name).
@@ -7,16 +7,19 @@ A gazetteer hit alone proves little: "May", "Gray" and "Long" are names. Words t
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 
 from updp_core.config import LEXICONS
 from updp_core.textfold import fold_term
 
+_NICKNAMES = {"NYC", "Philly", "Mass General", "Bay Area", "Silicon Valley", "Long Island", "New England", "Cape Cod"}
 _LATIN = re.compile(r"[a-z\u00df-\u024f\u1e00-\u1eff][a-z\u00df-\u024f\u1e00-\u1eff'\-]+")
 _ORDINARY_WORDS = LEXICONS / "ordinary_words.txt"
 
@@ -35,11 +38,15 @@ STATES = {
 
 @dataclass(frozen=True)
 class Gazetteer:
-    """Folded single words (`given`, `family`, `ordinary`) and folded place names of one or more words (`places`)."""
+    """Folded single words (`given`, `family`, `ordinary`) and place names of one or more words (`places`).
+
+    `major_places` are countries, states and large cities, which count at the beginning of a sentence too.
+    """
 
     given: frozenset[str]
     family: frozenset[str]
     places: frozenset[str]
+    major_places: frozenset[str]
     ordinary: frozenset[str]
 
 
@@ -59,10 +66,11 @@ def gazetteer() -> Gazetteer:
                 given.update(_names(getattr(provider, attribute)))
             elif re.match(r"last_(romanized_)?names", attribute):
                 family.update(_names(getattr(provider, attribute)))
-    places = {place for _, _, place, *_ in geo.land_coords} | set(STATES.values())
+    major = {place for _, _, place, *_ in geo.land_coords} | set(STATES.values()) | _NICKNAMES
     for country in dates.countries:
-        places |= {country.name, country.capital}
-        places |= {zone.split("/")[-1].replace("_", " ") for zone in country.timezones}
+        major |= {country.name, country.capital}
+        major |= {zone.split("/")[-1].replace("_", " ") for zone in country.timezones}
+    places = _american_towns()
     # Towns of other languages' locales are mostly villages whose names are English words ("Most", "Well").
     for provider in _providers(address, "en"):
         for attribute in ("cities", "city_names", "countries", "states", "provinces", "counties"):
@@ -72,9 +80,35 @@ def gazetteer() -> Gazetteer:
     return Gazetteer(
         given=frozenset(given),
         family=frozenset(family),
-        places=frozenset(p for place in places if len(p := fold_term(place)) > 3 and _LATIN.match(p)),
+        places=_folded_places(major | places),
+        major_places=_folded_places(major),
         ordinary=frozenset(ordinary),
     )
+
+
+def _folded_places(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(p for name in names if len(p := fold_term(name)) > 2 and _LATIN.match(p))
+
+
+def _american_towns() -> set[str]:
+    """Towns of North America, from the area codes in phonenumbers' data (its package as a whole takes seconds)."""
+    import phonenumbers
+
+    towns: set[str] = set()
+    folder = Path(phonenumbers.__file__).parent / "geodata"
+    for number in range(100):
+        name = f"phonenumbers.geodata.data{number}"
+        spec = importlib.util.spec_from_file_location(name, folder / f"data{number}.py")
+        if spec is None or spec.loader is None:
+            raise ModuleNotFoundError(f"{name} is missing: reinstall phonenumbers.")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        towns.update(
+            place["en"].split(",")[0] for code, place in module.data.items() if code[0] == "1" and "en" in place
+        )
+        if max(module.data) > "2":
+            break
+    return towns
 
 
 def _providers(package: ModuleType, language: str = "") -> list[type]:

@@ -31,24 +31,25 @@ _TITLE = re.compile(
 )
 _ROLES = (
     r"patient|pt|physician|doctor|radiologist|attending|resident|fellow|technologist|tech|referring(?: physician"
-    r"| provider| md)?|ordering(?: physician| provider)?|provider|pcp|name|patient name|pt name|patient's name|surgeon|nurse|cc"
-    r"|attn|attention|from|to|re|signed|dictated|transcribed|read|reviewed|interpreted|finalized|approved|author|contact|mother"
-    r"|father|wife|husband|spouse|guardian|emergency contact|next of kin"
+    r"| provider| md)?|ordering(?: physician| provider)?|provider|pcp|name|patient name|pt name|patient's name"
+    r"|surgeon|nurse|cc|attn|attention|from|to|re|signed|dictated|transcribed|read|reviewed|interpreted|finalized|approved"
+    r"|author|contact|mother|father|wife|husband|spouse|guardian|emergency contact|next of kin"
 )
 _ACTS = (
     r"dictated|signed|transcribed|read|interpreted|reviewed|performed|verified|approved|ordered|referred|requested"
     r"|finalized|reported|prepared|typed|cosigned|attested|authenticated|entered|seen|treated|followed|evaluated|examined"
-    r"|managed|diagnosed|prescribed|supervised|operated(?: on)?"
+    r"|managed|diagnosed|prescribed|supervised|operated(?: on)?|accompanied|escorted|completed|attended|identified"
 )
 _TALK = (
     r"(?:discussed|reviewed|consulted|consult|spoke|conversation|appointment|follow(?:ing|ed)?[ -]?up|visit"
-    r"|communicated|communication) with|(?:communicated|reported|called|phoned|telephoned|conveyed|relayed|given|paged|notified"
-    r"|informed)(?: {1,2}to)?|under the care of|patient of|care of|case of|records? of|on behalf of"
+    r"|communicated|communication) with|(?:communicated|reported|called|phoned|telephoned|conveyed|relayed"
+    r"|given|paged|notified|informed)(?: {1,2}to)?|under the care of|patient of|care of|case of|records? of"
+    r"|on behalf of"
 )
 _STRONG_CUE = re.compile(
     rf"(?<!\w)(?:(?:{_ROLES}) {{0,2}}[:=] {{0,3}}"
     r"|(?:my name is|name is|name was|named|goes by|known as|dear|sincerely,?|regards,?|cc|attn) {1,2}"
-    rf"|(?:{_ACTS})(?: {{1,2}}and {{1,2}}(?:reviewed|signed|verified|approved))? by:? {{1,3}}"
+    rf"|(?P<act>{_ACTS}|[a-z]{{4,14}}ed)(?: {{1,2}}and {{1,2}}(?:reviewed|signed|verified|approved))? by:? {{1,3}}"
     rf"|(?:{_TALK}) {{1,2}})",
     re.IGNORECASE,
 )
@@ -56,6 +57,10 @@ _WHO_CUE = re.compile(
     r"\b(?:male|female|man|woman|boy|girl|gentleman|lady|patient|pt|child|infant|teen|[yY]/?[oO]|old|[0-9][MF]|wife"
     r"|husband|son|daughter|mother|father|brother|sister|spouse|named|years?)(?P<comma>,| \(|\()? {1,2}"
     r"(?:named |called )?(?=[A-Z])"
+)
+_MEDICAL = re.compile(
+    r"(?:ology|ologist|ologists|itis|osis|emia|ectomy|otomy|ostomy|opathy|plasty|oscopy|graphy|gram|uria|algia|plegia"
+    r"|pnea|cillin|mycin|azole|olol|pril|sartan|statin|prazole|parin|azepam|oxacin|cycline|mab|nib|tinib|trexate)s?$"
 )
 # A name before one of these words is a sign's or a disease's discoverer, not a person of this report.
 _EPONYM = frozenset(
@@ -135,7 +140,7 @@ def analyse(text: str, lexicon: Lexicon) -> tuple[Word, ...]:
                     given=lower in names.given or (len(parts) > 1 and all(p in names.given for p in parts)),
                     family=lower in names.family
                     or (len(parts) > 1 and all(len(p) > 1 and p in names.family for p in parts)),
-                    plain=lower in ordinary or lower in allowed or len(lower) == 1,
+                    plain=lower in ordinary or lower in allowed or len(lower) == 1 or bool(_MEDICAL.search(lower)),
                 )
             )
     return tuple(found)
@@ -152,8 +157,9 @@ def find_people(text: str, lexicon: Lexicon) -> list[Found]:
     for cue, rule in ((_STRONG_CUE, "name: cue"), (_WHO_CUE, "name: patient")):
         for match in cue.finditer(text):
             i = at.get(match.end())
-            cue_text = match.group().rstrip()
-            sure = rule == "name: cue" and cue_text.endswith((":", "=", "by"))
+            cue_text = match.group().rstrip().lower()
+            acted = "by" in cue_text[-3:] and re.match(_ACTS, cue_text) is not None
+            sure = rule == "name: cue" and (acted or cue_text.endswith((":", "=", "name is", "name was", "named")))
             if i is not None and (n := _after_cue(words, i, text, sure or bool(match.groupdict().get("comma")))):
                 found.append(Found(words[i].start, words[i + n - 1].end, rule, "names"))
     i = 0
@@ -172,7 +178,7 @@ def joined(words: tuple[Word, ...], i: int, text: str) -> bool:
     gap = text[words[i].end : words[i + 1].start]
     if gap in (" ", "  ", "\n", " \n"):
         return True
-    return gap in (". ", ".") and (words[i].initial or words[i].text in ("St", "Mt", "Jr", "Ste", "Ft"))
+    return gap in (". ", ".", ".\n") and (words[i].initial or words[i].text in ("St", "Mt", "Jr", "Ste", "Ft"))
 
 
 def before_eponym_noun(words: tuple[Word, ...], last: int, text: str) -> bool:
@@ -200,11 +206,17 @@ def _after_title(words: tuple[Word, ...], i: int, text: str, dot: bool) -> int:
         return int((dot or not first.plain) and not (first.plain and not first.known))
     keep = 0
     surname = False
+    # "Mrs. Bone": behind a written title the first capitalised word is a name, whatever else it means.
+    surely = dot and not first.shouted
     for k in range(_run(words, i, text, 4)):
         word = words[i + k]
+        if surely and not surname and word.capital and not word.initial:
+            surname, keep = True, k + 1
+            continue
         particle = word.initial or word.text in _PARTICLES
         # A plain word may be the surname ("Dr. Long"); after one, and in a line of capitals, only a clear name goes on.
-        if not particle and word.plain and (surname or not word.known or word.text.islower()):
+        follows = surname and not (k and words[i + k - 1].given and not word.shouted)
+        if not particle and word.plain and (follows or not word.known or word.text.islower()):
             break
         if not particle and surname and word.shouted and not word.strong:
             break
@@ -222,14 +234,21 @@ def _after_cue(words: tuple[Word, ...], i: int, text: str, sure: bool) -> int:
     while n > 1 and words[i + n - 1].plain and not words[i + n - 1].known and not words[i + n - 1].initial:
         n -= 1
     name = [w for w in words[i : i + n] if not w.initial and w.text not in _PARTICLES]
-    if not name or any(w.plain and not w.known for w in name) or before_eponym_noun(words, i + n - 1, text):
+    if not name or not _could_be_names(name) or before_eponym_noun(words, i + n - 1, text):
         return 0
     if name[0].shouted and not any(w.strong for w in name):
         return 0
     strong = any(w.strong for w in name)
     with_initial = any(w.initial for w in words[i : i + n])
     unknown = all(not w.plain for w in name)
-    return n if strong or (sure and unknown) or (unknown and (with_initial or len(name) > 1)) or with_initial else 0
+    several = len(name) > 1 and not name[0].shouted and any(w.given or not w.plain for w in name)
+    return n if strong or (sure and unknown) or several or with_initial else 0
+
+
+def _could_be_names(name: list[Word]) -> bool:
+    """Whether each word may be part of a name: an ordinary word ("Bone") only behind a given name."""
+    led = len(name) > 1 and name[0].given and not name[0].shouted
+    return all(w.known or not w.plain or (led and w.capital and k > 0) for k, w in enumerate(name))
 
 
 def _name_at(words: tuple[Word, ...], i: int, text: str) -> tuple[int, str, bool]:
@@ -259,14 +278,17 @@ def _name_at(words: tuple[Word, ...], i: int, text: str) -> tuple[int, str, bool
 
 def _fits_credentials(part: tuple[Word, ...]) -> bool:
     name = [w for w in part if not w.initial and w.text not in _PARTICLES]
-    if not name or any(w.plain and not w.known for w in name):
+    if not name or not _could_be_names(name):
         return False
-    return any(w.strong for w in name) or (len(part) > 1 and not any(w.plain for w in name) and not name[0].shouted)
+    return any(w.strong for w in name) or (len(part) > 1 and not name[0].shouted and not name[0].opens)
 
 
 def _judge(part: tuple[Word, ...], text: str, words: tuple[Word, ...], i: int) -> tuple[str, bool]:
     name = [w for w in part if not w.initial and w.text not in _PARTICLES]
     initials = [w for w in part if w.initial]
+    middle = len(part) == 3 and initials == [part[1]] and text[part[1].end] == "."
+    if middle and part[0].given and not part[0].shouted and (part[0].strong or not part[0].opens):
+        return "name: initial", False
     if not name or any(w.plain and not w.known for w in name):
         return "", False
     strong = [w for w in name if w.strong]

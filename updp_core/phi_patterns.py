@@ -36,6 +36,10 @@ NUMBER_WORDS = (
     "(?:[ -]{1,3}(?:one|two|three|four|five|six|seven|eight|nine))?"
 )
 DAY = r"(?:3[01]|[12][0-9]|0?[1-9])"
+YEAR_WORDS = (
+    rf"(?:two thousand(?: and)?(?:[ -]{{1,2}}(?:{NUMBER_WORDS}))?"
+    rf"|(?:nineteen|twenty)[ -]{{1,2}}(?:hundred|oh[ -][a-z]{{3,5}}|{NUMBER_WORDS}))"
+)
 DECADES = "twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties"
 YEAR = r"(?:19|20)[0-9]{2}"
 

@@ -13,9 +13,10 @@ from updp_core.textfold import word_list
 # Nouns that make the capitalised words before them an institution, in any case ...
 _KINDS = re.compile(
     r"\b(?:hospitals?|hosp|clinics?|polyclinic|infirmary|hospice|sanatorium|university|college|institute|nursing home"
-    r"|(?:medical|med|health|healthcare|cancer|imaging|surgery|heart|trauma|rehab(?:ilitation)?|care|radiology|diagnostic"
-    r"|women's|community) (?:center|centre|ctr|group|associates|campus|system|services|school|college|network|plaza|park"
-    r"|partners)|health ?care|urgent care|emergency (?:room|department)|imaging|facility|office|practice|ward|branch|location)\b",
+    r"|(?:medical|med\.?|health|healthcare|cancer|imaging|surgery|heart|trauma|rehab(?:ilitation)?|care|radiology|diagnostic"
+    r"|women's|community) (?:center|centre|ctr|group|associates|campus|system|services|school|college|network|plaza"
+    r"|park|partners)|health ?care|urgent care|emergency (?:room|department)|imaging|facility|office|practice|ward"
+    r"|branch|location)\b",
     re.IGNORECASE,
 )
 _LOWER_NEEDS_PLACE = re.compile(r"(?i:imaging|facility|office|practice|ward|branch|location|emergency)")
@@ -23,6 +24,18 @@ _LOWER_NEEDS_PLACE = re.compile(r"(?i:imaging|facility|office|practice|ward|bran
 _CAPITAL_KINDS = re.compile(
     r"\b(?:General|Memorial|Methodist|Presbyterian|Baptist|Lutheran|Adventist|Mercy|Health|Medical|Medicine|Regional"
     r"|Children's|Childrens|Center|Centre|Oncology|Radiology|Cardiology|Orthopedics|Associates|Foundation|School|Church|Med|VA|VAMC)\b"
+)
+_FACILITY = re.compile(
+    r"(?i)hosp|clinic|infirmary|hospice|sanatorium|universit|college|(?:medical|med|health|cancer) c|nursing"
+)
+_NAMED_AFTER = re.compile(
+    r"(?:University|Hospital|Children's|College|Institute|Clinic)(?: Hospital)?(?: (?:of|at)|,) [A-Z]"
+)
+_DETERMINERS = frozenset(
+    word_list("""
+    the our this that a an at in from outside local any each my your his her their other another nearest no
+    for to and by on with via same new referring pediatric outpatient inpatient via
+""")
 )
 _GENERIC = frozenset(
     word_list("""
@@ -35,12 +48,17 @@ _GENERIC = frozenset(
 )
 _CONNECTORS = frozenset(word_list("of the and & for at de la del los"))
 _AT = re.compile(r"\b(?P<at>at|At|from|in|In|near|to|visiting|via|outside|by) (?:our |the |a |an )?(?=[A-Z])")
+_HOME = re.compile(
+    r"\b(?:resident of|resid(?:es|ing) (?:in|at)|li(?:ves|ving|ved) in|native of|born in|moved (?:here )?(?:from|to)"
+    r"|citizen of|transferred (?:from|to)|travell?ed (?:from|to)|hometown(?: is|:)?|visiting(?: from)?)(?: the)? {0,2}(?=[A-Z])"
+)
 _SAINT = frozenset(word_list("st saint ste san santa santo mount mt fort ft los las"))
 _NOT_A_PLACE = frozenset(
     word_list("""
     icu ed er or pacu nicu micu sicu picu ccu cvicu mri ct ekg ecg echo osh us pcp pet cta ir or ot pt snf ltac
-    nyha acc aha who cdc nih fda icd iv po im bid tid ad hiv aids copd chf cad ckd esrd gerd uti dvt pe mi cva tia
-    ms als ra sle ibd nsaid nsaids ace arb ssri ssris
+    nyha acc aha discharge admission home baseline presentation rest night today diagnosis who cdc nih fda icd iv
+    po im bid tid ad hiv aids copd chf cad ckd esrd gerd uti dvt pe mi cva tia ms als ra sle ibd nsaid nsaids ace
+    arb ssri ssris
 """)
 )
 _STATE_CODE = re.compile(
@@ -69,6 +87,9 @@ def find_places(text: str, lexicon: Lexicon) -> list[Found]:
     for match in _AT.finditer(text):
         if (i := starts.get(match.end())) is not None and (end := _after_at(words, i, text, match["at"].lower())):
             found.append(Found(words[i].start, end, "place: after at", "institutions"))
+    for match in _HOME.finditer(text.replace("\n", " ")):
+        if (i := starts.get(match.end())) is not None and (not words[i].plain or words[i].known):
+            found.append(Found(words[i].start, _cap_run_end(words, i, text), "place: home", "locations"))
     for i, word in enumerate(words[:-1]):
         nxt = words[i + 1]
         gap = text[word.end : nxt.start]
@@ -105,7 +126,7 @@ def _towns(words: tuple[Word, ...], text: str) -> list[Found]:
                 continue
             if before_eponym_noun(words, i + n - 1, text) or (n == 1 and (part[0].plain or part[0].shouted)):
                 continue
-            if n == 1 and part[0].opens and part[0].known:
+            if n == 1 and part[0].opens and (part[0].known or phrase not in gazetteer().major_places):
                 continue
             if phrase:
                 found.append(Found(part[0].start, part[-1].end, "place: gazetteer", "locations", weak=True))
@@ -143,7 +164,7 @@ def _institution(
         first -= 1
     while first < i and (
         words[first].text.lower() in _CONNECTORS
-        or words[first].text.lower() in _GENERIC
+        or words[first].text.lower() in _DETERMINERS
         or (words[first].opens and words[first].plain and not words[first].known)
     ):
         first += 1
@@ -151,15 +172,19 @@ def _institution(
     capital_kind = words[i].capital and not words[i].shouted
     if body:
         telling = [w for w in body if w.text.lower() not in _GENERIC and not (w.plain and not w.known)]
-        if not telling or (words[i].shouted and not any(w.strong for w in body)):
+        # "General Hospital" and "City Clinic" name a place where the whole phrase has capitals of its own.
+        titled = (
+            capital_kind
+            and all(w.capital and not w.opens for w in body)
+            and bool(_FACILITY.match(text, words[i].start))
+        )
+        if not (telling or titled) or (words[i].shouted and not any(w.strong for w in body)):
             return None
         if town_only and not any(s >= words[first].start and e <= words[i].start for s, e in towns):
             return None
         if not capital_kind and len(telling) == 1 and telling[0].text.isupper() and len(telling[0].text) < 3:
             return None
-    elif not (capital_kind and re.match(r" (?:of|at|,) ?[A-Z]|, [A-Z]", text[end : end + 6])) or words[
-        i
-    ].text.lower() not in ("university", "hospital", "children's", "college", "institute", "clinic"):
+    elif not capital_kind or not _NAMED_AFTER.match(text, words[i].start):
         return None
     # "... of Philadelphia", "... at Dallas", a further kind ("Medical Center"), and a town after a comma.
     while more := re.match(
@@ -178,7 +203,7 @@ def _institution(
         else:
             break
     for start, stop in towns:
-        if text[end:start] in (", ", " "):
+        if text[end:start] in (", ", " ", " in "):
             end = stop
             break
     return Found(words[first].start, end, "institution: kind", "institutions")

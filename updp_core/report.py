@@ -21,7 +21,7 @@ from updp_core.lexicon import Lexicon
 from updp_core.people import FILLER, Found, find_people
 from updp_core.places import find_places
 from updp_core.recognizers import Ner, find_presidio
-from updp_core.report_patterns import REPORT_RULES
+from updp_core.report_patterns import LINE_RULES, REPORT_RULES
 from updp_core.surrogates import Surrogates
 from updp_core.textfold import fold
 
@@ -159,7 +159,7 @@ def _scan(
     spans = [Span(hit.start, hit.end, f"lexicon: {hit.category}", hit.category) for hit in lexicon.terms_in(shown)]
     for found in _find(plain.text, lexicon, header):
         start, end = plain.original(found.start, found.end)
-        if found.weak and lexicon.allows(shown[start:end]):
+        if found.weak and lexicon.allows(shown[start:end]) and "^" not in shown[start:end]:
             continue
         spans.append(Span(start, end, found.rule, found.category))
     for span in ner(text) if ner else ():
@@ -173,10 +173,16 @@ def _find(text: str, lexicon: Lexicon, header: Header | None) -> list[Found]:
     if not text.strip():
         return []
     found = find_header(text, header, lexicon) + find_people(text, lexicon) + find_places(text, lexicon)
-    for rule in REPORT_RULES:
-        group = "phi" if "phi" in rule.regex.groupindex else 0
-        found += [Found(*m.span(group), rule.name, rule.category) for m in rule.regex.finditer(text)]
-    return found + find_presidio(text)
+    # A date or a number may be broken over two lines; a form's line may not.
+    flowing = text.replace("\n", " ")
+    for rules, readable in ((REPORT_RULES, flowing), (LINE_RULES, text)):
+        for rule in rules:
+            group = "phi" if "phi" in rule.regex.groupindex else 0
+            found += [
+                Found(*m.span(group), rule.name, rule.category, weak=rule.name.endswith("field"))
+                for m in rule.regex.finditer(readable)
+            ]
+    return found + find_presidio(flowing)
 
 
 def _clip(span: Span, text: str) -> Span | None:
