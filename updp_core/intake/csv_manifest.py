@@ -8,7 +8,7 @@ from pathlib import Path
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
-from updp_core.intake.files import clean_text, inside, read_csv, sha256_of, shown
+from updp_core.intake.files import EXTRA_CELLS, clean_text, inside, read_csv, sha256_of, shown
 from updp_core.intake.header import identifier, merge
 from updp_core.intake.loading import load
 from updp_core.intake.reports import join_sections, report_flags
@@ -75,7 +75,7 @@ def _studies(
             file = cells["file"].strip()
             source = f"{manifest.name} row {number}: {shown(file)}"
             try:
-                if "" in row:
+                if EXTRA_CELLS in row:
                     raise IntakeError("the row has more cells than the header: is a comma or quote not quoted?")
                 key, content = file.replace("\\", "/"), hash(tuple(cells.values()))
                 seen, first = first_rows.setdefault(key, (content, number))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -34,6 +35,28 @@ _STUDY_TEXTS = (
 )  # fmt: skip
 
 
+# pydicom's warnings quote header values, which are PHI: they go neither to the log nor to stderr.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Around all use of one data set: no warnings, and any error of pydicom on a damaged file as IntakeError.
+
+    Elements are parsed when they are first looked at, so a damaged one can fail anywhere, with its value in the text.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    except IntakeError:
+        raise
+    except InvalidDicomError:
+        raise IntakeError("not a DICOM file") from None
+    except Exception as error:
+        raise IntakeError(f"the DICOM file is damaged ({type(error).__name__})") from None
+
+
 def is_dicom(path: Path) -> bool:
     """Whether the file has the DICOM prefix (PS3.10 section 7.1)."""
     try:
@@ -49,38 +72,23 @@ def read_header(path: Path) -> Dataset:
     Raises IntakeError: not DICOM, damaged, deflated (it would be inflated without a bound), or a directory file.
     """
     forced = path.suffix.lower() in (".dcm", ".dicom", ".ima")
-    try:
+    with guarded():
         if is_dicom(path):
             meta = read_file_meta_info(path)
             if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
                 raise IntakeError("deflated DICOM is not read: convert it to another transfer syntax first")
             if meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
                 raise IntakeError("a DICOMDIR holds no image")
-        ds = _read(path, force=forced, stop_before_pixels=True)
-        str(ds.get("SOPClassUID", "")), ds.get("Modality")
-        known = any(keyword in ds for keyword in ("SOPClassUID", "Modality", "Rows"))
-    except IntakeError:
-        raise
-    except InvalidDicomError:
-        raise IntakeError("not a DICOM file") from None
-    except Exception as error:  # pydicom raises many kinds on damaged files, with the file's values in the text
-        raise IntakeError(f"the DICOM file is damaged ({type(error).__name__})") from None
-    if not known:
+        ds = pydicom.dcmread(path, force=forced, stop_before_pixels=True)
+    if not any(keyword in ds for keyword in ("SOPClassUID", "Modality", "Rows")):
         raise IntakeError("not a DICOM file, or a damaged one")
     return ds
 
 
 def read_whole(path: Path) -> Dataset:
     """The data set with its pixel data. Raises IntakeError."""
-    try:
-        return _read(path, force=True)
-    except Exception as error:
-        raise IntakeError(f"the DICOM file is damaged or truncated ({type(error).__name__})") from None
-
-
-def _read(path: Path, **options: Any) -> Dataset:
-    with warnings.catch_warnings(action="ignore"):  # pydicom's warnings quote header values
-        return pydicom.dcmread(path, **options)
+    with guarded():
+        return pydicom.dcmread(path, force=True)
 
 
 def is_structured_report(ds: Dataset) -> bool:
@@ -101,8 +109,9 @@ def check_frontal_chest(ds: Dataset, stated_view: str = "") -> tuple[str, tuple[
     species = {str(code.get("CodeValue", "")) for code in ds.get("PatientSpeciesCodeSequence") or ()}
     if (species and not species & _HUMAN) or _text(ds, ("PatientBreedDescription", "PatientBreedCodeSequence")):
         raise IntakeError("not a human patient: the header states a species or breed")
-    descriptions = _text(ds, (*_SERIES_TEXTS, *_STUDY_TEXTS, "PatientSpeciesDescription", "InstitutionName"))
-    flags = check_chest(_text(ds, ("BodyPartExamined", "AnatomicRegionSequence")), descriptions)
+    descriptions = _text(ds, (*_SERIES_TEXTS, *_STUDY_TEXTS, "PatientSpeciesDescription"))
+    body_part = _text(ds, ("BodyPartExamined", "AnatomicRegionSequence"))
+    flags = check_chest(body_part, descriptions, _text(ds, ("InstitutionName",)))
     view, view_flags = _view(ds, stated_view)
     flags += view_flags
     orientation = [str(v) for v in ds.get("PatientOrientation") or ()]

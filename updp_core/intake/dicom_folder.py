@@ -9,7 +9,7 @@ from pathlib import Path
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
 from updp_core.intake import dicom
-from updp_core.intake.files import clean_text, inside, read_text, sha256_of, shown, walk
+from updp_core.intake.files import clean_text, inside, not_entered, read_text, sha256_of, shown, walk
 from updp_core.intake.header import header_values, merge
 from updp_core.intake.loading import load_dicom
 from updp_core.intake.reports import ReportTable, report_flags, report_table, structured_report_text
@@ -40,19 +40,22 @@ def read(source: Path, columns: Mapping[str, str] | None = None) -> Iterator[Sou
 def _studies(root: Path, only: list[Path] | None, table: ReportTable) -> Iterator[SourceStudy | Rejection]:
     # A first pass over the headers finds the structured reports, which may come after their images.
     structured: dict[str, _StructuredReport] = {}
+    structured_files: set[Path] = set()
     used: set[str] = set()
+    yield from table.problems
     for path in only or walk(root):
         if path.is_file() and dicom.is_dicom(path) and (pair := _structured_report(root, path)):
             study, found = pair
             earlier = structured.get(study)
             text = f"{earlier.text}\n{found.text}" if earlier else found.text
+            structured_files.add(path)
             structured[study] = _StructuredReport(
                 found.source, text, merge(earlier.header if earlier else {}, found.header)
             )
     for path in only or walk(root):
         name = path.relative_to(root).as_posix()
         try:
-            if not _is_candidate(path):
+            if path in structured_files or not _is_candidate(path):
                 continue
             yield _study(root, name, table, structured, used)
         except IntakeError as error:
@@ -64,15 +67,13 @@ def _studies(root: Path, only: list[Path] | None, table: ReportTable) -> Iterato
 
 def _is_candidate(path: Path) -> bool:
     """Whether the file must be taken or listed. Raises IntakeError where the reason is plain from outside."""
-    if path.is_symlink() and path.is_dir():
-        raise IntakeError("the folder is a link: linked folders are not entered")
-    if dicom.is_dicom(path):
-        try:
-            header = dicom.read_header(path)
-        except IntakeError:
-            return path.name.upper() != "DICOMDIR"
-        return not dicom.is_structured_report(header)
-    if path.suffix.lower() in _REPORT_FILES or path.name.upper() in ("DICOMDIR", "README", "LICENSE"):
+    if reason := not_entered(path):
+        raise IntakeError(reason)
+    if path.name.upper() == "DICOMDIR":
+        return False
+    if path.is_file() and dicom.is_dicom(path):
+        return True
+    if path.suffix.lower() in _REPORT_FILES or path.name.upper() in ("README", "LICENSE"):
         return False
     if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff"):
         raise IntakeError("not a DICOM file: import image files with a manifest, which states view and report")
@@ -80,17 +81,16 @@ def _is_candidate(path: Path) -> bool:
 
 
 def _structured_report(root: Path, path: Path) -> tuple[str, _StructuredReport] | None:
+    name = path.relative_to(root).as_posix()
     try:
-        name = path.relative_to(root).as_posix()
-        ds = dicom.read_header(inside(root, name))
-        if not dicom.is_structured_report(ds):
-            return None
-        text = structured_report_text(ds)
-        return str(ds.get("StudyInstanceUID", "")), _StructuredReport(shown(name), text, header_values(ds))
+        with dicom.guarded():
+            ds = dicom.read_header(inside(root, name))
+            if not dicom.is_structured_report(ds):
+                return None
+            text = structured_report_text(ds)
+            return str(ds.get("StudyInstanceUID", "")), _StructuredReport(shown(name), text, header_values(ds))
     except IntakeError:
-        return None  # the second pass lists it with the reason
-    except Exception:
-        return None  # a damaged content tree: the image's record says "no report"
+        return None  # the second pass lists the file with the reason
 
 
 def _study(
@@ -102,18 +102,18 @@ def _study(
     study = loaded.study_key or f"file:{sha256}"
     header = loaded.header
     missing = "no report: none beside the file, in a table or in the study"
-    sidecar = next((s for s in (path.with_suffix(".txt"), Path(f"{path}.txt")) if s.is_file()), None)
+    # A name such as 1.2.840.113 has no extension: only DICOM's own are taken off.
+    stem = path.with_suffix("") if path.suffix.lower() in _DICOM_NAMES else path
+    sidecar = next((s for s in (Path(f"{stem}.txt"), Path(f"{path}.txt")) if s.is_file()), None)
     if sidecar is not None:
         report = read_text(inside(root, sidecar.relative_to(root.resolve()).as_posix()))
         missing = "no report: the text file beside the image is empty"
     else:
-        found = table.find([*loaded.report_keys, ("file", name), ("file", path.name)])
-        report = found or ""
-        if found is not None:
-            missing = "no report: the table's row for this study is empty"
-        elif study in structured:
+        report, reason = table.find([*loaded.report_keys, ("file", name), ("file", path.name)])
+        missing = reason or missing
+        if not reason and study in structured:
             report, header = structured[study].text, merge(header, structured[study].header)
-        else:
+        elif not reason:
             report = clean_text(loaded.embedded_report)
     used.add(study)
     return SourceStudy(

@@ -17,6 +17,8 @@ from updp_core.errors import IntakeError
 
 MAX_FILE_BYTES = 512 * 2**20
 MAX_TEXT_BYTES = 2**20
+EXTRA_CELLS = "\0more"
+"""Key under which a row of `read_csv` says that it has more cells than the header (no column can have this name)."""
 MAX_FIELD = 2**20  # characters of one CSV field; a long report has about 5,000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
@@ -52,12 +54,21 @@ def inside(root: Path, name: str) -> Path:
 def walk(root: Path) -> Iterator[Path]:
     """Every file below `root`, in a stable order; hidden files and folders are left out, linked folders not followed.
 
-    A linked folder is yielded itself, so that the caller can say why it was not entered.
+    A linked folder, or one that cannot be read, is yielded itself, so that the caller can say why it was not entered.
     """
-    for folder, folders, names in os.walk(root, followlinks=False):
+    closed: list[str] = []
+    for folder, folders, names in os.walk(root, followlinks=False, onerror=lambda e: closed.append(str(e.filename))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder, name) for name in folders if Path(folder, name).is_symlink())
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+    yield from map(Path, closed)
+
+
+def not_entered(path: Path) -> str:
+    """Why `walk` yields this path though it is no regular file: the reason for the rejection, or ""."""
+    if path.is_dir():
+        return "the folder is a link: linked folders are not entered" if path.is_symlink() else "the folder is closed"
+    return "" if path.is_file() or path.is_symlink() else "not a regular file"
 
 
 def sha256_of(path: Path) -> str:
@@ -108,7 +119,7 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]
     """(column names, iterator of (line number of the row, row)) of a CSV file, plain or .gz.
 
     Comma, semicolon or tab as the header line suggests; encodings as in `decode_text`. A row that has more cells
-    than the header carries them under the key "". Raises IntakeError: at once where there is no header, while
+    than the header carries the key EXTRA_CELLS. Raises IntakeError: at once where there is no header, while
     iterating where a field or line exceeds 1 MiB, after which the rest cannot be told apart.
     """
     try:
@@ -144,7 +155,7 @@ def _rows(
                 for name in columns[len(cells) :]:
                     row[name] = ""
                 if len(cells) > len(columns):
-                    row[""] = "more"
+                    row[EXTRA_CELLS] = "yes"
                 yield number, row
         except (csv.Error, OSError, EOFError, ValueError):
             raise IntakeError(

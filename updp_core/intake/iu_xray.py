@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,15 +122,9 @@ def _from_annotation(root: Path, entries: list[tuple[str, Any]]) -> Iterator[Sou
                 # Said once, and more exactly than "PA or AP not stated".
                 flags = tuple(f for f in study.flags if not f.startswith("view:"))
                 remark = "view: frontal only by annotation.json's convention (the first image of a report)"
-                yield _replace(study, (remark, *flags))
+                yield replace(study, flags=(remark, *flags), split=str(split))
             except IntakeError as error:
                 yield Rejection(f"{source}, image {position + 1}", str(error))
-
-
-def _replace(study: SourceStudy, flags: tuple[str, ...]) -> SourceStudy:
-    from dataclasses import replace
-
-    return replace(study, flags=flags)
 
 
 def _study(root: Path, path: Path, view: str, report: str, key: str, missing: str) -> SourceStudy:

@@ -47,19 +47,20 @@ def load_dicom(path: Path, stated_view: str = "") -> Loaded:
     """A DICOM file: the header is judged before the pixel data are read. Raises IntakeError."""
     if stated_view.strip():
         frontal_view(stated_view)
-    header = dicom.read_header(path)
-    view, flags = dicom.check_frontal_chest(header, stated_view)
-    check_geometry(header)
-    pixels, depth, pixel_flags = normalised(dicom.read_whole(path))
-    said = str(header.get("PhotometricInterpretation", ""))
-    return Loaded(
-        pixels=pixels,
-        bit_depth=depth,
-        view=view,
-        flags=flags + pixel_flags + remarks(pixels, said),
-        patient_key=dicom.patient_key(header, ""),
-        study_key=dicom.study_key(header, ""),
-        report_keys=dicom.report_keys(header),
-        embedded_report=str(header.get("InterpretationText") or ""),
-        header=header_values(header),
-    )
+    with dicom.guarded():
+        header = dicom.read_header(path)
+        view, flags = dicom.check_frontal_chest(header, stated_view)
+        check_geometry(header)
+        pixels, depth, pixel_flags = normalised(dicom.read_whole(path))
+        said = str(header.get("PhotometricInterpretation", ""))
+        return Loaded(
+            pixels=pixels,
+            bit_depth=depth,
+            view=view,
+            flags=flags + pixel_flags + remarks(pixels, said),
+            patient_key=dicom.patient_key(header, ""),
+            study_key=dicom.study_key(header, ""),
+            report_keys=dicom.report_keys(header),
+            embedded_report=str(header.get("InterpretationText") or ""),
+            header=header_values(header),
+        )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from sys import intern
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
-from updp_core.intake.files import inside, read_csv, read_text, sha256_of, shown, walk
+from updp_core.intake.files import inside, not_entered, read_csv, read_text, sha256_of, shown, walk
 from updp_core.intake.header import merge
 from updp_core.intake.loading import load
 from updp_core.intake.reports import report_flags
@@ -23,20 +24,32 @@ def metadata_table(root: Path) -> Path | None:
 
 
 def read(root: Path) -> Iterator[SourceStudy | Rejection]:
-    """Studies of a MIMIC-CXR-JPG folder; the metadata table decides what is frontal, the split table (where it is
-    there) what is listed as of an unknown split. Raises IntakeError where the metadata table is missing.
+    """Studies of a MIMIC-CXR-JPG folder; the metadata table decides what is frontal; the split table, where it is
+    there, says to which split a study belongs. Raises IntakeError where the metadata table is missing.
     """
     table = metadata_table(root)
     if table is None:
         raise IntakeError("mimic-cxr-2.0.0-metadata.csv is missing: it states which image is frontal.")
-    return _studies(root, _views(table), table.name)
+    split_table = next(iter([*sorted(root.glob("*split.csv")), *sorted(root.glob("*split.csv.gz"))]), None)
+    return _studies(root, _views(table), table.name, _splits(split_table) if split_table else {})
+
+
+def _splits(table: Path) -> dict[str, str]:
+    """dicom_id -> train, validate or test."""
+    names, rows = read_csv(table)
+    _need(table, names, ("dicom_id", "split"))
+    return {row["dicom_id"].strip(): intern(row["split"].strip()) for _, row in rows}
+
+
+def _need(table: Path, names: list[str], needed: tuple[str, ...]) -> None:
+    if missing := [name for name in needed if name not in names]:
+        raise IntakeError(f"{table.name} lacks the column {' and '.join(missing)}.")
 
 
 def _views(table: Path) -> dict[str, tuple[str, str]]:
     """dicom_id -> (view text, study date)."""
     names, rows = read_csv(table)
-    if missing := [name for name in ("dicom_id", "ViewPosition") if name not in names]:
-        raise IntakeError(f"{table.name} lacks the column {' and '.join(missing)}.")
+    _need(table, names, ("dicom_id", "ViewPosition"))
     coded = "ViewCodeSequence_CodeMeaning"
     return {
         row["dicom_id"].strip(): (intern(row["ViewPosition"].strip() or row.get(coded, "")), row.get("StudyDate", ""))
@@ -44,19 +57,22 @@ def _views(table: Path) -> dict[str, tuple[str, str]]:
     }
 
 
-def _studies(root: Path, views: dict[str, tuple[str, str]], table: str) -> Iterator[SourceStudy | Rejection]:
+def _studies(
+    root: Path, views: dict[str, tuple[str, str]], table: str, splits: dict[str, str]
+) -> Iterator[SourceStudy | Rejection]:
     for file in walk(root):
         name = file.relative_to(root).as_posix()
         try:
-            if file.is_symlink() and file.is_dir():
-                raise IntakeError("the folder is a link: linked folders are not entered")
+            if reason := not_entered(file):
+                raise IntakeError(reason)
             if not (place := _PLACE.match(name)):
                 if file.suffix.lower() in (".jpg", ".jpeg", ".png", ".dcm"):
                     raise IntakeError("the image does not lie in files/pXX/pXXXXXXXX/sXXXXXXXX/")
                 continue
             if place["image"] not in views:
                 raise IntakeError(f"{table} has no row for this image, so its view is not known")
-            yield _study(root, name, place, *views[place["image"]])
+            study = _study(root, name, place, *views[place["image"]])
+            yield replace(study, split=splits.get(place["image"], ""))
         except IntakeError as error:
             yield Rejection(shown(name), str(error))
 

@@ -15,11 +15,11 @@ FRONTAL = frozenset({"PA", "AP", "frontal"})
 _VIEW_WORDS: dict[str, str] = {
     "PA": r"pa|postero[\s-]?anterior|p\.a\.",
     "AP": r"ap|antero[\s-]?posterior|a\.p\.",
-    "frontal": r"frontal|portable|bedside|supine|port",
-    "lateral": r"lat|lateral|laterals|ll|rl|latero[\s-]?lateral|profile",
-    "oblique": r"oblique|obl|obli|lao|rao|lpo|rpo",
+    "frontal": r"frontal|portable|bedside|supine|port(?![\s-]*(?:a|cath|catheter|placement|check)\b)",
+    "lateral": r"lat|lateral|laterals|ll|rl|latero[\s-]?lateral|profile|seitl|seitlich",
+    "oblique": r"oblique|obl|obli|lao|rao|lpo|rpo|llo|rlo",
     "decubitus": r"decubitus|decub|lld|rld|ldecub|rdecub",
-    "lordotic": r"lordotic|apical",
+    "lordotic": r"lordotic",
 }
 _CHEST_WORDS = r"chest|thorax|lungs?|cxr|thx|torax|thoracic(?! *-? *spine)"
 _OTHER_PARTS: dict[str, str] = {
@@ -34,9 +34,7 @@ _OTHER_PARTS: dict[str, str] = {
     "breast": r"breast|mammo(?:graphy|gram)?",
     "ribs": r"ribs?|sternum",
 }
-_ANIMAL_WORDS = (
-    r"canine|feline|equine|bovine|ovine|porcine|avian|dogs?|puppy|kitten|horses?|veterinar(?:y|ian)|animals?"
-)
+_ANIMAL_WORDS = r"canine|feline|equine|bovine|ovine|porcine|avian|dogs?(?!\s*bite)|veterinar(?:y|ian)"
 
 
 def _word(pattern: str) -> re.Pattern[str]:
@@ -97,12 +95,13 @@ def animal_word(text: str) -> str:
     return match.group().lower() if match else ""
 
 
-def check_chest(body_part: str, descriptions: str) -> tuple[str, ...]:
+def check_chest(body_part: str, descriptions: str, institution: str = "") -> tuple[str, ...]:
     """Flags where header texts say that a human chest is shown; IntakeError, with a plain reason, where they do not.
 
-    `body_part` is Body Part Examined with the coded anatomic region; `descriptions` are all other descriptive texts.
+    `body_part` is Body Part Examined with the coded anatomic region; `descriptions` are all other texts. Of
+    `institution` only an animal hospital matters ("Chest Clinic" does not make a chest).
     """
-    if word := animal_word(f"{body_part} {descriptions}"):
+    if word := animal_word(f"{body_part} {descriptions} {institution}"):
         raise IntakeError(f"not a human patient: the header says '{word}'")
     if body_part.strip():
         parts = other_parts(body_part)
