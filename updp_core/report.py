@@ -139,7 +139,7 @@ def sections(text: str) -> dict[str, str]:
     marks = {m.start(1): m for m in _SECTION.finditer(text)} | {m.start(1): m for m in _INLINE_SECTION.finditer(text)}
     ordered = [marks[start] for start in sorted(marks)]
     parts = {"": text[: ordered[0].start()].strip()} if ordered else {"": text.strip()}
-    for match, following in zip(ordered, [*ordered[1:], None], strict=True):
+    for match, following in zip(ordered, [*ordered[1:], None] if ordered else [], strict=True):
         body = text[match.end() : following.start() if following else len(text)].strip()
         name = " ".join(match[1].lower().split())
         parts[name] = f"{parts[name]}\n{body}".strip() if parts.get(name) else body
