@@ -1,0 +1,146 @@
+"""Lexicon versions: immutable, foreseen before they are saved, and at once in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from workbench_kit import OFFICER, READER, QuickMethod, add, hush, last, made, study, workbench
+
+from updp_core.errors import Conflict, LexiconError, UsageError
+from updp_core.lexicon import load_lexicon
+from updp_core.workflow import Workbench
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    hush(monkeypatch)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    return workbench(tmp_path / "ws")
+
+
+def forbid(*terms: str) -> dict[str, dict[str, list[str]]]:
+    return {"blacklist": {"names": list(terms)}}
+
+
+def state(bench: Workbench, record: str) -> str:
+    return bench.show(record, actor=OFFICER)["state"]
+
+
+def test_a_new_workspace_begins_with_the_lexicons_that_are_shipped(bench: Workbench) -> None:
+    view = bench.lexicon_current(actor=READER)
+    assert view["version"] == 1 and view["digest"] == load_lexicon().digest
+    assert view["blacklist"] == load_lexicon().to_dict()["blacklist"]
+
+
+def test_an_approval_falls_when_the_lexicon_forbids_a_word_of_its_report_and_the_pair_is_made_again(
+    bench: Workbench,
+) -> None:
+    records = made(bench, 3)
+    for record in records:
+        bench.decide(record, "approve", actor=READER)
+    foreseen = bench.lexicon_impact(add=forbid("effusion"), actor=READER)
+    assert (foreseen["approved"], foreseen["pending"], foreseen["released"]) == (1, 0, 0)
+    assert foreseen["where"] == [{"record": records[0], "state": "approved", "terms": ["effusion"]}]
+    assert [state(bench, record) for record in records] == ["approved"] * 3, "looking changes nothing"
+    saved = bench.lexicon_edit(add=forbid("effusion"), comment="a name here", actor=OFFICER)
+    assert saved["version"] == 2
+    assert saved["impact"]["approved"] == 1
+    assert [state(bench, record) for record in records] == ["void", "approved", "approved"]
+    assert bench.show(records[0], actor=READER)["void_terms"] == ["effusion"]
+    with pytest.raises(Conflict, match="forbids"):
+        bench.decide(records[0], "approve", actor=READER)
+    assert last(bench.generate(actor=OFFICER))["generated"] == 1
+    detail = bench.show(records[0], actor=READER)
+    assert detail["state"] == "pending"
+    assert "effusion" not in detail["report"]["filtered"]
+
+
+def test_a_word_of_the_prompt_that_becomes_forbidden_voids_the_pair(tmp_path: Path) -> None:
+    method = QuickMethod(words=["periosteal"])
+    bench = workbench(tmp_path / "ws", method)
+    [record] = made(bench, 1)
+    bench.lexicon_edit(add=forbid("periosteal"), comment="", actor=OFFICER)
+    assert state(bench, record) == "void"
+    # a method that goes on using the word (no real one can) does not loop: the pair is left, blocked
+    assert last(bench.generate(actor=OFFICER))["generated"] == 1
+    assert last(bench.generate(actor=OFFICER))["generated"] == 0
+
+
+def test_a_lexicon_taken_back_does_not_bring_a_fallen_approval_back(bench: Workbench) -> None:
+    [record] = made(bench, 1)
+    bench.decide(record, "approve", actor=READER)
+    bench.lexicon_edit(add=forbid("effusion"), comment="", actor=OFFICER)
+    assert state(bench, record) == "void"
+    bench.lexicon_revert(1, comment="a mistake", actor=OFFICER)
+    assert bench.lexicon_current(actor=READER)["digest"] == bench.lexicon_show(1, actor=READER)["digest"]
+    assert state(bench, record) == "pending"
+    assert bench.decide(record, "approve", actor=READER)["state"] == "approved"
+
+
+def test_an_older_candidate_that_the_lexicon_now_forbids_is_void_when_it_is_chosen_again(tmp_path: Path) -> None:
+    method = QuickMethod(words=["granuloma"])
+    bench = workbench(tmp_path / "ws", method)
+    [record] = made(bench, 1)
+    first = bench.show(record, actor=READER)["candidate"]
+    assert first is not None
+    method.words = ()
+    last(bench.regenerate(record, seeds=[4], actor=READER))
+    bench.lexicon_edit(add=forbid("granuloma"), comment="", actor=OFFICER)
+    assert state(bench, record) == "pending"
+    assert bench.choose(record, first, actor=READER)["state"] == "void"
+
+
+def test_a_candidate_made_under_a_lexicon_that_changed_meanwhile_is_checked_again(tmp_path: Path) -> None:
+    class Slow(QuickMethod):
+        def propose(self, records, *, seeds):  # type: ignore[no-untyped-def]
+            for step in super().propose(records, seeds=seeds):
+                if step.proposals and bench.lexicon_current(actor=READER)["version"] == 1:
+                    bench.lexicon_edit(add=forbid("effusion"), comment="", actor=OFFICER)
+                yield step
+
+    bench = workbench(tmp_path / "ws", Slow())
+    [record] = add(bench, [study(0)])
+    result = last(bench.generate(actor=OFFICER))
+    detail = bench.show(record, actor=READER)
+    assert result["generated"] == 2, "the run makes it again under the new version"
+    assert [c["void"] for c in detail["candidates"]] == [True, False]
+    assert detail["state"] == "pending"
+
+
+def test_an_edit_that_changes_nothing_or_is_based_on_an_old_version_is_refused(bench: Workbench) -> None:
+    bench.lexicon_edit(add=forbid("zyx"), comment="", actor=OFFICER, expected_version=1)
+    with pytest.raises(LexiconError, match="changes nothing"):
+        bench.lexicon_edit(add=forbid("zyx"), comment="", actor=OFFICER)
+    with pytest.raises(Conflict, match="version 2"):
+        bench.lexicon_edit(add=forbid("wvu"), comment="", actor=OFFICER, expected_version=1)
+    with pytest.raises(UsageError, match="lexicon version 9"):
+        bench.lexicon_show(9, actor=READER)
+
+
+def test_the_history_says_who_changed_what(bench: Workbench) -> None:
+    bench.lexicon_edit(add=forbid("zyx", "wvu"), comment="two names", actor=OFFICER)
+    bench.lexicon_edit(remove=forbid("zyx"), comment="one less", actor=OFFICER)
+    log = bench.lexicon_log(actor=READER)
+    assert [(row["version"], row["added"], row["removed"]) for row in log[:2]] == [(3, 0, 1), (2, 2, 0)]
+    assert log[0]["author"] == OFFICER.name and log[0]["comment"] == "one less"
+    found = bench.lexicon_diff(1, 3, actor=READER)
+    assert found["added"] == {"blacklist": {"names": ["wvu"]}} and found["removed"] == {}
+
+
+def test_an_edit_tells_beforehand_which_whitelist_terms_it_would_take_away(bench: Workbench) -> None:
+    allowed = bench.lexicon_current(actor=READER)["whitelist"]
+    term = next(term for terms in allowed.values() for term in terms if " " not in term)
+    foreseen = bench.lexicon_impact(add=forbid(term), actor=READER)
+    assert foreseen["conflicts"] == [term]
+    assert all(term in swallowed for swallowed in foreseen["swallowed"])
+    assert foreseen["removed"]["whitelist"]
+
+
+def test_the_filter_can_be_tried_on_any_text(bench: Workbench) -> None:
+    found = bench.filter_text("Seen by Dr. Mortimer Quill.", actor=READER)
+    assert "Quill" not in found["text"]
+    assert any("Quill" in span["text"] for span in found["spans"])
