@@ -7,7 +7,8 @@ over tokens, and as a check of the text of the whole prompt, which any refusal r
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -77,16 +78,33 @@ class Constraint:
         return self._entry_of_text[self._texts[token]]
 
     def check(self, text: str) -> list[Hit]:
-        """Everything forbidden in `text`, also where blanks around punctuation and between digits are ignored.
+        """Everything forbidden in `text`, in all the ways in which a generator's tokenizer may read it (`readings`)."""
+        return hits_in(self.lexicon, text)
 
-        CLIP's tokenizer reads "2 0 1 9" and "2019" alike, so a generator would too.
-        """
-        hits = self.lexicon.forbidden_in(text)
-        tight, origin = tighten(text)
-        if tight != text:
-            for hit in self.lexicon.forbidden_in(tight):
-                hits.append(Hit(origin[hit.start], origin[hit.end - 1] + 1, hit.term, hit.category))
-        return sorted(set(hits), key=lambda hit: (hit.start, -hit.end))
+
+def hits_in(lexicon: Lexicon, text: str) -> list[Hit]:
+    """What `lexicon` forbids in any reading of `text`, with places in `text` itself, sorted."""
+    hits = lexicon.forbidden_in(text)
+    for reading, origin in readings(text):
+        for hit in lexicon.forbidden_in(reading):
+            hits.append(Hit(origin[hit.start], origin[hit.end - 1] + 1, hit.term, hit.category))
+    return sorted(set(hits), key=lambda hit: (hit.start, -hit.end))
+
+
+def readings(text: str) -> Iterator[tuple[str, Sequence[int]]]:
+    """Other texts that a tokenizer may take `text` for, each with its characters' places in `text`.
+
+    CLIP's reads "2 0 1 9" and "2019" alike, and blanks around punctuation count for nothing; BERT's drops accents.
+    """
+    tight, origin = tighten(text)
+    if tight != text:
+        yield tight, origin
+    if not text.isascii():
+        pairs = [(c, i) for i, mark in enumerate(text) for c in unicodedata.normalize("NFKD", mark)]
+        pairs = [(c, i) for c, i in pairs if not unicodedata.combining(c)]
+        plain, places = "".join(c for c, _ in pairs), [i for _, i in pairs]
+        tight, origin = tighten(plain)
+        yield tight, [places[i] for i in origin]
 
 
 def tighten(text: str) -> tuple[str, Sequence[int]]:
@@ -109,7 +127,8 @@ def _forbidden_texts(lexicon: Lexicon, texts: Sequence[str]) -> dict[str, str]:
         ends = np.cumsum([len(text) + len(_APART) for text in chunk])
         hits = lexicon.forbidden_in(_APART.join(chunk))
         suspects = {int(np.searchsorted(ends, at, side="right")) for hit in hits for at in (hit.start, hit.end - 1)}
+        suspects |= {n for n, text in enumerate(chunk) if not text.isascii()}
         for n in sorted(suspects):
-            if alone := lexicon.forbidden_in(chunk[n]):
+            if alone := hits_in(lexicon, chunk[n]):
                 found[chunk[n]] = alone[0].term
     return found

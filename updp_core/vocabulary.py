@@ -81,15 +81,17 @@ class Vocabulary:
 
 
 def readable(text: str) -> bool:
-    """Whether a token's text is made of Latin letters, ASCII digits and ASCII punctuation only.
+    """Whether a token's text is made of printable ASCII and accented forms of ASCII letters only.
 
-    Other scripts are left out because their look-alikes (a Cyrillic "о" in a name) read as a word that no list of
-    terms would recognise.
+    Other characters are left out because their look-alikes (a Cyrillic "о", a dotless "ı" in a name) read as a word
+    that no list of terms would recognise.
     """
-    return bool(text) and all(
-        (c.isascii() and c.isprintable() and c != " ") or (c.isalpha() and unicodedata.name(c, "").startswith("LATIN"))
-        for c in text
-    )
+    return bool(text) and all((c.isascii() and c.isprintable() and c != " ") or _accented(c) for c in text)
+
+
+def _accented(character: str) -> bool:
+    base = [c for c in unicodedata.normalize("NFD", character) if not unicodedata.combining(c)]
+    return character.isalpha() and all(c.isascii() for c in base)
 
 
 def from_word_pieces(tokens: Sequence[str], special: Sequence[int], prefix: str = "##") -> Vocabulary:

@@ -35,7 +35,7 @@ def test_a_forbidden_word_is_masked_in_any_case_and_inside_words() -> None:
 
 
 def test_special_unused_and_unreadable_tokens_are_never_allowed() -> None:
-    words = word_pieces("[unused7]", "lung", "иван", "jo\u200bhn", "two words", "naïve")
+    words = word_pieces("[unused7]", "lung", "иван", "jo\u200bhn", "two words", "naïve", "smıth", "ｊ")
     allowed = Constraint(lexicon(), ToyEncoder.random(words)).allowed
     assert [t for t, a in zip(words.texts, allowed, strict=True) if a] == ["lung", "naïve"]
 
@@ -61,6 +61,14 @@ def test_the_check_reads_digits_and_punctuation_as_any_tokenizer_may_join_them()
     hit = check("seen 2 0 1 9 .")[0]
     assert "seen 2 0 1 9 ."[hit.start : hit.end] == "2 0 1 9"
     assert not check("no effusion . heart size is normal , ribs 5 , 6")
+
+
+def test_an_accent_hides_nothing_because_some_tokenizers_drop_it() -> None:
+    constraint = Constraint(lexicon("john"), ToyEncoder.random(word_pieces("jöhn", "lung", "jö", "##hn")))
+    assert constraint.forbidden[4]
+    assert [constraint.vocabulary.texts[i] for i in np.flatnonzero(constraint.allowed)] == ["lung", "jö", "hn"]
+    (hit,) = constraint.check("lung jöhn - rib")
+    assert (hit.start, hit.end, hit.term) == (5, 9, "john")
 
 
 @given(st.text(alphabet="ab1 -.'", max_size=30))

@@ -181,7 +181,10 @@ def _encoder_lacks(source: str) -> str:
     config = folder / "open_clip_config.json"
     if not config.is_file():
         return "open_clip_config.json is not there"
-    text = json.loads(config.read_text(encoding="utf-8")).get("model_cfg", {}).get("text_cfg", {})
+    try:
+        text = json.loads(config.read_text(encoding="utf-8"))["model_cfg"]["text_cfg"]
+    except (ValueError, KeyError, TypeError):
+        return "open_clip_config.json is damaged"
     if (hf := text.get("hf_model_name")) and not any((p / "config.json").is_file() for p in (folder, folder / hf)):
         known = files.cached_folder(hf, ["config.json"])
         if known is None or not (known / "config.json").is_file():
