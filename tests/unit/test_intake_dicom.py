@@ -178,7 +178,8 @@ def test_the_header_states_identifiers_of_every_kind():
     step.ScheduledPerformingPhysicianName = "Quimby^Ada"
     step.RequestedProcedureID = "RP-55821"
     ds = data_set(
-        PatientName="Zabriskie^Ottoline^M^^Dr",
+        SpecificCharacterSet="ISO_IR 192",
+        PatientName="Zabriskie^Ottoline^M^^Dr=山田^太郎",
         OtherPatientIDs=["HX-99812", "2"],
         PatientBirthDate="19510703",
         StudyDate="20240229",
@@ -194,14 +195,10 @@ def test_the_header_states_identifiers_of_every_kind():
         ReasonForVisit="not an identifier",
     )
     header = header_values(ds)
-    assert {"Zabriskie", "Ottoline"} <= set(header["patient_name"])
-    assert {"Nakamura", "Kei", "Bell", "Jo", "Quimby", "Ada"} <= set(header["physician"])
-    assert "XX" not in header["physician"]
+    assert header["patient_name"] == ("Zabriskie^Ottoline^M^^Dr", "山田^太郎")
+    assert set(header["physician"]) == {"Nakamura^Kei", "Bell^Jo", "Quimby^Ada"}
     assert header["patient_id"] == ("MRN00417",) and header["accession"] == ("ACC20417",)
-    assert header["institution"] == ("Imaging West", "Lakeside Infirmary") or set(header["institution"]) == {
-        "Imaging West",
-        "Lakeside Infirmary",
-    }
+    assert set(header["institution"]) == {"Imaging West", "Lakeside Infirmary"}
     assert set(header["address"]) == {"12 Quay Road", "555 0173"}
     assert set(header["date"]) == {"19510703", "20240229"}
     assert set(header["other_id"]) == {"HX-99812", "DXROOM07", "SN-4471-B", "RP-55821"}
@@ -247,7 +244,7 @@ def test_reports_come_from_sidecar_then_table_then_structured_report_then_header
         "1.2.4": "from the header",
         "1.2.5": "",
     }
-    assert "Ngozi" in next(s for s in studies if s.study_key == "1.2.3").header["physician"]
+    assert "Okafor^Ngozi" in next(s for s in studies if s.study_key == "1.2.3").header["physician"]
     doubtful = next(s for s in studies if s.study_key == "1.2.5")
     assert doubtful.flags == ("no report: the table holds different reports for this accession",)
 

@@ -102,7 +102,7 @@ def test_transparent_pixels_become_black():
 
 def test_a_coloured_image_is_flagged():
     rgb = np.zeros((80, 80, 3), np.uint8)
-    rgb[..., 0] = 200
+    rgb[..., 0] = np.arange(80) * 3
     _, _, flags = pixels.read_raster(saved(Image.fromarray(rgb), "PNG"))
     assert flags == ("colour: the image is not grey; it was converted",)
 

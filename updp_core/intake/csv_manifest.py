@@ -9,7 +9,7 @@ from pathlib import Path
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
 from updp_core.intake.files import EXTRA_CELLS, clean_text, inside, read_csv, sha256_of, shown
-from updp_core.intake.header import identifier, merge
+from updp_core.intake.header import merge, other_id, patient_id
 from updp_core.intake.loading import load
 from updp_core.intake.reports import join_sections, report_flags
 
@@ -106,7 +106,7 @@ def _study(root: Path, cells: Mapping[str, str]) -> SourceStudy:
         flags += ("patient: not stated; the image is treated as a patient of its own",)
     elif patient and loaded.patient_key and patient not in loaded.patient_key:
         flags += ("patient: the manifest and the DICOM header state different ids; the manifest's was used",)
-    own = {"patient_id": [identifier(patient)], "other_id": [identifier(study)]}
+    own = {"patient_id": [patient_id(patient)], "other_id": [other_id(study)]}
     return SourceStudy(
         source=cells["file"].strip().replace("\\", "/"),
         patient_key=patient or loaded.patient_key or f"file:{sha256}",

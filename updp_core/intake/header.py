@@ -47,20 +47,32 @@ _PLACEHOLDERS = frozenset(
     {"xx", "xxx", "xxxx", "none", "null", "unknown", "anonymous", "anonymized", "anonymised", "anon", "removed"}
     | {"redacted", "unspecified", "na", "n/a", "not", "stated"}
 )
-_MIN_ID = 4  # shorter ids ("2", "17") would be found in every measurement of a report
 
 
 def name_values(name: str) -> list[str]:
-    """A person name in DICOM's form (Family^Given^...=ideographic) as [whole, part, ...]; placeholders are dropped."""
-    parts = [part.strip(" .,") for part in re.split(r"[\^=\s,]+", name)]
-    parts = [part for part in parts if len(part) >= 2 and part.casefold() not in _PLACEHOLDERS]
-    return [name.strip(), *parts] if parts else []
+    """A person name in DICOM's form: its alphabetic, ideographic and phonetic groups, each whole ("Family^Given^...");
+    groups that hold nothing but placeholders are dropped.
+    """
+    return [group.strip() for group in name.split("=") if any(_tells(part) for part in re.split(r"[\^\s,]+", group))]
 
 
-def identifier(value: str) -> str:
-    """The value where it can identify (at least 4 characters, one of them a digit), else ""."""
+def patient_id(value: str) -> str:
+    """The value as a patient's or accession number, "" for placeholders and single characters."""
+    return value.strip() if _tells(value) else ""
+
+
+def other_id(value: str) -> str:
+    """The value where it can identify by itself (at least 4 characters, one of them a digit), else "".
+
+    A station called "CHEST" or a study id "2" would be found all over a report.
+    """
     value = value.strip()
-    return value if len(value) >= _MIN_ID and any(c.isdigit() for c in value) else ""
+    return value if len(value) >= 4 and any(c.isdigit() for c in value) else ""
+
+
+def _tells(value: str) -> bool:
+    value = value.strip(" .,")
+    return len(value) >= 2 and value.casefold() not in _PLACEHOLDERS
 
 
 def merge(*headers: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
@@ -91,6 +103,4 @@ def header_values(ds: Dataset) -> dict[str, tuple[str, ...]]:
 
 
 def _worth(kind: str, text: str) -> bool:
-    if kind in ("patient_id", "accession", "other_id"):
-        return bool(identifier(text))
-    return len(text) >= 3 and text.casefold() not in _PLACEHOLDERS
+    return bool(other_id(text)) if kind == "other_id" else _tells(text)
