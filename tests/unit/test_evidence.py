@@ -264,6 +264,20 @@ def test_the_marks_of_radiographers_are_not_taken_for_a_leak(text):
     assert read_text(drawn(text)) == []
 
 
+def test_reading_text_needs_no_network(monkeypatch):
+    import socket
+
+    from updp_core.evidence import ocr
+
+    def refuse(*_):
+        raise AssertionError("the text reader asked for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    ocr._engine.cache_clear()
+    assert read_text(drawn("SMITH JOHN"))
+
+
 def test_noise_holds_no_text():
     noise = np.random.default_rng(0).integers(0, 256, (128, 128), dtype=np.uint8)
     assert read_text(noise) == []

@@ -176,6 +176,15 @@ def test_the_readme_counts_pairs_and_says_what_is_weak(whole):
     assert "domain                     warn 5" in text
 
 
+def test_the_document_of_the_format_names_every_key_and_every_file(whole):
+    text = (Path(__file__).parents[2] / "docs" / "release-format.md").read_text()
+    line, description = manifest_of(whole[0])[0], json.loads((whole[0] / "release.json").read_text())
+    for key in {*line, *description, *line["evidence"]}:
+        assert f"`{key}`" in text or key.replace("_", " ") in text, key
+    assert all(path.name in text for path in whole[0].iterdir() if path.is_file())
+    assert all(f"{path.name}/<release id>" in text for path in whole[0].iterdir() if path.is_dir())
+
+
 @given(st.data())
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_one_flipped_bit_anywhere_is_found(whole, data):

@@ -49,12 +49,13 @@ def read_text(image: Image8) -> list[str]:
 
 def read_boxes(image: Image8) -> list[tuple[str, tuple[float, float, float, float]]]:
     """As `read_text`, each with its box (left, top, right, bottom) in fractions of width and height."""
-    import cv2
+    from PIL import Image
 
     height, width = image.shape
     scale = READ_SIZE / max(height, width)
     if scale > 1:
-        image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+        size = (round(width * scale), round(height * scale))
+        image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
     with _reading:
         found = _engine()(np.repeat(image[..., None], 3, axis=2), use_cls=False)
     if found.txts is None:
