@@ -41,6 +41,8 @@ def code(meaning: str) -> Dataset:
     [
         ({}, "PA"),
         ({"ViewPosition": "AP"}, "AP"),
+        ({"BodyPartExamined": "CHEST_PORT"}, "PA"),
+        ({"BodyPartExamined": "CHESTPA"}, "PA"),
         ({"Modality": "DX", "BodyPartExamined": "THORAX"}, "PA"),
         ({"BodyPartExamined": None, "StudyDescription": "XR CHEST PA"}, "PA"),
         ({"ViewPosition": None, "ViewCodeSequence": [code("antero-posterior")]}, "AP"),
@@ -267,7 +269,10 @@ def test_links_out_of_the_folder_are_listed_and_not_followed(tmp_path):
     assert not studies
     reasons = {r.source: r.reason for r in rejections}
     assert "link that leads out" in reasons["file.dcm"] and "linked folders" in reasons["folder"]
-    assert "link that leads out" in reasons["good.dcm"] and "does not exist" in reasons["broken.dcm"]
+    assert (
+        "its report: the file is a link that leads out" in reasons["good.dcm"]
+        and "does not exist" in reasons["broken.dcm"]
+    )
 
 
 def test_a_window_without_contrast_is_flagged_and_the_range_of_the_pixels_used(tmp_path):

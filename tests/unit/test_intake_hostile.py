@@ -18,7 +18,7 @@ from PIL import Image
 from tests.unit.intake_sources import only_reason, save_picture, split
 from updp_core.errors import IntakeError
 from updp_core.intake import read_source
-from updp_core.intake.files import decode_text, inside, read_csv, read_text
+from updp_core.intake.files import decode_text, inside, read_csv, read_report
 
 HEADER = "file,patient_id,study_id,view,report_text\n"
 
@@ -190,10 +190,10 @@ def test_utf_8_text_stays_as_it_is(text):
 
 def test_report_files_are_bounded_and_old_encodings_read(tmp_path):
     (tmp_path / "a.txt").write_bytes("Röntgen 37°".encode("cp1252"))
-    assert read_text(tmp_path / "a.txt") == "Röntgen 37°"
+    assert read_report(tmp_path, "a.txt") == "Röntgen 37°"
     (tmp_path / "b.txt").write_bytes(b"x" * (2**20 + 1))
     with pytest.raises(IntakeError, match="larger than 1 MiB"):
-        read_text(tmp_path / "b.txt")
+        read_report(tmp_path, "b.txt")
 
 
 def test_an_empty_or_broken_table_is_refused(tmp_path):

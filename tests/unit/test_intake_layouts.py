@@ -155,7 +155,7 @@ def test_the_iu_layout_takes_frontal_images_with_their_sections(tmp_path):
 
 
 def test_the_iu_layout_says_what_it_lacks(tmp_path):
-    (tmp_path / "indiana_reports.csv").write_text("uid,findings,impression\n")
+    (tmp_path / "our_reports.csv").write_text("uid,findings,impression\n")
     with pytest.raises(IntakeError, match=r"indiana_projections\.csv"):
         read_source(tmp_path)
     (tmp_path / "indiana_projections.csv").write_text("uid,name\n")
@@ -170,13 +170,15 @@ def test_annotation_json_takes_the_first_image_of_each_report(tmp_path):
         {"id": "CXR7_IM-1", "report": "Clear.", "image_path": ["CXR7_IM-1/0.png", "CXR7_IM-1/1.png"], "split": "val"},
         {"id": "CXR8", "report": "x", "image_path": ["../../secret.png"]},
         {"id": "CXR9", "report": "x", "image_path": "0.png"},
+        {"id": "aa-1", "subject_id": 1, "study_id": 2, "report": "x", "image_path": ["CXR7_IM-1/0.png"]},
         "nonsense",
     ]
     (tmp_path / "annotation.json").write_text(json.dumps({"val": entries}))
     (study,), rejections = split(read_source(tmp_path))
     assert (study.report, study.split, study.patient_key) == ("Clear.", "val", "iu:7")
     assert study.flags == ("view: frontal only by annotation.json's convention (the first image of a report)",)
-    assert [("not the first", "'..'", "lacks", "lacks")[i] in r.reason for i, r in enumerate(rejections)] == [True] * 4
+    expected = ("not the first", "'..'", "lacks", "states no view", "lacks")
+    assert [words in r.reason for words, r in zip(expected, rejections, strict=True)] == [True] * 5
     (tmp_path / "annotation.json").write_text("[1, 2]")
     with pytest.raises(IntakeError, match="not of the form"):
         read_source(tmp_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
 from updp_core.intake import dicom
-from updp_core.intake.files import clean_text, inside, not_entered, read_text, sha256_of, shown, walk
+from updp_core.intake.files import clean_text, inside, not_entered, read_report, sha256_of, shown, walk
 from updp_core.intake.header import header_values, merge
 from updp_core.intake.loading import load_dicom
 from updp_core.intake.reports import ReportTable, report_flags, report_table, structured_report_text
@@ -106,7 +106,7 @@ def _study(
     stem = path.with_suffix("") if path.suffix.lower() in _DICOM_NAMES else path
     sidecar = next((s for s in (Path(f"{stem}.txt"), Path(f"{path}.txt")) if s.is_file()), None)
     if sidecar is not None:
-        report = read_text(inside(root, sidecar.relative_to(root.resolve()).as_posix()))
+        report = read_report(root, sidecar.relative_to(root.resolve()).as_posix())
         missing = "no report: the text file beside the image is empty"
     else:
         report, reason = table.find([*loaded.report_keys, ("file", name), ("file", path.name)])

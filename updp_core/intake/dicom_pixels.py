@@ -98,6 +98,8 @@ def decode(ds: Dataset) -> NDArray[Any]:
     if "PixelData" not in ds or not ds.PixelData:
         raise IntakeError("the file has no pixel data")
     syntax = UID(str(ds.file_meta.get("TransferSyntaxUID", "")))
+    if not syntax.is_transfer_syntax:
+        raise IntakeError("the transfer syntax is missing or unknown")
     if syntax.is_compressed and syntax not in (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless):
         _check_codestream(ds)
     try:

@@ -103,15 +103,19 @@ def clean_text(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def read_text(path: Path) -> str:
-    """A report file as text (see `decode_text`). Raises IntakeError where it is larger than 1 MiB or unreadable."""
+def read_report(root: Path, name: str) -> str:
+    """A report file below `root` as text (see `inside` and `decode_text`). Raises IntakeError that says "report":
+    where the file leads out of `root`, is larger than 1 MiB, or cannot be read.
+    """
     try:
-        with path.open("rb") as file:
+        with inside(root, name).open("rb") as file:
             data = file.read(MAX_TEXT_BYTES + 1)
+    except IntakeError as error:
+        raise IntakeError(f"its report: {error}") from None
     except OSError as error:
-        raise IntakeError(f"the report file cannot be read ({type(error).__name__})") from None
+        raise IntakeError(f"its report: the file cannot be read ({type(error).__name__})") from None
     if len(data) > MAX_TEXT_BYTES:
-        raise IntakeError("the report file is larger than 1 MiB")
+        raise IntakeError("its report: the file is larger than 1 MiB")
     return decode_text(data)
 
 

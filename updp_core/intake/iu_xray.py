@@ -111,6 +111,10 @@ def _from_annotation(root: Path, entries: list[tuple[str, Any]]) -> Iterator[Sou
             continue
         for position, name in enumerate(paths):
             try:
+                if "subject_id" in entry:
+                    raise IntakeError(
+                        "an entry of MIMIC-CXR states no view: put mimic-cxr-2.0.0-metadata.csv beside it"
+                    )
                 if position:
                     raise IntakeError(
                         "not the first image of its report, which is the frontal one by R2Gen's convention"

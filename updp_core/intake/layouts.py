@@ -46,7 +46,7 @@ def recognise(path: Path) -> str:
     if path.is_file():
         if dicom.is_dicom(path) or path.suffix.lower() in (".dcm", ".dicom"):
             return "dicom"
-        if path.suffix.lower() in (".csv", ".tsv"):
+        if path.name.lower().endswith((".csv", ".tsv", ".csv.gz")):
             return "csv"
         raise IntakeError(
             "A single image says nothing of its view, patient and report. Import a manifest.csv that names it "
@@ -63,6 +63,8 @@ def recognise(path: Path) -> str:
         if file.is_file() and (dicom.is_dicom(file) or file.suffix.lower() == ".dcm"):
             return "dicom"
         images += file.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+    if any(path.glob("*reports.csv")):
+        return "iu-xray"
     if images:
         raise IntakeError(
             f"The folder holds images but nothing says their view, patient and report. Add a {MANIFEST} with the "

@@ -10,7 +10,7 @@ from sys import intern
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
-from updp_core.intake.files import inside, not_entered, read_csv, read_text, sha256_of, shown, walk
+from updp_core.intake.files import inside, not_entered, read_csv, read_report, sha256_of, shown, walk
 from updp_core.intake.header import merge
 from updp_core.intake.loading import load
 from updp_core.intake.reports import report_flags
@@ -81,7 +81,7 @@ def _study(root: Path, name: str, place: re.Match[str], view: str, date: str) ->
     path = inside(root, name)
     loaded = load(path, view)
     sidecar = _report_file(root, name, place["study"])
-    report = read_text(sidecar) if sidecar else ""
+    report = read_report(root, sidecar) if sidecar else ""
     missing = "no report: its file is empty" if sidecar else "no report: its file is missing beside the study's folder"
     own = {"patient_id": [place["patient"]], "other_id": [place["study"]], "date": [date] if len(date) == 8 else []}
     return SourceStudy(
@@ -98,10 +98,10 @@ def _study(root: Path, name: str, place: re.Match[str], view: str, date: str) ->
     )
 
 
-def _report_file(root: Path, name: str, study: str) -> Path | None:
+def _report_file(root: Path, name: str, study: str) -> str | None:
     """sXXXXXXXX.txt beside the study's folder, inside it, or at the same place below a `mimic-cxr-reports` folder."""
     folder = Path(name).parent
     for place in (folder.parent, folder, Path("mimic-cxr-reports") / folder.parent, Path("reports") / folder.parent):
         if (root / place / f"s{study}.txt").is_file():
-            return inside(root, (place / f"s{study}.txt").as_posix())
+            return (place / f"s{study}.txt").as_posix()
     return None

@@ -22,7 +22,7 @@ MAX_PIXELS = 40_000_000
 """Twice the largest flat-panel detector (43 cm at 0.1 mm a side); more is refused before any decoding."""
 MIN_SIDE = 64
 RASTER_FORMATS = ("PNG", "JPEG", "TIFF")
-LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601 weights; their sum is 1, so a grey RGB pixel keeps its value."""
 _COLOUR_LEVELS = 12  # JPEG chroma noise of a grey film stays below this mean channel spread (of 255)
 
@@ -81,7 +81,9 @@ def _grey16(image: Image.Image) -> tuple[Image16, int, tuple[str, ...]]:
 
 def rgb_to_grey(rgb: NDArray[Any]) -> NDArray[Any]:
     """(H, W, 3) to (H, W) by BT.601 luma, same dtype; equal channels keep their value exactly."""
-    return np.rint(rgb @ LUMA).astype(rgb.dtype)
+    # Channel by channel in float32, which holds 16-bit values: a third of the memory of a matrix product.
+    grey = sum(rgb[..., i].astype(np.float32) * np.float32(LUMA[i]) for i in range(3))
+    return np.rint(grey).astype(rgb.dtype)
 
 
 def colour_flags(rgb: NDArray[np.integer]) -> tuple[str, ...]:

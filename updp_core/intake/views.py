@@ -21,7 +21,7 @@ _VIEW_WORDS: dict[str, str] = {
     "decubitus": r"decubitus|decub|lld|rld|ldecub|rdecub",
     "lordotic": r"lordotic",
 }
-_CHEST_WORDS = r"chest|thorax|lungs?|cxr|thx|torax|thoracic(?! *-? *spine)"
+_CHEST_WORDS = r"chest(?:pa|ap|lat|[0-9]\w*)?|thorax|lungs?|cxr|thx|t[oó]rax|thoracic(?! *-? *spine)"
 _OTHER_PARTS: dict[str, str] = {
     "teeth or jaw": r"tooth|teeth|dental|dentition|jaw|mandible|maxilla|panorex|orthopantomogram|opg|bitewing",
     "spine": r"spine|spinal|[ctl]-?spine|sspine|cervical|lumbar|sacrum|coccyx|vertebrae?|scoliosis series",
