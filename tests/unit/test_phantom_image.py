@@ -10,7 +10,7 @@ import pytest
 
 from updp_core.phantom import FINDINGS, render, render_masks, sample_patient, sample_visit
 from updp_core.phantom.chest import Scene
-from updp_core.phantom.patient import _finding
+from updp_core.phantom.patient import sample_finding
 from updp_core.phantom.rays import Rays
 from updp_core.phantom.render import images_per_second
 
@@ -34,7 +34,7 @@ def plain_visit(seed: int, view: str = "PA", **changes):
 
 def one_finding(name: str, seed: int = 5, **changes):
     """A visit that has this finding alone."""
-    finding = replace(_finding(name, True, np.random.default_rng(seed)), **changes)
+    finding = replace(sample_finding(name, True, np.random.default_rng(seed)), **changes)
     return replace(plain_visit(300 + seed), findings=(finding,))
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from updp_core.phantom import FINDINGS, caption, sample_patient, sample_visit, write_report
-from updp_core.phantom.patient import SEVERITIES, Finding, _finding
+from updp_core.phantom.patient import SEVERITIES, Finding, sample_finding
 from updp_core.phantom.people import encounter
 from updp_core.phantom.phi import burn, burned_lines, mark, number_words, unmark
 from updp_core.phantom.phrases import expand
@@ -72,7 +72,7 @@ def asserted(text: str, name: str) -> bool:
 
 
 def only(name: str, **changes) -> object:
-    finding = replace(_finding(name, True, np.random.default_rng(3)), **changes)
+    finding = replace(sample_finding(name, True, np.random.default_rng(3)), **changes)
     return replace(sample_visit(replace(sample_patient(77), chronic=()), 0), findings=(finding,))
 
 

@@ -15,6 +15,7 @@ from .devices import DEVICES
 from .lungs import APEX_Y, LUNG_Z
 from .patient import Finding
 from .rays import Map, chord, polyline, smooth_noise
+from .skeleton import rib_axis
 
 ZONE_SPAN = {"upper": (0.20, 0.36), "mid": (0.44, 0.56), "lower": (0.62, 0.74)}
 
@@ -31,9 +32,7 @@ def logistic(value: Map) -> Map:
 
 def fill(scene: Scene, side: int, share: Map) -> None:
     """Replace a share (0..1) of the aerated lung by soft tissue or fluid."""
-    share = np.clip(share, 0, 1)
-    scene.tissue += scene.lung[side] * 0.0
-    scene.lung[side] = scene.lung[side] * (1 - share)
+    scene.lung[side] = scene.lung[side] * (1 - np.clip(share, 0, 1))
 
 
 def spot(
@@ -152,7 +151,7 @@ def pneumothorax(scene: Scene, f: Finding) -> None:
         line = np.exp(-((edge / 0.16) ** 2)) * (scene.space[side] > 1.0)
         scene.vessels[side] = scene.vessels[side] * (1 - beyond)
         collapsed = 1.12 + 0.35 * f.size
-        scene.density[side] = np.clip(scene.density[side] * collapsed * (1 - beyond) + 0.0 * beyond, 0, 0.9)
+        scene.density[side] = np.clip(scene.density[side] * collapsed * (1 - beyond), 0, 0.9)
         scene.tissue += 0.85 * line
 
 
@@ -281,7 +280,6 @@ def rib_fracture(scene: Scene, f: Finding) -> None:
     first, count = fractured_ribs(f)
     place = rng.uniform(0.25, 0.34)
     step = 0.85 + 0.5 * f.size
-    marks: list[NDArray] = []
 
     def displaced(s: int, index: int, points: NDArray, course: NDArray, weight: NDArray) -> tuple[NDArray, NDArray]:
         if s != side or not first <= index < first + count:
@@ -293,13 +291,10 @@ def rib_fracture(scene: Scene, f: Finding) -> None:
         return moved, weight * gap
 
     scene.fracture = displaced
-    from .skeleton import rib_axis
-
     for index in range(first, first + count):
         points, _, course = rib_axis(scene.anatomy, scene.shapes[side], index, side, scene.visit.patient.tree_seed, 0.1)
         at = place - 0.015 * (index - first)
         near = points[np.abs(course - at).argmin()] + [0, 0.4 * step, 0]
-        marks.append(near)
         x, y = scene.rays.plane(float(near[2]), soft=False)
         distance = ((x - near[0]) / 1.05) ** 2 + ((y - near[1]) / 1.0) ** 2
         callus = chord(distance * np.clip(1 + 0.3 * smooth_noise(rng, scene.rays.size, 40)[0], 0.4, 2), 1.0)

@@ -178,7 +178,8 @@ ZONES: Mapping[str, tuple[float, float, float]] = MappingProxyType({  # upper, m
 })  # fmt: skip
 
 
-def _finding(name: str, chronic: bool, rng: np.random.Generator) -> Finding:
+def sample_finding(name: str, chronic: bool, rng: np.random.Generator) -> Finding:
+    """A finding with a side and a zone of its own kind, and a severity that `size` goes with."""
     sides: tuple[Side, ...] = ("right", "left", "bilateral")
     zones: tuple[Zone, ...] = ("upper", "mid", "lower")
     side: Side = sides[rng.choice(3, p=SIDES[name])] if name in SIDES else ""
@@ -194,7 +195,7 @@ def _draw(chances: Mapping[str, float], chronic: bool, rng: np.random.Generator)
     names = [name for name, chance in chances.items() if rng.random() < chance]
     if not names:
         names = [str(rng.choice(list(chances)))]
-    return [_finding(name, chronic, rng) for name in names]
+    return [sample_finding(name, chronic, rng) for name in names]
 
 
 def sample_patient(seed: int) -> Patient:
@@ -222,7 +223,7 @@ def sample_visit(patient: Patient, seed: int) -> Visit:
     names = {f.name for f in acute}
     if "chest_tube" in names and not names & {"pneumothorax", "pleural_effusion"}:
         tube = next(f for f in acute if f.name == "chest_tube")
-        reason = _finding(str(rng.choice(["pneumothorax", "pleural_effusion"])), False, rng)
+        reason = sample_finding(str(rng.choice(["pneumothorax", "pleural_effusion"])), False, rng)
         acute.append(replace(reason, side=tube.side))
     pneumothorax = next((f for f in acute if f.name == "pneumothorax"), None)
     # One pleural space holds one thing that a frontal film shows well: fluid and air get opposite sides.

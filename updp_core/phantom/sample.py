@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from .dataset import write_studies
 from .patient import sample_patient, sample_visit
+from .render import render
 
 # (patient seed, seeds of the two visits). The seeds lie outside every range that models train on.
 SAMPLE_VISITS: tuple[tuple[int, int, int], ...] = (
@@ -25,6 +28,16 @@ def write_sample(out_dir: Path, size: int = 512) -> list[Path]:
         for k, visit in enumerate(pair)
     ]
     return write_studies(Path(out_dir), visits, len(visits), size)
+
+
+def contact_sheet(path: Path, columns: int = 6, size: int = 256) -> None:
+    """Draw the sample's pictures, without burned-in text, into one JPEG or PNG."""
+    from PIL import Image
+
+    visits = [sample_visit(sample_patient(seed), visit) for seed, *pair in SAMPLE_VISITS for visit in pair]
+    images = (render(visits, size) >> 8).astype(np.uint8)
+    rows = images.reshape(-1, columns, size, size).transpose(0, 2, 1, 3).reshape(-1, columns * size)
+    Image.fromarray(rows).save(path, quality=88)
 
 
 if __name__ == "__main__":
