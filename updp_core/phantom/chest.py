@@ -99,8 +99,8 @@ class Scene:
         for side, lung in self.lung.items():
             presence = lung / (lung + 4.0)
             water = water - lung * (1 - self.density[side]) + self.vessels[side] * presence * 2.1
-        # Per cm, effective for a hardened 100-120 kVp beam; bone counts what it adds to the soft tissue it replaces. Chosen
-        # so that lung, mediastinum and ribs keep the contrast that they have on films.
+        # Per cm, effective for a hardened 100-120 kVp beam; bone counts what it adds to the soft tissue it replaces.
+        # Chosen so that lung, mediastinum and ribs keep the contrast that they have on films.
         return 0.165 * np.maximum(water, 0) + 0.52 * (bone + self.bone) + 6.0 * self.metal
 
 
