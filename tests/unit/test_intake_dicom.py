@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     BasicTextSRStorage,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     JPEG2000Lossless,
     JPEGLSLossless,
     RLELossless,
@@ -346,3 +348,18 @@ def test_of_the_real_files_the_chests_go_on_and_the_rest_is_listed_truly(tmp_pat
     name = "RSNA_chestPA_jpeg8.dcm"
     shutil.copy(DEV / "dicom" / name, tmp_path / name)
     assert split(read_source(tmp_path))[0][0].sha256 == next(s.sha256 for s in studies if s.source == name)
+
+
+def test_a_big_endian_file_with_a_table_gives_the_same_picture(tmp_path):
+    image = chest().astype(np.uint16) * 16
+    table = (4095 - np.arange(4096)) * 16
+    little = data_set(image, bits=12, VOILUTSequence=[lut_item([4096, 0, 16], table)])
+    item = Dataset()
+    item.add_new(0x00283002, "US", [4096, 0, 16])
+    item.add_new(0x00283006, "OW", table.astype(">u2").tobytes())
+    big = data_set(image, bits=12, VOILUTSequence=[item])
+    big.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    big.PixelData = image.astype(">u2").tobytes()
+    dcmwrite(tmp_path / "big.dcm", big, implicit_vr=False, little_endian=False, force_encoding=True)
+    (study,), _ = split(read_source(tmp_path))
+    np.testing.assert_array_equal(study.pixels, normalised(little)[0])
