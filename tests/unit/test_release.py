@@ -374,6 +374,19 @@ def test_a_failing_source_of_pairs_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_filled_while_the_release_was_written_stays_and_nothing_is_recorded(tmp_path):
+    recorded = []
+
+    def pairs():
+        yield pair(0)
+        (tmp_path / "r").mkdir()
+        (tmp_path / "r" / "mine.txt").write_text("mine")
+
+    with pytest.raises(ReleaseError, match="not an empty folder"):
+        write_release(tmp_path / "r", pairs(), lexicon=LEXICON, before_publish=recorded.append)
+    assert recorded == [] and [path.name for path in tmp_path.rglob("*")] == ["r", "mine.txt"]
+
+
 def test_unknown_keys_of_the_header_are_refused_by_name(tmp_path):
     with pytest.raises(ReleaseError, match="officer"):
         write_release(tmp_path / "r", [pair(0)], lexicon=LEXICON, header={"officer": "Ada Okonkwo"})

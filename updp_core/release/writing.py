@@ -80,8 +80,7 @@ def write_release(
     """
     out = Path(out).absolute()
     header = _checked_header(header or {})
-    if out.is_symlink() or (out.exists() and not out.is_dir()) or (out.is_dir() and any(out.iterdir())):
-        raise ReleaseError(f"The release folder {out.name} exists and is not an empty folder. Choose a new name.")
+    _check_free(out)
     if read_image_text is None:
         from updp_core.evidence.ocr import read_text
 
@@ -98,10 +97,9 @@ def write_release(
         result = writer.finish(header)
         if problems := verify(temporary, root=result.root_digest, partial=True):
             raise ReleaseError(f"The release did not verify after writing ({problems[0].path}). Is the disk full?")
+        _make_way(out)
         if before_publish:
             before_publish(result)
-        if out.is_dir():
-            out.rmdir()  # empty, as seen above; a folder that was filled meanwhile makes this fail
         os.rename(temporary, out)
         _fsync_folder(out.parent)
         return result
@@ -112,6 +110,18 @@ def write_release(
 
 
 _active: set[Path] = set()
+
+
+def _check_free(out: Path) -> None:
+    if out.is_symlink() or (out.exists() and not out.is_dir()) or (out.is_dir() and any(out.iterdir())):
+        raise ReleaseError(f"The release folder {out.name} exists and is not an empty folder. Choose a new name.")
+
+
+def _make_way(out: Path) -> None:
+    """Look again before anything is recorded: somebody may have filled the folder while the release was written."""
+    _check_free(out)
+    if out.is_dir():
+        out.rmdir()  # Windows does not rename onto an empty folder
 
 
 def clean_leftovers(parent: Path) -> list[str]:
