@@ -32,16 +32,15 @@ RISK_SHOWN = 12.0
 """The risk at which the bar of a queue row is full: one blocking gate and two doubtful ones."""
 CATEGORIES = {
     "names": "name",
-    "names_and_titles": "name",
+    "titles_and_names": "name",
     "personnel": "staff",
     "dates_and_times": "date",
     "identifiers": "id",
+    "device_serials": "serial",
     "demographics": "age/sex",
     "institutions": "place",
     "locations": "place",
-    "contact": "contact",
-    "devices": "device",
-    "deidentification_markers": "marker",
+    "deid_markers": "marker",
 }
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _TOKEN = re.compile(r"\s+|\[[^\]\s]*\]|[^\W_]+|[^\w\s]|_+")

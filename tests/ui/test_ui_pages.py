@@ -1,0 +1,221 @@
+"""The pages' handlers on a real workspace: what they ask of the core, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from tests.unit.workbench_kit import OFFICER, add, last, study, workbench
+from ui import lexicons, review, viewer
+from ui.background import Background
+from ui.serving import Guard
+from ui.session import IDLE_SECONDS, Session, told
+from ui.shell import Shell
+from updp_core.errors import NotAllowed, UsageError
+from updp_core.workflow import Workbench
+
+READER, GUEST = "radiologist", "observer"
+
+
+@dataclass
+class Desk:
+    bench: Workbench
+    page: review.Review
+    lists: lexicons.Lexicons
+    records: list[str]
+    request: gr.Request
+
+    def asked(self, shown: bool = True) -> str:
+        """What the browser says is on the screen: the pair that the page last put there."""
+        value = self.now
+        pair = {k: value[k] for k in ("record", "candidate", "revision")}
+        return json.dumps({"shown": pair if shown else None, "asked": value["record"]})
+
+    def look(self, updates: dict[Any, Any]) -> dict[Any, Any]:
+        self.now = updates.get(self.page.panes.viewer, getattr(self, "now", None))
+        return updates
+
+    def start(self) -> None:
+        self.look(self.page.start(READER, {"state": "pending", "sort": "imported", "offset": 0}, self.request))
+
+    @property
+    def view(self) -> dict[str, Any]:
+        return {"state": "pending", "sort": "imported", "offset": 0}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    bench = workbench(tmp_path)
+    records = add(bench, [study(n) for n in range(6)])
+    last(bench.generate(actor=OFFICER))
+    with gr.Blocks():
+        role, message = gr.Dropdown([READER]), gr.HTML()
+        shell = Shell(Session(bench, signed=False), role, message)
+        page, lists = review.build(shell), lexicons.build(shell, Background(bench, None))
+    made = Desk(bench, page, lists, records, gr.Request())
+    made.start()
+    yield made
+    bench.close()
+
+
+def test_a_verdict_is_given_on_the_pair_that_is_on_the_screen_and_the_next_one_follows(desk: Desk) -> None:
+    first = desk.now["record"]
+    desk.look(desk.page.decide(desk.asked(), READER, desk.view, "approve", "", False, desk.request))
+    assert desk.bench.show(first, actor=OFFICER)["state"] == "approved"
+    assert desk.now["record"] != first
+
+
+def test_no_verdict_before_the_images_are_on_the_screen(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="on the screen"):
+        desk.page.decide(desk.asked(shown=False), READER, desk.view, "approve", "", False, desk.request)
+
+
+def test_a_verdict_on_a_pair_that_has_changed_meanwhile_is_refused_in_words(desk: Desk) -> None:
+    stale = desk.asked()
+    last(desk.bench.regenerate(desk.now["record"], actor=desk.page.shell.actor(desk.request, READER), seeds=[11]))
+    answer = told(desk.page.shell.say)(desk.page.decide)(stale, READER, desk.view, "approve", "", False, desk.request)
+    assert "say-stop" in answer[desk.page.shell.message]
+    assert not desk.bench.show(desk.now["record"], actor=OFFICER)["decisions"]
+
+
+def test_an_observer_reads_but_decides_nothing(desk: Desk) -> None:
+    updates = desk.page.start(GUEST, desk.view, desk.request)
+    assert "Not shown to your role" in updates[desk.page.panes.reports]
+    with pytest.raises(NotAllowed):
+        desk.page.decide(desk.asked(), GUEST, desk.view, "approve", "", False, desk.request)
+
+
+def test_undo_brings_back_the_pair_and_its_state(desk: Desk) -> None:
+    first = desk.now["record"]
+    desk.look(desk.page.decide(desk.asked(), READER, desk.view, "reject", "blurred", False, desk.request, ("Other",)))
+    desk.look(desk.page.undo(READER, desk.view, desk.request))
+    assert desk.now["record"] == first
+    assert desk.bench.show(first, actor=OFFICER)["state"] == "pending"
+
+
+def test_a_draft_belongs_to_its_pair(desk: Desk) -> None:
+    desk.page.draft(desk.asked(), READER, "look again", desk.request)
+    updates = desk.page.refresh(desk.asked(), READER, desk.view, desk.request)
+    assert updates[desk.page.panes.comment] == "look again"
+
+
+def test_other_versions_come_as_a_contact_sheet_and_one_is_picked(desk: Desk) -> None:
+    settings = (2, "", 32, 60, 0.1, 0.0, "bias", 4.0, 20)
+    *_, end = desk.page.make(desk.asked(), READER, desk.view, desk.request, *settings)
+    assert end[desk.page.panes.contact].count("data-choose") == 3
+    assert end[desk.page.panes.contact].count("data:image/png;base64,") == 3
+    desk.look(end)
+    detail = desk.bench.show(desk.now["record"], actor=OFFICER)
+    other = next(c["candidate"] for c in detail["candidates"] if not c["current"])
+    event = gr.EventData(None, {"candidate": other})
+    desk.page.choose(desk.asked(), READER, desk.view, event, desk.request)
+    assert desk.bench.show(desk.now["record"], actor=OFFICER)["candidate"] == other
+
+
+def test_the_lexicon_desk_finds_what_a_text_adds_and_takes_away(desk: Desk) -> None:
+    before = desk.bench.lexicon_current(actor=OFFICER)["blacklist"]["names"]
+    text = "\n".join([*before[1:], "# a remark", "", "Zorblatt  # new here"])
+    _, added, removed = desk.lists.edit("blacklist", "names", text, OFFICER)
+    assert added == {"blacklist": {"names": ["Zorblatt"]}}
+    assert removed == {"blacklist": {"names": [before[0]]}}
+
+
+def test_a_new_version_needs_a_reason_and_a_privacy_officer(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="why"):
+        desk.lists.save("privacy-officer", "blacklist", "names", "zorblatt", " ", desk.request)
+    text = "\n".join([*desk.bench.lexicon_current(actor=OFFICER)["blacklist"]["names"], "zorblatt"])
+    with pytest.raises(NotAllowed):
+        desk.lists.save(READER, "blacklist", "names", text, "a name", desk.request)
+    desk.lists.save("privacy-officer", "blacklist", "names", text, "a name", desk.request)
+    assert desk.bench.lexicon_current(actor=OFFICER)["version"] == 2
+
+
+def test_an_uploaded_list_is_merged_and_the_file_is_gone(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "terms.txt"
+    file.write_text("\ufeffalpha\n# note\nbeta\n", encoding="utf-8")
+    assert desk.lists.upload(str(file), "alpha\ngamma") == "alpha\ngamma\nbeta"
+    assert not file.exists()
+
+
+def unpack(packed: dict[str, Any]) -> np.ndarray:
+    """The browser's way back, in numpy."""
+    import base64
+    import zlib
+
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), np.uint8)
+    high, low = planes.reshape(2, packed["height"], packed["width"]).astype(np.uint16)
+    return np.cumsum((high << 8) | low, axis=1, dtype=np.uint64).astype(np.uint16)
+
+
+def test_pixels_reach_the_browser_at_full_depth() -> None:
+    rng = np.random.default_rng(0)
+    deep = rng.integers(0, 65536, (13, 17), dtype=np.uint16)
+    assert np.array_equal(unpack(viewer.pack(deep)), deep)
+    shallow = rng.integers(0, 256, (5, 9), dtype=np.uint8)
+    assert np.array_equal(unpack(viewer.pack(shallow)), shallow.astype(np.uint16) * 257)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_sign_in_ends_when_idle_and_a_removed_user_is_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from updp_core import users
+
+    monkeypatch.setenv("UPDP_AUTH", str(tmp_path / "users.json"))
+    users.add(tmp_path / "users.json", "rita", "radiologist", "a long password")
+    clock, bench = Clock(), workbench(tmp_path / "home")
+    session = Session(bench, signed=True, clock=clock)
+    assert not session.sign_in("rita", "wrong") and session.sign_in("rita", "a long password")
+    request = gr.Request(username="rita")
+    assert session.actor(request, "privacy-officer").role == "radiologist"
+    assert session.alive("token")
+    clock.now += IDLE_SECONDS + 1
+    assert not session.alive("token")
+    users.add(tmp_path / "users.json", "olga", "observer", "a long password")
+    users.remove(tmp_path / "users.json", "rita")
+    with pytest.raises(NotAllowed, match="signed out"):
+        session.actor(request)
+    bench.close()
+
+
+def test_every_answer_forbids_storing_and_loading_from_elsewhere(tmp_path: Path) -> None:
+    bench = workbench(tmp_path)
+    inner = Starlette(routes=[Route("/config", lambda _: PlainTextResponse("x", headers={"Cache-Control": "public"}))])
+    answer = TestClient(Guard(inner, Session(bench, signed=False))).get("/config")
+    assert answer.headers["cache-control"] == "no-store"
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    bench.close()
+
+
+def test_the_background_imports_the_sample_once_and_generates_without_being_asked(tmp_path: Path) -> None:
+    import time
+
+    from tests.e2e.served import write_studies
+
+    bench = workbench(tmp_path / "home")
+    work = Background(bench, write_studies(tmp_path / "studies", 3))
+    work.start()
+    deadline = time.monotonic() + 30
+    while bench.counts(actor=OFFICER)["states"]["pending"] < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    work.close()
+    assert bench.counts(actor=OFFICER)["states"]["pending"] == 3
+    again = Background(bench, tmp_path / "studies" / "manifest.csv")
+    again._first_import()
+    assert bench.counts(actor=OFFICER)["total"] == 3
