@@ -70,7 +70,7 @@ def literal_loop(
 def phantom_records(count: int, first_seed: int = 100) -> tuple[list[Image16], list[str]]:
     """Phantom radiographs (256 px) and the prompt texts of their reports, filtered as the product filters them."""
     from updp_core.lexicon import load_lexicon
-    from updp_core.methods.updp import start_text
+    from updp_core.methods.start import start_text
     from updp_core.phantom import render, sample_patient, sample_visit, write_report
     from updp_core.report import filter_report
 

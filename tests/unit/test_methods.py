@@ -19,7 +19,7 @@ from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.lexicon import edit, load_lexicon
 from updp_core.methods.base import METHODS, Method, make_method
 from updp_core.methods.dp_pix import DpPix, pixelise
-from updp_core.methods.updp import start_text
+from updp_core.methods.start import start_text
 
 LEXICON = load_lexicon()
 PROMPT = PromptConfig(length=10, steps=6, projections=2, learning_rate=0.5)
@@ -115,8 +115,17 @@ def test_a_prompt_longer_than_the_generator_reads_is_cut_and_the_rest_is_told(mo
 
 def test_a_report_starts_its_prompt_from_findings_and_impression() -> None:
     text = start_text("EXAM: Chest.\nHISTORY: Cough.\nFINDINGS: Heart is large.\nIMPRESSION: Edema.", LEXICON)
-    assert text == "Heart is large. Edema."
+    assert text == "Edema. Heart is large."
     assert start_text("Lungs are clear ___ .", LEXICON).startswith("Lungs are clear")
+
+
+def test_a_prompt_starts_from_sentences_about_the_chest_and_names_each_once() -> None:
+    report = """FINDINGS: Comparison is made with the study of [DATE]. The patient, a [PERSONNEL], was transferred.
+    Small pleural
+    effusion. CONCLUSION: 1. Small pleural effusion. 2) Large heart. Findings were conveyed to [NAME], MD at [DATE]."""
+    assert start_text(report, LEXICON) == "Small pleural effusion. Large heart."
+    assert start_text("Comparison is made.", LEXICON) == "Comparison is made."
+    assert start_text("[NAME] ___ [DATE]", LEXICON) == ""
 
 
 def test_raw_report_is_for_comparison_and_never_releasable(models: Settings) -> None:

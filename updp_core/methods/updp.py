@@ -12,8 +12,8 @@ from updp_core.domain import MethodInput, Prompt, Step
 from updp_core.errors import PromptError, UsageError
 from updp_core.lexicon import Lexicon
 from updp_core.methods.base import reason_of
+from updp_core.methods.start import start_text
 from updp_core.methods.synthesis import Job, synthesise
-from updp_core.report import prompt_text, sections
 
 if TYPE_CHECKING:
     from updp_core.backends.encoder import Encoder
@@ -89,13 +89,6 @@ class Updp:
     def _job(self, record: MethodInput, seed: int, prompt: Prompt) -> Job:
         fitted = fit_to_generator(prompt, self.generator, self.constraint)
         return Job(record, seed, fitted.text, fitted)
-
-
-def start_text(filtered_report: str, lexicon: Lexicon) -> str:
-    """The text that initialises a prompt: findings and impression where a report has them, else all of it."""
-    found = sections(filtered_report)
-    wanted = [found[name] for name in ("findings", "impression") if found.get(name)]
-    return prompt_text(" ".join(wanted), lexicon) or prompt_text(filtered_report, lexicon)
 
 
 def fit_to_generator(prompt: Prompt, generator: Generator, constraint: Constraint) -> Prompt:
