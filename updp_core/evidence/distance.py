@@ -14,10 +14,10 @@ _CHUNK = 512
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Features of training images (N, D), l2-normalised, with each one's distance to the others, sorted (N,).
+    """Features of training images (N, D) with each one's distances to the others, sorted (N,).
 
     `nearest` holds distances to the nearest other image (for copies), `spread` the mean distance to the nearest five
-    (for the domain). Distances are Euclidean between normalised features: 0 is the same direction, 1.41 none in common.
+    (for the domain). Distances are Euclidean; give standardised features, so that each counts alike.
     """
 
     features: NDArray[np.float32]
@@ -30,22 +30,23 @@ def reference_of(features: NDArray) -> Reference:
     for fewer than 20 images."""
     if len(features) < 20:
         raise ValueError(f"A reference of {len(features)} images says nothing; give at least 20.")
-    unit = _unit(features)
-    near = np.concatenate([_neighbours(unit[i : i + _CHUNK], unit, skip=1) for i in range(0, len(unit), _CHUNK)])
-    return Reference(unit, np.sort(near[:, 0]), np.sort(near.mean(1)))
+    features = np.asarray(features, dtype=np.float32)
+    starts = range(0, len(features), _CHUNK)
+    near = np.concatenate([_neighbours(features[i : i + _CHUNK], features, skip=1) for i in starts])
+    return Reference(features, np.sort(near[:, 0]), np.sort(near.mean(1)))
 
 
 def copies(features: NDArray, reference: Reference) -> list[dict[str, float]]:
     """For each row of `features` (B, D): distance to the nearest training image, and the percentage of training
     images that have a nearer one among the others (a small percentile means a likely copy)."""
-    near = _neighbours(_unit(features), reference.features, skip=0)[:, 0]
+    near = _neighbours(features, reference.features, skip=0)[:, 0]
     return [_placed(value, reference.nearest) for value in near]
 
 
 def domain(features: NDArray, reference: Reference, limit: float = 99.0) -> list[dict[str, Any]]:
     """For each row of `features` (B, D): mean distance to the five nearest training images, its percentile, and
     whether that is above `limit`, so that the models do not know such images."""
-    near = _neighbours(_unit(features), reference.features, skip=0).mean(1)
+    near = _neighbours(features, reference.features, skip=0).mean(1)
     rows = [_placed(value, reference.spread) for value in near]
     return [{**row, "outside": row["percentile"] > limit} for row in rows]
 
@@ -57,11 +58,7 @@ def _placed(value: float, among: NDArray) -> dict[str, float]:
 
 def _neighbours(rows: NDArray, among: NDArray, skip: int) -> NDArray[np.float32]:
     """Distances (B, 5) to the nearest of `among`, ascending; `skip` leaves out the nearest, the image itself."""
-    squared = np.clip(2.0 - 2.0 * rows @ among.T, 0.0, None)
+    rows = np.asarray(rows, dtype=np.float32)
+    squared = (rows**2).sum(1)[:, None] + (among**2).sum(1)[None] - 2.0 * rows @ among.T
     k = NEIGHBOURS + skip
-    return np.sqrt(np.sort(np.partition(squared, k - 1, axis=1)[:, :k], axis=1))[:, skip:]
-
-
-def _unit(features: NDArray) -> NDArray[np.float32]:
-    features = np.asarray(features, dtype=np.float32)
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    return np.sqrt(np.clip(np.sort(np.partition(squared, k - 1, axis=1)[:, :k], axis=1), 0.0, None))[:, skip:]

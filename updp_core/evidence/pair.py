@@ -21,9 +21,16 @@ PRESENT = 0.5
 
 
 class Judges(Protocol):
-    """What the evidence asks of independent models (updp_core.backends.judges). Images: float32 (B, S, S) in 0..1."""
+    """What the evidence asks of independent models (updp_core.backends.judges). Images: float32 (B, S, S) in 0..1.
 
-    finding_names: Sequence[str]
+    `reference` holds, of training images, "mean" and "std" (D,) of their features and a "bank" (N, D) of standardised
+    ones; without a bank, distances are not measured.
+    """
+
+    @property
+    def finding_names(self) -> Sequence[str]: ...
+    @property
+    def reference(self) -> Mapping[str, NDArray[Any]]: ...
 
     def findings(self, images: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def identity(self, images: NDArray[np.float32]) -> NDArray[np.float32]: ...
@@ -220,27 +227,28 @@ def _compare(
 
 def _distances(judges: Judges, originals: NDArray, synthetic: NDArray) -> tuple[list[dict], list[dict]]:
     """Domain distance of the originals and copy distance of the synthetic images, with their reference percentiles."""
-    features = getattr(judges, "reference_features", None)
-    if features is None:
+    stored = judges.reference
+    if "bank" not in stored:
         nothing: dict[str, Any] = {"distance": None, "percentile": None}
         return [dict(nothing, outside=None) for _ in originals], [dict(nothing) for _ in synthetic]
-    reference = _reference(id(judges), features)
-    return (
-        distance.domain(judges.features(originals), reference),
-        distance.copies(judges.features(synthetic), reference),
-    )
+
+    def standardised(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (judges.features(images) - stored["mean"]) / stored["std"]
+
+    reference = _reference(judges)
+    return distance.domain(standardised(originals), reference), distance.copies(standardised(synthetic), reference)
 
 
-_references: dict[int, tuple[NDArray, distance.Reference]] = {}
+_measured: list[tuple[Judges, distance.Reference]] = []
 
 
-def _reference(key: int, features: NDArray) -> distance.Reference:
-    """The measured reference of these judges, kept while the same features are in use (it takes seconds to make)."""
-    known = _references.get(key)
-    if known is None or known[0] is not features:
-        _references.clear()
-        known = _references[key] = (features, distance.reference_of(features))
-    return known[1]
+def _reference(judges: Judges) -> distance.Reference:
+    """The training images measured against each other, kept for the judges in use (it takes seconds to make)."""
+    for known, reference in _measured:
+        if known is judges:
+            return reference
+    _measured[:] = [(judges, distance.reference_of(judges.reference["bank"]))]
+    return _measured[0][1]
 
 
 def _round(value: Any, digits: int = 4) -> float | None:
