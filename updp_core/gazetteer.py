@@ -128,7 +128,5 @@ def _names(values: object) -> Iterable[str]:
 
 
 def _ordinary_words() -> list[str]:
-    from spacy.lang.en.stop_words import STOP_WORDS
-
-    lines = _ORDINARY_WORDS.read_text("utf-8").splitlines() if _ORDINARY_WORDS.exists() else []
-    return [*STOP_WORDS, *(fold_term(w) for line in lines if not line.startswith("#") for w in line.split())]
+    lines = _ORDINARY_WORDS.read_text("utf-8").splitlines()
+    return [fold_term(w) for line in lines if not line.startswith("#") for w in line.split()]

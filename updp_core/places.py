@@ -31,6 +31,7 @@ _FACILITY = re.compile(
 _NAMED_AFTER = re.compile(
     r"(?:University|Hospital|Children's|College|Institute|Clinic)(?: Hospital)?(?: (?:of|at)|,) [A-Z]"
 )
+_CONTINUED = re.compile(r"(?: (?:of|at|for|-)(?: the)?)? (?=[A-Z])| (?=hospital|clinic|center|medical|office)")
 _DETERMINERS = frozenset(
     word_list("""
     the our this that a an at in from outside local any each my your his her their other another nearest no
@@ -50,8 +51,10 @@ _CONNECTORS = frozenset(word_list("of the and & for at de la del los"))
 _AT = re.compile(r"\b(?P<at>at|At|from|in|In|near|to|visiting|via|outside|by) (?:our |the |a |an )?(?=[A-Z])")
 _HOME = re.compile(
     r"\b(?:resident of|resid(?:es|ing) (?:in|at)|li(?:ves|ving|ved) in|native of|born in|moved (?:here )?(?:from|to)"
-    r"|citizen of|transferred (?:from|to)|travell?ed (?:from|to)|hometown(?: is|:)?|visiting(?: from)?)(?: the)? {0,2}(?=[A-Z])"
+    r"|citizen of|transferred (?:from|to)|travell?ed (?:from|to)|hometown(?: is|:)?|visiting(?: from)?)"
+    r"(?: the)? {0,2}(?=[A-Z])"
 )
+_VISIT = re.compile(r" (?:on|last|in) (?:the )?(?:[0-9]|[A-Z][a-z]{2,8}\b)")
 _SAINT = frozenset(word_list("st saint ste san santa santo mount mt fort ft los las"))
 _NOT_A_PLACE = frozenset(
     word_list("""
@@ -76,13 +79,14 @@ def find_places(text: str, lexicon: Lexicon) -> list[Found]:
     words = analyse(text, lexicon)
     starts = {word.start: i for i, word in enumerate(words)}
     found = _towns(words, text)
-    towns = {(piece.start, piece.end) for piece in found}
+    ends = {word.end: i for i, word in enumerate(words)}
+    towns = {piece.start: piece.end for piece in found}
     for kinds in (_KINDS, _CAPITAL_KINDS):
         for match in kinds.finditer(text):
             if (i := starts.get(match.start())) is None:
                 continue
             lower_kind = kinds is _KINDS and bool(_LOWER_NEEDS_PLACE.match(match.group())) and match.group().islower()
-            if piece := _institution(words, i, match.end(), text, towns, town_only=lower_kind):
+            if piece := _institution(words, i, match.end(), text, starts, towns, town_only=lower_kind):
                 found.append(piece)
     for match in _AT.finditer(text):
         if (i := starts.get(match.end())) is not None and (end := _after_at(words, i, text, match["at"].lower())):
@@ -102,8 +106,7 @@ def find_places(text: str, lexicon: Lexicon) -> list[Found]:
         ):
             found.append(Found(word.start, _cap_run_end(words, i + 1, text), "place: saint", "locations"))
     for match in _STATE_CODE.finditer(text):
-        end_word = next((w for w in words if w.end == match.start()), None)
-        if end_word and (piece := _city_state(words, words.index(end_word), match, towns)):
+        if (i := ends.get(match.start())) is not None and (piece := _city_state(words, i, match, towns)):
             found.append(piece)
     return found
 
@@ -149,7 +152,14 @@ def _cap_run_end(words: tuple[Word, ...], i: int, text: str, most: int = 4) -> i
 
 
 def _institution(
-    words: tuple[Word, ...], i: int, end: int, text: str, towns: set[tuple[int, int]], *, town_only: bool
+    words: tuple[Word, ...],
+    i: int,
+    end: int,
+    text: str,
+    starts: dict[int, int],
+    towns: dict[int, int],
+    *,
+    town_only: bool,
 ) -> Found | None:
     """The institution whose kind ("Hospital") begins at word i and ends at character `end`."""
     first = i
@@ -180,31 +190,29 @@ def _institution(
         )
         if not (telling or titled) or (words[i].shouted and not any(w.strong for w in body)):
             return None
-        if town_only and not any(s >= words[first].start and e <= words[i].start for s, e in towns):
+        if town_only and not any(w.start in towns for w in words[first:i]):
             return None
         if not capital_kind and len(telling) == 1 and telling[0].text.isupper() and len(telling[0].text) < 3:
             return None
     elif not capital_kind or not _NAMED_AFTER.match(text, words[i].start):
         return None
     # "... of Philadelphia", "... at Dallas", a further kind ("Medical Center"), and a town after a comma.
-    while more := re.match(
-        r"(?: (?:of|at|for|-)(?: the)?)? (?=[A-Z])| (?=hospital|clinic|center|medical|office)", text[end:]
-    ):
-        k = next((k for k in range(i, len(words)) if words[k].start == end + more.end()), None)
-        if k is None or (words[k].opens and not words[k].capital):
+    while more := _CONTINUED.match(text, end):
+        k = starts.get(more.end())
+        if k is None or end - words[i].end > 120 or (words[k].opens and not words[k].capital):
             break
         kind = _KINDS.match(text, words[k].start) or _CAPITAL_KINDS.match(text, words[k].start)
         if kind:
             end = kind.end()
         elif " of" in more.group() or " at" in more.group() or " for" in more.group():
             end = _cap_run_end(words, k, text, 3)
-        elif (words[k].start, words[k].end) in towns or not words[k].plain:
+        elif words[k].start in towns or not words[k].plain:
             end = words[k].end
         else:
             break
-    for start, stop in towns:
-        if text[end:start] in (", ", " ", " in "):
-            end = stop
+    for gap in (", ", " ", " in "):
+        if text.startswith(gap, end) and end + len(gap) in towns:
+            end = towns[end + len(gap)]
             break
     return Found(words[first].start, end, "institution: kind", "institutions")
 
@@ -213,7 +221,7 @@ def _after_at(words: tuple[Word, ...], i: int, text: str, preposition: str) -> i
     """The end of the place that follows a preposition, or 0."""
     first = words[i]
     end = _cap_run_end(words, i, text)
-    part = [w for w in words[i:] if w.end <= end]
+    part = [w for w in words[i : i + 4] if w.end <= end]
     if first.shouted or before_eponym_noun(words, i + len(part) - 1, text):
         return 0
     telling = [w for w in part if not w.plain and w.text.lower() not in _GENERIC and len(w.text) > 1]
@@ -222,11 +230,11 @@ def _after_at(words: tuple[Word, ...], i: int, text: str, preposition: str) -> i
     if preposition == "at":
         return end if len(telling) == len(part) or any(w.strong for w in part) or len(part) > 1 else 0
     # Other prepositions govern drugs and diseases too: only a capitalised name that a date or a visit follows.
-    visit = re.match(r" (?:on|last|in) (?:the )?(?:[0-9]|[A-Z][a-z]{2,8}\b)", text[end:])
+    visit = _VISIT.match(text, end)
     return end if visit and preposition in ("from", "in", "near", "to", "visiting", "outside", "via") else 0
 
 
-def _city_state(words: tuple[Word, ...], last: int, match: re.Match[str], towns: set[tuple[int, int]]) -> Found | None:
+def _city_state(words: tuple[Word, ...], last: int, match: re.Match[str], towns: dict[int, int]) -> Found | None:
     first = last
     while first > 0 and last - first < 2 and words[first - 1].capital:
         if match.string[words[first - 1].end : words[first].start] not in (" ", ". "):
@@ -238,7 +246,7 @@ def _city_state(words: tuple[Word, ...], last: int, match: re.Match[str], towns:
     code = match["code"]
     if not city[-1].capital or (city[-1].plain and not match["zip"]):
         return None
-    town = any(s <= city[-1].start and e >= city[-1].end for s, e in towns)
+    town = any(towns.get(w.start, 0) >= city[-1].end for w in words[max(0, last - 3) : last + 1])
     # "Smith, MD", "Chest PA", "Thorax CT": a code that means something else needs a known town or a ZIP code.
     if len(code) == 2 and not match["zip"] and not town and (
         code in ("MD", "PA", "CT", "OR", "IN", "ME", "MS", "DO", "AL", "ID", "LA", "HI", "OK", "CO", "PR", "DE", "AR")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +35,8 @@ _ENTITIES = {
     "US_NPI": ("identifiers", 0.5),
     "MEDICAL_LICENSE": ("identifiers", 0.5),
 }
-MAX_TEXT = 20_000
+MAX_TEXT = 10_000
+_ENDLESS = re.compile(r"\S{400,}")
 
 _NER_LABELS = {
     "names": "patient hcw per person name doctor staff username nurse",
@@ -45,11 +51,36 @@ _NER_LABELS = {
 _CATEGORY_OF_LABEL = {label: category for category, labels in _NER_LABELS.items() for label in labels.split()}
 
 
+class _Absent(MetaPathFinder):
+    """Makes packages look uninstalled to the imports of one thread."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._thread = threading.get_ident()
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name in self._names and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(f"{name} is not needed here", name=name)
+
+
+@contextmanager
+def _light_imports() -> Iterator[None]:
+    """Presidio and spaCy import torch and transformers where they find them: seconds for engines not used here."""
+    finder = _Absent("torch", "transformers", "torchvision", "stanza", "gliner", "cupy", "tensorflow", "mxnet")
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
 @lru_cache(maxsize=1)
 def _presidio() -> tuple[Any, ...]:
     """Presidio's recognisers, loaded once. tldextract reads the snapshot in its package and never the network."""
     import tldextract
-    from presidio_analyzer import predefined_recognizers as known
+
+    with _light_imports():
+        from presidio_analyzer import predefined_recognizers as known
 
     bundled = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
@@ -72,6 +103,8 @@ def _presidio() -> tuple[Any, ...]:
 
 def find_presidio(text: str) -> list[Found]:
     """What Presidio's recognisers find in `text` (normal form)."""
+    # Runs without a blank that no identifier reaches cost Presidio's expressions quadratic time; our own read them.
+    text = _ENDLESS.sub(lambda run: " " * len(run.group()), text)
     found = []
     for start in range(0, len(text), MAX_TEXT):
         chunk = text[max(0, start - 200) : start + MAX_TEXT]
@@ -93,11 +126,11 @@ def load_ner(name: str) -> Ner:
     Labels of the usual de-identification models are mapped to our categories; "O" is dropped and an unknown label
     counts as an identifier. Raises ModelUnavailable with the remedy where the model cannot be loaded.
     """
-    from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
-
     folder = Path(name)
     if (name.startswith((".", "/", "~")) or folder.exists()) and not folder.is_dir():
         raise ModelUnavailable(f"The NER folder {name} does not exist.", "Set UPDP_NER to a folder or a model id.")
+    from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
         model = AutoModelForTokenClassification.from_pretrained(name)

@@ -105,13 +105,15 @@ def filter_report(
     if policy not in POLICIES:
         raise UsageError(f"There is no report policy {policy!r}: choose {', '.join(POLICIES)}.")
     spans = find_spans(text, lexicon, header, ner)
-    while True:
+    for turn in range(len(text) + 1):
         filtered, origins = _apply(text, spans, policy, seed, header, lexicon)
         left = residual(filtered, lexicon, header)
         if not left:
             return filtered
-        # Taking one piece away can make another one readable as PHI: take that too. Each turn masks more, so it ends.
-        spans = _merge([*spans, *(_back(span, origins) for span in left)], text)
+        # Taking one piece away can make another one readable as PHI: take that too, and its line if this goes on.
+        more = [_back(span, origins) for span in left]
+        spans = _merge([*spans, *(more if turn < 8 else (_whole_line(span, text) for span in more))], text)
+    raise AssertionError("each turn masks more of the text, so one of them must find nothing")
 
 
 def prompt_text(filtered_text: str, lexicon: Lexicon) -> str:
@@ -279,6 +281,12 @@ def _back(span: Span, origins: _Origins) -> Span:
     start = min(max(first, first_start), first_end)
     end = min(max(last + 1, last_start), last_end)
     return Span(start, max(end, start), span.rule, span.category)
+
+
+def _whole_line(span: Span, text: str) -> Span:
+    start = text.rfind("\n", 0, span.start) + 1
+    end = text.find("\n", span.end)
+    return Span(start, len(text) if end < 0 else end, span.rule, span.category)
 
 
 def _without(text: str, lexicon: Lexicon) -> str:
