@@ -5,6 +5,7 @@ Columns that end in `_json` hold canonical JSON. Times are UTC in ISO 8601 with 
 
 from __future__ import annotations
 
+from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
 VERSION = 1
@@ -46,8 +47,9 @@ class RecordFinding(SQLModel, table=True):
     """A finding that the original report asserts, for the queue's filter."""
 
     __tablename__ = "record_finding"
+    __table_args__ = ({"sqlite_with_rowid": False},)
     finding: str = Field(primary_key=True)
-    record: str = Field(primary_key=True, foreign_key="record.id")
+    seq: int = Field(primary_key=True, foreign_key="record.seq")
 
 
 class Pseudonym(SQLModel, table=True):
@@ -117,11 +119,20 @@ class GateValue(SQLModel, table=True):
     """One gate of a candidate, for the queue's filter and the small plots. Follows Grade."""
 
     __tablename__ = "gate_value"
-    __table_args__ = (Index("gate_by_state", "name", "state", "candidate"),)
+    __table_args__ = (Index("gate_by_state", "name", "state", "candidate"), {"sqlite_with_rowid": False})
     candidate: int = Field(primary_key=True, foreign_key="candidate.id")
     name: str = Field(primary_key=True)
     state: str
     value: float | None
+
+
+class GateCount(SQLModel, table=True):
+    """How many current candidates have a gate in a state: kept with Standing, since counting takes half a second."""
+
+    __tablename__ = "gate_count"
+    name: str = Field(primary_key=True)
+    state: str = Field(primary_key=True)
+    n: int
 
 
 class Choice(SQLModel, table=True):
@@ -153,6 +164,7 @@ class Decision(SQLModel, table=True):
         Index("decision_by_record", "record", "id"),
         Index("decision_by_candidate", "candidate", "id"),
         Index("decision_by_reviewer", "reviewer", "id"),
+        Index("decision_by_time", "decided_at", "reviewer", "verdict"),
         UniqueConstraint("undoes"),
         {"sqlite_autoincrement": True},
     )
@@ -236,16 +248,17 @@ class Standing(SQLModel, table=True):
 
     __table_args__ = (
         Index("standing_state_seq", "state", "seq"),
-        Index("standing_state_risk", "state", "risk", "seq"),
-        Index("standing_risk", "risk", "seq"),
+        Index("standing_state_risk", "state", text("risk DESC"), "seq"),
+        Index("standing_worst_risk", "worst", text("risk DESC"), "seq"),
+        Index("standing_risk", text("risk DESC"), "seq"),
         Index("standing_alignment", "alignment", "seq"),
-        Index("standing_decided", "decided_at", "seq"),
+        Index("standing_decided", text("decided_at DESC"), "seq"),
         Index("standing_patient", "patient", "seq"),
         Index("standing_reviewer", "reviewer", "seq"),
-        Index("standing_counts", "state", "worst", "method", "lexicon_version", "released"),
+        Index("standing_counts", "state", "method", "lexicon_version", "released"),
     )
-    record: str = Field(primary_key=True, foreign_key="record.id")
-    seq: int = Field(unique=True)
+    seq: int = Field(primary_key=True)
+    record: str = Field(unique=True, foreign_key="record.id")
     patient: str
     state: str
     candidate: int | None = Field(index=True)

@@ -70,6 +70,23 @@ REFRESH_ONE: Final = (
     f"INSERT OR REPLACE INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM derived_standing WHERE record = :record"
 )
 REFRESH_ALL: Final = f"INSERT OR REPLACE INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM derived_standing"
+
+# The gates of a record's current candidate leave the count before its standing is derived anew, and join it after.
+_GATES: Final = "FROM gate_value g JOIN standing s ON s.candidate = g.candidate"
+UNCOUNT_ONE: Final = (
+    f"UPDATE gate_count SET n = n - 1 WHERE (name, state) IN (SELECT g.name, g.state {_GATES} WHERE s.record = :record)"
+)
+COUNT_ONE: Final = (
+    f"INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, 1 {_GATES} WHERE s.record = :record "
+    "ON CONFLICT (name, state) DO UPDATE SET n = n + 1"
+)
+COUNT_ALL: Final = f"INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, count(*) {_GATES} GROUP BY 1, 2"
+MISCOUNTED: Final = f"""
+SELECT name FROM (SELECT g.name AS name, g.state AS state, count(*) AS n {_GATES} GROUP BY 1, 2
+  EXCEPT SELECT name, state, n FROM gate_count)
+UNION SELECT name FROM (SELECT name, state, n FROM gate_count WHERE n <> 0
+  EXCEPT SELECT g.name, g.state, count(*) {_GATES} GROUP BY 1, 2)
+"""
 DISAGREES: Final = f"""
 SELECT record FROM (SELECT {COLUMNS} FROM derived_standing EXCEPT SELECT {COLUMNS} FROM standing)
 UNION SELECT record FROM (SELECT {COLUMNS} FROM standing EXCEPT SELECT {COLUMNS} FROM derived_standing)

@@ -98,8 +98,12 @@ class Transaction:
         """Derive the standing of these records anew (None: of all)."""
         if records is None:
             self.run(standing.REFRESH_ALL)
-        elif records:
-            self._connection.execute(text(standing.REFRESH_ONE), [{"record": record} for record in records])
+            self.run("DELETE FROM gate_count")
+            self.run(standing.COUNT_ALL)
+            return
+        for record in records:
+            for statement in (standing.UNCOUNT_ONE, standing.REFRESH_ONE, standing.COUNT_ONE):
+                self.run(statement, record=record)
 
     def audit(self, actor: Actor, verb: str, subject: str = "", **detail: Any) -> None:
         """Append an event to the chain. `detail` carries ids, counts and digests: no patient text.

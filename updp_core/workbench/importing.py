@@ -96,7 +96,7 @@ def _keep(desk: Desk, waiting: list[dict[str, Any]], actor: Actor) -> list[str]:
             row = {"id": fresh_id("R"), "patient": patient, "study": study, **item["row"], "imported_at": now()}
             seq = tx.insert("record", **row)
             for finding in item["findings"]:
-                tx.insert("record_finding", finding=finding, record=row["id"])
+                tx.insert("record_finding", finding=finding, seq=seq)
             tx.run(
                 "INSERT INTO record_text (rowid, body) VALUES (:seq, :body)",
                 seq=seq, body=f"{row['id']} {patient} {study}",

@@ -40,9 +40,11 @@ _SIMPLE = {
     "patient": "s.patient = :patient",
     "released": "s.released = :released",
     "flagged": "s.flagged = :flagged",
-    "finding": "s.record IN (SELECT record FROM record_finding WHERE finding = :finding)",
-    "reviewer": "s.candidate IN (SELECT candidate FROM valid_decision WHERE reviewer = :reviewer)",
+    "reviewer": "s.reviewer = :reviewer",
 }
+GATE_COUNT = "SELECT n FROM gate_count WHERE name = :gate AND state = :gate_state"
+MANY = 2000
+"""From here on, a page in order meets enough matches that each record is asked; below, the matches are listed first."""
 
 
 def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[str, Any]]:
@@ -55,13 +57,27 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
             parts.append(clause)
             values[name] = value
     if filters.gate and filters.gate_state:
-        parts.append("s.candidate IN (SELECT candidate FROM gate_value WHERE name = :gate AND state = :gate_state)")
         values |= {"gate": filters.gate, "gate_state": filters.gate_state}
+        known = tx.value(GATE_COUNT, gate=filters.gate, gate_state=filters.gate_state)
+        parts.append(
+            "EXISTS (SELECT 1 FROM gate_value g WHERE g.candidate = s.candidate AND g.name = :gate "
+            "AND g.state = :gate_state)"
+            if (known or 0) > MANY
+            else "s.candidate IN (SELECT candidate FROM gate_value WHERE name = :gate AND state = :gate_state)"
+        )
     elif filters.gate_state:
         parts.append("s.worst = :gate_state")
         values["gate_state"] = filters.gate_state
     elif filters.gate:
         raise UsageError("A gate filter needs a gate_state: clear, warn, block or unknown.")
+    if filters.finding:
+        values["finding"] = filters.finding
+        known = tx.value("SELECT count(*) FROM record_finding WHERE finding = :f", f=filters.finding)
+        parts.append(
+            "EXISTS (SELECT 1 FROM record_finding f WHERE f.finding = :finding AND f.seq = s.seq)"
+            if known > MANY
+            else "s.seq IN (SELECT seq FROM record_finding WHERE finding = :finding)"
+        )
     if filters.text and (words := _fts(filters.text)):
         parts.append("s.seq IN (SELECT rowid FROM record_text WHERE record_text MATCH :text)")
         values["text"] = words
@@ -121,16 +137,22 @@ def page(desk: Desk, filters: Filters, sort: Sort, offset: int, limit: int, acto
         raise UsageError(f"A page begins at 0 or later and has 1 to {MAX_PAGE} records.")
     with desk.store.read() as tx:
         clause, values = where(tx, filters, actor)
-        total = tx.value(f"SELECT count(*) FROM standing s {clause}", **values)
+        total = _total(tx, filters, clause, values)
         rows = tx.all(
             f"""SELECT s.*, r.study, r.view, r.report <> '' AS has_report, r.flags_json, h.holder
-            FROM (SELECT s.record FROM standing s {clause} ORDER BY {order(sort)} LIMIT :limit OFFSET :offset) p
-            JOIN standing s ON s.record = p.record JOIN record r ON r.id = s.record
+            FROM (SELECT s.seq FROM standing s {clause} ORDER BY {order(sort)} LIMIT :limit OFFSET :offset) p
+            JOIN standing s ON s.seq = p.seq JOIN record r ON r.seq = s.seq
             LEFT JOIN hold h ON h.record = s.record AND h.expires > :clock
             ORDER BY {order(sort)}""",
             **values, limit=limit, offset=offset, clock=time.time(),
         )  # fmt: skip
     return {"records": [_card(row, actor) for row in rows], "total": total, "offset": offset, "limit": limit}
+
+
+def _total(tx: Transaction, filters: Filters, clause: str, values: dict[str, Any]) -> int:
+    if set(filters.to_dict()) == {"gate", "gate_state"}:  # kept ready, since it may be most of the queue
+        return tx.value(GATE_COUNT, **values) or 0
+    return tx.value(f"SELECT count(*) FROM standing s {clause}", **values)
 
 
 def _card(row: dict[str, Any], actor: Actor) -> Card:
@@ -156,7 +178,7 @@ def counts(desk: Desk, actor: Actor) -> Counts:
     with desk.store.read() as tx:
         for row in tx.all(
             "SELECT state, method, lexicon_version, released, count(*) AS n FROM standing "
-            "GROUP BY state, worst, method, lexicon_version, released"
+            "GROUP BY state, method, lexicon_version, released"
         ):
             states[row["state"]] += row["n"]
             released += row["n"] if row["released"] else 0
@@ -164,14 +186,15 @@ def counts(desk: Desk, actor: Actor) -> Counts:
                 methods[row["method"]] = methods.get(row["method"], 0) + row["n"]
                 version = str(row["lexicon_version"])
                 versions[version] = versions.get(version, 0) + row["n"]
-        for row in tx.all("SELECT name, state, count(*) AS n FROM gate_value GROUP BY name, state"):
+        for row in tx.all("SELECT name, state, n FROM gate_count WHERE n > 0 ORDER BY name, state"):
             gates.setdefault(row["name"], {})[row["state"]] = row["n"]
         reviewers = _pairs(tx, "SELECT reviewer, count(*) FROM standing WHERE reviewer IS NOT NULL GROUP BY reviewer")
         findings = _pairs(tx, "SELECT finding, count(*) FROM record_finding GROUP BY finding")
-        start = tx.value("SELECT coalesce(max(id), 0) FROM decision WHERE decided_at < :today", today=today)
         day = _pairs(
-            tx, "SELECT reviewer, count(*) FROM decision WHERE id > :start AND verdict <> 'undo' GROUP BY reviewer",
-            start=start,
+            tx,
+            "SELECT reviewer, count(*) FROM decision WHERE decided_at >= :today AND verdict <> 'undo' "
+            "GROUP BY reviewer",
+            today=today,
         )  # fmt: skip
         mine = tx.value("SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time())
         latest = [

@@ -32,7 +32,8 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
         current = next((c for c in rows if c["id"] == stands["candidate"]), None)
         draft = tx.value("SELECT content_json FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
         rarity = tx.value(
-            "SELECT count(DISTINCT patient) FROM record WHERE finding_key = :k AND patient <> :p",
+            "SELECT count(*) FROM "
+            "(SELECT DISTINCT patient FROM record WHERE finding_key = :k AND patient <> :p LIMIT 100)",
             k=row["finding_key"], p=row["patient"],
         )  # fmt: skip
         decisions = _decisions(tx, record)

@@ -17,11 +17,11 @@ GateState = Literal["clear", "warn", "block", "unknown"]
 class Filters:
     """Which records a queue shows. Unset fields do not narrow; set fields are joined by "and".
 
-    `gate` with `gate_state` asks for records whose current candidate has this gate in this state;
-    `gate_state` alone asks for the worst gate. `text` is searched for in the prompt, the filtered
-    report and the pseudonyms (whole words, prefixes with `*`). `mine` asks for records that the
-    actor holds, `free` for those that nobody else holds. `second_reading` asks for the pairs that
-    wait for the actor's blind second verdict.
+    `reviewer` gave the last verdict that counts. `gate` with `gate_state` asks for records whose current candidate
+    has this gate in this state; `gate_state` alone asks for the worst gate. `text` is searched for in the prompt, the
+    filtered report and the pseudonyms (whole words, prefixes with `*`). `mine` asks for records that the actor holds,
+    `free` for those that nobody else holds. `second_reading` asks for the pairs that wait for the actor's blind second
+    verdict.
     """
 
     state: State | None = None
@@ -171,7 +171,7 @@ class Detail(TypedDict):
     roles that see no PHI), filtered, and spans {start, end, rule, category} into the original.
     `images` maps original and synthetic to {sha256, height, width, bit_depth}, or None.
     `blind` is true where the actor reads second and other people's verdicts are kept back.
-    `rarity` is the number of other records that share this combination of findings.
+    `rarity` is the number of other patients who share this combination of findings (100: that many or more).
     """
 
     record: str

@@ -1,0 +1,205 @@
+"""The command line: stable commands, one JSON object last, messages on stderr, exit codes that can be trusted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+from workbench_kit import REPORTS, hush
+
+from updp_core.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    hush(monkeypatch)
+    monkeypatch.setenv("UPDP_HOME", str(tmp_path / "ws"))
+    monkeypatch.setenv("UPDP_METHOD", "dp-pix")
+    monkeypatch.delenv("UPDP_AUTH", raising=False)
+    monkeypatch.setattr("updp_core.workbench.desk.Desk.judges", lambda self: None)
+
+
+def run(*arguments: object, code: int = 0, stdin: str | None = None) -> Any:
+    """A command's JSON (its last line), or its stderr where it failed."""
+    done = CliRunner().invoke(app, [*map(str, arguments), "--json"], input=stdin)
+    assert done.exit_code == code, f"{done.exit_code}: {done.stderr} {done.exception!r}"
+    return json.loads(done.stdout.splitlines()[-1]) if code == 0 else done.stderr
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A manifest of three studies, one of them without a report, and a row whose file is missing."""
+    folder = tmp_path / "studies"
+    folder.mkdir()
+    rows = []
+    y, x = np.mgrid[0:96, 0:96]
+    for n in range(3):
+        noise = np.random.default_rng(n).normal(0, 6, (96, 96))
+        lungs = 150 - 90 * np.exp(-(((x - 30) / 14) ** 2 + ((y - 48) / 30) ** 2))
+        lungs -= 90 * np.exp(-(((x - 66) / 14) ** 2 + ((y - 48) / 30) ** 2))
+        Image.fromarray(np.clip(lungs + noise, 0, 255).astype(np.uint8)).save(folder / f"{n}.png")
+        rows.append([f"{n}.png", f"MRN-{n // 2}", f"ST-{n}", "PA", REPORTS[n] if n < 2 else ""])
+    rows.append(["gone.png", "MRN-9", "ST-9", "PA", "Clear."])
+    with open(folder / "manifest.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "patient_id", "study_id", "view", "report_text"])
+        writer.writerows(rows)
+    return folder / "manifest.csv"
+
+
+def test_the_whole_job_from_import_to_a_release_that_verifies(source: Path, tmp_path: Path) -> None:
+    found = run("import", source)
+    assert (found["imported"], found["duplicates"]) == (3, 0)
+    assert len(found["rejected"]) == 1 and "gone.png" in found["rejected"][0]["source"]
+    assert len(found["without_report"]) == 1
+    assert run("import", source)["duplicates"] == 3
+
+    made = run("generate", "--limit", 2, "--batch-size", 1, "--seed", 3)
+    assert made["generated"] == 2 and made["failed"] == [] and made["seconds"] >= 0
+    assert run("generate")["generated"] == 1
+    listed = run("list", "--state", "pending")
+    assert listed["total"] == 3
+    records = [item["record"] for item in listed["records"]]
+
+    shown = run("show", records[0])
+    assert set(shown) >= {
+        "record", "state", "prompt", "report", "evidence", "images", "candidates", "decisions",
+    }  # fmt: skip
+    assert set(shown["report"]) == {"original", "filtered", "spans"}
+    assert Path(shown["images"]["original"]).is_file() and Path(shown["images"]["synthetic"]).is_file()
+
+    for record in records[:2]:
+        assert run("decide", record, "approve", "--reviewer", "ada", "--role", "radiologist")["state"] == "approved"
+    run("decide", records[2], "reject", "--reviewer", "ada", "--role", "radiologist", "--comment", "blurred")
+    assert run("undo", "--reviewer", "ada")["state"] == "pending"
+
+    out = tmp_path / "release"
+    released = run("release", out, "--officer", "grace")
+    assert released["released"] == 2
+    assert run("verify", out)["ok"]
+    assert "not an empty folder" in run("release", out, "--officer", "grace", code=1)
+    image = next(out.rglob("*.png"))
+    content = bytearray(image.read_bytes())
+    content[len(content) // 2] ^= 1
+    image.write_bytes(content)
+    assert "does not verify" in run("verify", out, code=1)
+    assert run("audit", "verify")["ok"]
+    assert run("audit", "log", "--verb", "release")["total"] == 1
+
+
+def test_a_lexicon_edit_voids_what_it_forbids(source: Path) -> None:
+    run("import", source)
+    run("generate")
+    told = run("lexicon", "impact", "add", "blacklist", "names", "effusion")
+    assert told["pending"] == 1
+    saved = run("lexicon", "add", "blacklist", "names", "effusion", "--author", "grace")
+    assert saved["version"] == 2 and saved["impact"]["pending"] == 1
+    assert run("list", "--state", "void")["total"] == 1
+    assert "effusion" in run("lexicon", "show")["blacklist"]["names"]
+    assert [v["version"] for v in run("lexicon", "log")["versions"]] == [2, 1]
+    assert run("lexicon", "diff", 1, 2)["added"]["blacklist"] == {"names": ["effusion"]}
+    assert run("lexicon", "remove", "blacklist", "names", "effusion", "--author", "grace")["version"] == 3
+    assert run("lexicon", "revert", 2, "--author", "grace")["version"] == 4
+
+
+def test_a_failure_says_what_to_do_on_stderr_and_exits_with_one(source: Path) -> None:
+    run("import", source)
+    assert "no record R123" in run("show", "R123", code=1)
+    assert "does not exist" in run("import", source.parent / "nothing", code=1)
+    assert "Approve pairs first" in run("release", source.parent / "out", "--officer", "grace", code=1)
+    record = run("list")["records"][0]["record"]
+    refused = run("decide", record, "approve", "--reviewer", "x", "--role", "observer", code=1)
+    assert "may not do this" in refused
+    assert "may not do this" in run(
+        "lexicon", "add", "blacklist", "names", "zyx", "--author", "ada", "--role", "radiologist", code=1
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"], ["import"], ["import", "x", "--layout", "zip"], ["list", "--state", "lost"],
+        ["decide", "R", "maybe", "--reviewer", "x", "--role", "radiologist"], ["decide", "R", "approve"],
+        ["decide", "R", "approve", "--reviewer", "x", "--role", "boss"], ["generate", "--limit", "0"],
+        ["lexicon", "add", "greylist", "names", "x", "--author", "x"], ["generate", "--prompt", "length"],
+    ],
+)  # fmt: skip
+def test_a_usage_error_exits_with_two(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_an_unexpected_error_tells_its_place_and_no_patient_text(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("Mrs Smith, MRN 4711")
+
+    monkeypatch.setattr("updp_core.workbench.importing.import_", broken)
+    told = run("import", source, code=1)
+    assert "RuntimeError" in told and "Smith" not in told
+
+
+def test_filter_report_takes_a_text_or_lines_and_keeps_what_is_no_phi() -> None:
+    text = "Seen by Dr. Mortimer Quill.\r\nThe heart is enlarged.\n"
+    found = run("filter-report", stdin=text)
+    assert "Quill" not in found["text"] and found["text"].endswith("\r\nThe heart is enlarged.\n")
+    span = next(s for s in found["spans"] if "Quill" in s["text"])
+    assert set(span) == {"start", "end", "rule", "category", "text"}
+    assert text[span["start"] : span["end"]] == span["text"]
+    with_header = run("filter-report", "--header", '{"patient_name": ["Zorblatt^Una"]}', stdin="Zorblatt has edema.")
+    assert "Zorblatt" not in with_header["text"]
+
+    lines = [{"id": 1, "text": "Clear."}, {"id": "b", "text": "Zorblatt", "header": {"patient_name": "Zorblatt^Una"}}]
+    done = CliRunner().invoke(
+        app, ["filter-report", "--jsonl"], input="".join(json.dumps(line) + "\n" for line in lines) + "not json\n"
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.exit_code == 0
+    assert answers[0] == {"id": 1, "text": "Clear.", "spans": []}
+    assert answers[1]["id"] == "b" and "Zorblatt" not in answers[1]["text"]
+    assert "not JSON" in answers[2]["error"]
+
+
+def test_users_are_added_with_a_password_from_stdin() -> None:
+    run("user", "add", "ada", "--role", "radiologist", "--password-stdin", stdin="correct horse battery\n")
+    assert run("user", "list")["users"] == [{"name": "ada", "role": "radiologist"}]
+    assert "at least 10" in run("user", "add", "eve", "--role", "observer", "--password-stdin", stdin="a\n", code=1)
+    run("user", "remove", "ada")
+
+
+def test_the_policy_can_be_read_and_set() -> None:
+    assert run("policy", "show")["verdicts"] == 1
+    assert run("policy", "set", "verdicts=2", "--officer", "grace")["verdicts"] == 2
+    assert "1 or 2" in run("policy", "set", "verdicts=7", "--officer", "grace", code=1)
+
+
+def test_nothing_but_the_result_reaches_stdout_not_even_from_native_code(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, typer\n"
+        "from updp_core.cli.console import command, result\n"
+        "app = typer.Typer()\n"
+        "@app.command()\n"
+        "@command\n"
+        "def noisy() -> None:\n"
+        "    print('python noise'); os.write(1, b'native noise\\n'); result({'ok': True}, True)\n"
+        "app()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == '{"ok": true}\n'
+    assert "python noise" in done.stderr and "native noise" in done.stderr
+
+
+def test_help_comes_at_once_since_models_load_inside_commands() -> None:
+    code = "import sys, updp_core.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert "typer" in loaded
+    assert not loaded & {"torch", "sqlmodel", "spacy", "diffusers", "transformers", "pydicom", "gradio"}
