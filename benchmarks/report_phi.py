@@ -144,9 +144,9 @@ def keep(path: Path, lexicon: Lexicon, misses: int) -> float:
                 (lost if match.start() in gone else kept)[word] += 1
     seconds = time.process_time() - start
     share = lost.total() / max(1, lost.total() + kept.total())
+    total = lost.total() + kept.total()
     print(
-        f"\n{path.name}: {len(rows)} reports in {seconds:.1f} s of processor time; {lost.total()} of {lost.total() + kept.total()}",
-        end=" ",
+        f"\n{path.name}: {len(rows)} reports in {seconds:.1f} s of processor time; {lost.total()} of {total}", end=" "
     )
     print(f"whitelisted words lost ({share:.3%}); residual spans after filtering: {left}")
     if misses:
