@@ -1,0 +1,198 @@
+"""The judges: finding classifier, re-identification and image-text score, kept apart from what is optimised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from updp_core.backends import files
+from updp_core.config import STARTER
+from updp_core.errors import ModelUnavailable
+
+_REMEDY = "Run `python -m updp_core train judges`, or restore the folder data/models/starter/judges."
+
+
+@dataclass(frozen=True)
+class JudgeShape:
+    """Shape of the network; `findings` names the outputs of the finding head in order. `size` is the input side in px."""
+
+    findings: tuple[str, ...]
+    vocab: int
+    size: int = 256
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+    blocks: tuple[int, ...] = (1, 1, 1, 1)
+    identity: int = 128
+    score: int = 128
+    word: int = 128
+
+
+class _Block(nn.Module):
+    """Two 3x3 convolutions with batch norm and a shortcut."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True),
+            nn.Conv2d(after, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after),
+        )  # fmt: skip
+        self.short: nn.Module = nn.Identity()
+        if stride > 1 or before != after:
+            self.short = nn.Sequential(
+                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(), nn.Conv2d(before, after, 1)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.body(x) + self.short(x))
+
+
+class JudgeNetwork(nn.Module):
+    """ResNet trunk at a quarter of the input resolution, average and maximum pooling, three linear heads, GRU text tower."""
+
+    def __init__(self, shape: JudgeShape) -> None:
+        super().__init__()
+        self.shape = shape
+        first = shape.widths[0]
+        layers: list[nn.Module] = [
+            nn.Conv2d(1, first, 7, 4, 3, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(inplace=True),
+        ]
+        before = first
+        for level, (width, count) in enumerate(zip(shape.widths, shape.blocks, strict=True)):
+            for n in range(count):
+                layers.append(_Block(before, width, 2 if level and not n else 1))
+                before = width
+        self.trunk = nn.Sequential(*layers)
+        self.finding_head = nn.Linear(2 * before, len(shape.findings))
+        self.identity_head = nn.Sequential(
+            nn.Linear(2 * before, 2 * shape.identity), nn.ReLU(), nn.Linear(2 * shape.identity, shape.identity)
+        )
+        self.score_head = nn.Linear(2 * before, shape.score)
+        self.words = nn.Embedding(shape.vocab, shape.word, padding_idx=0)
+        self.gru = nn.GRU(shape.word, shape.word, batch_first=True, bidirectional=True)
+        self.text_head = nn.Linear(2 * shape.word, shape.score)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, 1, S, S) in 0..1 -> (B, 2 * last width): mean and maximum over the map."""
+        y = self.trunk((x - 0.5) / 0.25)
+        return torch.cat([y.mean(dim=(2, 3)), y.amax(dim=(2, 3))], dim=1)
+
+    def read(self, ids: torch.Tensor) -> torch.Tensor:
+        """Token ids (B, L), 0 is padding -> (B, score), not normalised."""
+        y, _ = self.gru(self.words(ids))
+        mask = (ids != 0).unsqueeze(-1)
+        return self.text_head(y.masked_fill(~mask, -1e4).amax(dim=1))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Judges:
+    """Loaded judges. Images are float32 (B, S, S) in 0..1, any square side: they are resized to the network's."""
+
+    digest: str
+    finding_names: tuple[str, ...]
+    reference: Mapping[str, NDArray[Any]]
+    network: JudgeNetwork
+    device: str
+    _tokenizer: Any
+
+    def findings(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, S, S) -> probabilities (B, F) in the order of `finding_names`."""
+        return self._run(images, lambda f: self.network.finding_head(f).sigmoid())
+
+    def identity(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, S, S) -> (B, 128), l2-normalised: images of one patient lie close."""
+        return self._run(images, lambda f: F.normalize(self.network.identity_head(f), dim=-1))
+
+    def features(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, S, S) -> (B, D) pooled features, for distances between sets of images."""
+        return self._run(images, lambda f: f)
+
+    def score(self, images: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Cosine (B,) of each image (B, S, S) with its text."""
+        zi = torch.from_numpy(self._run(images, lambda f: F.normalize(self.network.score_head(f), dim=-1)))
+        return (zi * self.text_features(texts)).sum(dim=-1).numpy()
+
+    @torch.no_grad()
+    def text_features(self, texts: Sequence[str]) -> torch.Tensor:
+        """Texts -> (B, D), l2-normalised."""
+        ids = self._tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt", verbose=False)[
+            "input_ids"
+        ]
+        return F.normalize(self.network.read(ids.to(self.device)), dim=-1).cpu()
+
+    def nearest(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Distance (B,) of each image to the nearest image of the training set's bank, in standardised features.
+
+        Compare with `reference["train_nearest_p1"]`, the 1st percentile of the same distance among training images.
+        """
+        return nearest(standardised(self.features(images), self.reference), self.reference["bank"])
+
+    @torch.no_grad()
+    def _run(self, images: NDArray[np.float32], head: Any, batch: int = 32) -> NDArray[np.float32]:
+        images = np.asarray(images, np.float32)
+        if images.ndim != 3 or images.shape[1] != images.shape[2]:
+            raise ValueError(f"Judges need images (B, S, S), got {images.shape}.")
+        out = []
+        for start in range(0, len(images), batch):
+            x = torch.from_numpy(images[start : start + batch])[:, None].to(self.device)
+            if x.shape[-1] != self.network.shape.size:
+                x = F.interpolate(x, size=(self.network.shape.size,) * 2, mode="bilinear", antialias=True)
+            out.append(head(self.network.features(x)).float().cpu().numpy())
+        width = out[0].shape[1] if out else 0
+        return np.concatenate(out) if out else np.zeros((0, width), np.float32)
+
+
+def standardised(features: NDArray[np.float32], reference: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """Features (B, D) in units of the training set's standard deviation."""
+    return ((features - reference["mean"]) / reference["std"]).astype(np.float32)
+
+
+def nearest(a: NDArray[np.float32], bank: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Euclidean distance (A,) of each row of (A, D) to the nearest row of `bank` (N, D)."""
+    out = np.empty(len(a), np.float32)
+    norms = (bank**2).sum(axis=1)
+    for start in range(0, len(a), 256):
+        part = a[start : start + 256]
+        d2 = (part**2).sum(axis=1)[:, None] + norms[None] - 2 * part @ bank.T
+        out[start : start + 256] = np.sqrt(np.maximum(d2.min(axis=1), 0))
+    return out
+
+
+def load_judges(folder: Path = STARTER / "judges", device: str = "auto", reference: bool = True) -> Judges:
+    """The judges in `folder`; without `reference` its statistics are not read (they are computed with the judges).
+
+    Raises ModelUnavailable where files are missing or damaged.
+    """
+    from safetensors.torch import load_file
+    from transformers import BertTokenizerFast
+
+    folder, place = Path(folder), files.pick_device(device)
+    needed = ("config.json", "judges.safetensors", "tokenizer.json", "reference.npz")[: 4 if reference else 3]
+    if missing := [name for name in needed if not (folder / name).is_file()]:
+        raise ModelUnavailable(f"The judges' folder lacks {', '.join(missing)}.", _REMEDY)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        shape = JudgeShape(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
+        network = JudgeNetwork(shape)
+        state = {
+            k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / "judges.safetensors").items()
+        }
+        network.load_state_dict(state)
+        statistics: dict[str, NDArray[Any]] = {}
+        if reference:
+            with np.load(folder / "reference.npz") as stored:
+                statistics = {key: stored[key].astype(np.float32) for key in stored.files}
+        tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise ModelUnavailable(f"The judges cannot be loaded ({type(error).__name__}).", _REMEDY) from error
+    network.to(place).eval().requires_grad_(False)
+    return Judges(files.digest(folder), shape.findings, statistics, network, place, tokenizer)

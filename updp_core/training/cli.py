@@ -1,0 +1,204 @@
+"""`python -m updp_core train ...`: the recipes of the models that we ship, on phantoms or on an archive."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from updp_core.cli.console import command
+from updp_core.config import ROOT
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train models, on phantoms or on an archive.")
+
+Source = Annotated[Path | None, typer.Option("--source", help="An archive that `import` reads [default: phantoms].")]
+Labels = Annotated[str, typer.Option(help="Manifest column of labels joined by |, for archives without reports.")]
+Out = Annotated[Path, typer.Option(help="Folder of the models.")]
+Work = Annotated[Path, typer.Option(help="Checkpoints and prepared data; a later call goes on from here.")]
+Steps = Annotated[int, typer.Option(min=1, help="Stop after this many steps in all.")]
+Minutes = Annotated[float | None, typer.Option(help="Stop after this many minutes of training in all.")]
+Seed = Annotated[int, typer.Option()]
+Patients = Annotated[int, typer.Option(min=2, help="How many phantom patients.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Read no more than this many images of the archive.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+OUT, WORK = ROOT / "runs" / "models", ROOT / "runs" / "train"
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _material(work: Path, source: Path | None, labels: str, patients: int, limit: int | None) -> Any:
+    from .prepare import prepare
+
+    return prepare(work, source, patients, labels=labels, limit=limit, say=_say)
+
+
+@app.command()
+@command
+def autoencoder(
+    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK, steps: Steps = 20_000,
+    minutes: Minutes = None, seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
+) -> None:  # fmt: skip
+    """The generator's latent space (AutoencoderTiny)."""
+    from .autoencoder import AutoencoderConfig, train_autoencoder
+    from .card import write_card
+    from .loop import Schedule
+
+    material, config = _material(work, source, labels, patients, limit), AutoencoderConfig()
+    schedule = Schedule(steps, minutes, learning_rate=1e-3, seed=seed)
+    module, run = train_autoencoder([material.data.images], work / "autoencoder", schedule, config, device, _say)
+    module.export(out / "autoencoder")
+    write_card(
+        out / "autoencoder", "Autoencoder", "Latents of the generator.", _data(material), run, asdict(config),
+        "Fine texture below the size of a latent cell is smoothed.",
+    )  # fmt: skip
+
+
+@app.command()
+@command
+def encoder(
+    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK, steps: Steps = 4_000,
+    minutes: Minutes = None, seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
+) -> None:  # fmt: skip
+    """The vision-language encoder (open_clip)."""
+    from .card import write_card
+    from .encoder import EncoderConfig, export_encoder, train_encoder
+    from .loop import Schedule
+
+    m, config = _material(work, source, labels, patients, limit), EncoderConfig()
+    schedule = Schedule(steps, minutes, learning_rate=1e-3, ema=0.995, seed=seed)
+    module, run = train_encoder(
+        m.data.images, m.texts, m.names, m.targets, m.vocab, work / "encoder", schedule, config, m.short,
+        device=device, say=_say,
+    )  # fmt: skip
+    export_encoder(module, m.vocab, out / "encoder")
+    write_card(
+        out / "encoder", "Encoder", "A CLIP pair for prompt optimisation.", _data(m), run, asdict(config),
+        "Knows the findings and the language that it was trained on, and no others.",
+    )  # fmt: skip
+
+
+@app.command()
+@command
+def judges(
+    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK, steps: Steps = 4_000,
+    minutes: Minutes = None, seed: Seed = 1, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
+) -> None:  # fmt: skip
+    """Finding classifier, re-identification and scoring pair, kept apart from the encoder."""
+    from updp_core.backends.judges import JudgeShape, load_judges
+
+    from .card import write_card
+    from .judges import export_judges, train_judges
+    from .loop import Schedule
+    from .reference import write_reference
+
+    m = _material(work, source, labels, patients, limit)
+    findings = tuple(name for name in m.names if " " not in name or source is not None)
+    shape = JudgeShape(findings, len(m.vocab))
+    schedule = Schedule(steps, minutes, learning_rate=1.5e-3, ema=0.995, seed=seed)
+    module, run = train_judges(
+        m.data.images, m.data.patients, m.texts, m.names, m.targets, m.vocab, work / "judges", schedule, shape,
+        device=device, say=_say,
+    )  # fmt: skip
+    export_judges(module.net, m.vocab, out / "judges")
+    write_reference(load_judges(out / "judges", device, reference=False), m.data, out / "judges", m.without_letters())
+    write_card(
+        out / "judges", "Judges", "Independent measures of a pair.", _data(m), run, asdict(shape),
+        "A judge is one attacker and one reader; a stronger one may see more.",
+    )  # fmt: skip
+
+
+@app.command()
+@command
+def generator(
+    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK, steps: Steps = 20_000,
+    minutes: Minutes = None, seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
+) -> None:  # fmt: skip
+    """The latent diffusion model (StableDiffusionPipeline); needs the autoencoder in the same folder."""
+    import torch
+    from diffusers import AutoencoderTiny
+
+    from updp_core.errors import UsageError
+
+    from .card import write_card
+    from .generator import GeneratorShape, encode_latents, export_generator, train_generator
+    from .loop import Schedule
+
+    if not (out / "autoencoder" / "config.json").is_file():
+        raise UsageError(f"There is no autoencoder in {out}: run `train autoencoder` with the same --out first.")
+    m = _material(work, source, labels, patients, limit)
+    keep = m.without_letters()
+    vae = AutoencoderTiny.from_pretrained(out / "autoencoder").float()
+    file = work / "latents.pt"
+    if not file.is_file():
+        torch.save(encode_latents(vae, m.data.images, keep, device=device), file)
+    latents = torch.load(file, weights_only=True)
+    shape = GeneratorShape(latent_channels=vae.config["latent_channels"])
+    schedule = Schedule(steps, minutes, learning_rate=1e-3, warmup=200, ema=0.998, seed=seed)
+    module, run = train_generator(
+        latents, [m.texts[i] for i in keep], m.vocab, work / "generator", schedule, shape,
+        lambda i, rng: m.short(int(keep[i]), rng), device=device, say=_say,
+    )  # fmt: skip
+    export_generator(module, vae, m.vocab, out / "generator", shape.read)
+    write_card(
+        out / "generator", "Generator", "Radiographs from prompts.", _data(m), run, asdict(shape),
+        "Draws only what it was trained on; its images are no basis for care.",
+    )  # fmt: skip
+
+
+@app.command()
+@command
+def lora(
+    model: Annotated[str, typer.Option(help="The diffusers pipeline to fine-tune: folder or hub id.")],
+    source: Annotated[Path, typer.Option(help="An archive that `import` reads.")],
+    labels: Labels = "", out: Out = OUT / "lora", work: Work = ROOT / "runs" / "lora", steps: Steps = 2_000,
+    minutes: Minutes = None, seed: Seed = 0, rank: Annotated[int, typer.Option(min=1)] = 16, limit: Limit = None,
+    device: Device = "auto",
+) -> None:  # fmt: skip
+    """Fine-tune any StableDiffusionPipeline on an archive by low-rank adapters."""
+    import torch
+
+    from updp_core.backends.generator import load_generator
+
+    from .card import write_card
+    from .loop import Schedule
+    from .lora import LoraConfig, export_lora, train_lora
+    from .prepare import prepare
+
+    pipeline = load_generator(model, device).pipeline
+    pipeline.to(torch.float32)
+    side = int(pipeline.unet.config.sample_size * pipeline.vae_scale_factor)
+    m = prepare(work, source, size=side, labels=labels, limit=limit, say=_say)
+    config = LoraConfig(rank=rank, alpha=rank)
+    schedule = Schedule(steps, minutes, learning_rate=1e-4, ema=0.99, seed=seed)
+    run = train_lora(pipeline, m.data.images, m.texts, work / "adapters", schedule, config, device, _say)
+    export_lora(pipeline, out)
+    write_card(
+        out, "Fine-tuned generator", f"{model}, fine-tuned by LoRA.", _data(m), run, asdict(config),
+        "A model fine-tuned on patients may repeat them: measure memorisation and re-identification before any release.",
+    )  # fmt: skip
+
+
+@app.command(name="all")
+@command
+def everything(
+    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK,
+    minutes: Annotated[float, typer.Option(help="Minutes for all four models together.")] = 120.0,
+    seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
+) -> None:  # fmt: skip
+    """Autoencoder, encoder, judges and generator, one after the other."""
+    shared: dict[str, Any] = {
+        "source": source, "labels": labels, "out": out, "work": work, "patients": patients, "limit": limit,
+        "device": device, "steps": 10**6,
+    }  # fmt: skip
+    autoencoder(minutes=0.25 * minutes, seed=seed, **shared)
+    encoder(minutes=0.15 * minutes, seed=seed, **shared)
+    judges(minutes=0.15 * minutes, seed=seed + 1, **shared)
+    generator(minutes=0.45 * minutes, seed=seed, **shared)
+
+
+def _data(material: Any) -> str:
+    return f"{len(material.data)} images: {material.title}. {material.targets.shape[1]} labels, {len(material.vocab)} word pieces."

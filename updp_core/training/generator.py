@@ -1,0 +1,171 @@
+"""The generator: a small latent diffusion model, saved as a diffusers StableDiffusionPipeline.
+
+Velocity prediction (Salimans and Ho 2022) with min-SNR weights (Hang et al. 2023, gamma 5) on normalised latents of the
+frozen autoencoder; text by a small BERT that is trained along and starts from the encoder's text tower; captions are
+dropped in a tenth of the cases for classifier-free guidance (Ho and Salimans 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .augment import load
+from .captions import vary
+from .loop import Run, Schedule, autocast, device_of, train
+from .tokens import make_tokenizer, words_of
+
+
+@dataclass(frozen=True)
+class GeneratorShape:
+    """Shape of UNet and text encoder, and how captions are read in training."""
+
+    latent_channels: int = 32
+    latent_size: int = 16
+    widths: tuple[int, ...] = (96, 192)
+    attend: tuple[bool, ...] = (False, True)
+    layers_per_block: int = 1
+    head_width: int = 32
+    text_width: int = 192
+    text_layers: int = 3
+    context: int = 128
+    read: int = 80
+    batch: int = 32
+    caption_dropout: float = 0.1
+    keyword_share: float = 0.45
+    gamma: float = 5.0
+
+
+def noise_schedule() -> Any:
+    """Stable Diffusion's noise schedule with velocity prediction."""
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1,
+        set_alpha_to_one=False, prediction_type="v_prediction", timestep_spacing="trailing",
+    )  # fmt: skip
+
+
+class GeneratorTrainer(nn.Module):
+    """UNet and text encoder, trained together."""
+
+    def __init__(self, shape: GeneratorShape, vocab: dict[str, int]) -> None:
+        super().__init__()
+        from diffusers import UNet2DConditionModel
+        from transformers import BertConfig, BertModel
+
+        down = tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in shape.attend)
+        up = tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(shape.attend))
+        self.unet = UNet2DConditionModel(
+            sample_size=shape.latent_size, in_channels=shape.latent_channels, out_channels=shape.latent_channels,
+            layers_per_block=shape.layers_per_block, block_out_channels=shape.widths, down_block_types=down,
+            up_block_types=up, cross_attention_dim=shape.text_width, norm_num_groups=16,
+            # diffusers reads this argument as the number of heads
+            attention_head_dim=tuple(width // shape.head_width for width in shape.widths),
+        )  # fmt: skip
+        config = BertConfig(
+            vocab_size=len(vocab), hidden_size=shape.text_width, num_hidden_layers=shape.text_layers,
+            num_attention_heads=shape.text_width // 48, intermediate_size=4 * shape.text_width,
+            max_position_embeddings=shape.context, pad_token_id=vocab["[PAD]"],
+        )  # fmt: skip
+        config.use_attention_mask = True  # the pipeline then masks the padding in the text encoder
+        self.text = BertModel(config, add_pooling_layer=False)
+
+
+def read_texts(tokenizer: Any, texts: Sequence[str], length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, both (B, length), padded as the pipeline pads."""
+    out = tokenizer(list(texts), padding="max_length", truncation=True, max_length=length, return_tensors="pt")
+    return out["input_ids"], out["attention_mask"]
+
+
+@torch.no_grad()
+def encode_latents(
+    vae: Any, images: np.ndarray, index: np.ndarray, batch: int = 32, device: str = "auto"
+) -> torch.Tensor:
+    """Latents (N, C, S/16, S/16) float16 of uint8 images (N, S, S) at `index`."""
+    place = device_of(device)
+    vae = vae.to(place).eval()
+    out = []
+    for start in range(0, len(index), batch):
+        x = load(images, index[start : start + batch]).to(place) * 2 - 1
+        with autocast(place):
+            out.append(vae.encode(x).latents.half().cpu())
+    return torch.cat(out)
+
+
+def train_generator(
+    latents: torch.Tensor, texts: Sequence[Sequence[str]], vocab: dict[str, int], work: Path, schedule: Schedule,
+    shape: GeneratorShape = GeneratorShape(), short: Callable[..., str] | None = None,
+    text_weights: dict[str, torch.Tensor] | None = None, device: str = "auto", say: Callable[[str], None] = print,
+) -> tuple[GeneratorTrainer, Run]:  # fmt: skip
+    """Train on latents (N, C, h, w) with several texts each; returns the averaged model.
+
+    `short(i, rng)` is a keyword caption of image i; `text_weights` start the text encoder.
+    """
+    place = device_of(device)
+    torch.manual_seed(schedule.seed)
+    module = GeneratorTrainer(shape, vocab).to(place)
+    if text_weights:
+        module.text.load_state_dict(text_weights, strict=False)
+    tokenizer = make_tokenizer(vocab, context=shape.context)
+    noise_words = words_of(vocab)
+    noising = noise_schedule()
+    alphas = noising.alphas_cumprod.to(place)
+
+    def caption(i: int, rng: np.random.Generator) -> str:
+        if rng.random() < shape.caption_dropout:
+            return ""
+        if short is not None and rng.random() < shape.keyword_share:
+            text = short(i, rng)
+            return text if rng.random() < 0.6 else vary(text, rng, noise_words)
+        return vary(texts[i][int(rng.integers(len(texts[i])))], rng, noise_words)
+
+    def batch(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
+        index = rng.choice(len(latents), shape.batch, replace=len(latents) < shape.batch)
+        ids, mask = read_texts(tokenizer, [caption(int(i), rng) for i in index], shape.read)
+        z = latents[torch.from_numpy(index)].float().to(place)
+        noise = torch.randn_like(z)
+        # Stratified time steps: one in each part of the range, which steadies the loss of small batches.
+        t = (torch.arange(shape.batch) + torch.rand(shape.batch)) / shape.batch * len(alphas)
+        t = t.long().clamp(max=len(alphas) - 1).to(place)
+        a = alphas[t][:, None, None, None]
+        noisy, goal = a.sqrt() * z + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * z
+        with autocast(place):
+            hidden = module.text(ids.to(place), attention_mask=mask.to(place)).last_hidden_state
+            out = module.unet(noisy, t, encoder_hidden_states=hidden).sample
+        error = (out.float() - goal).square().mean(dim=(1, 2, 3))
+        snr = alphas[t] / (1 - alphas[t])
+        weight = snr.clamp(max=shape.gamma) / (snr + 1)  # for velocity prediction
+        loss = (weight * error).mean()
+        return loss, {"mse": float(error.detach().mean())}
+
+    weights, run = train(module, batch, schedule, work, say)
+    module.load_state_dict(weights)
+    return module.eval(), run
+
+
+def export_generator(
+    module: GeneratorTrainer, vae: Any, vocab: dict[str, int], folder: Path, context: int, half: bool = True
+) -> None:
+    """Write a StableDiffusionPipeline folder (float16 safetensors, no safety checker) that loads with no network.
+
+    `context` is the number of tokens that the model was trained to read.
+    """
+    import copy
+
+    from diffusers import StableDiffusionPipeline
+
+    dtype = torch.float16 if half else torch.float32
+    tokenizer = make_tokenizer(vocab, context=context)
+    pipeline = StableDiffusionPipeline(
+        vae=copy.deepcopy(vae).cpu().to(dtype), text_encoder=copy.deepcopy(module.text).cpu().to(dtype),
+        tokenizer=tokenizer, unet=copy.deepcopy(module.unet).cpu().to(dtype), scheduler=noise_schedule(),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.save_pretrained(folder, safe_serialization=True)
