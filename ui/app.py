@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import audit, format_pages, intake, lexicons, release, review
+from ui import audit, format_pages, insight, intake, lexicons, release, review
 from ui.background import Background
 from ui.serving import guarded
 from ui.session import ROLE_NAMES, Session, told
@@ -18,6 +18,7 @@ from updp_core.config import Settings
 ASSETS = Path(__file__).parent / "assets"
 
 
+WORKSPACE = ("images", "locks", "tmp", "releases", "users.json", "updp.sqlite3", "updp.sqlite3-wal", "audit.head")
 DEMO = (
     "Public demonstration: sample studies only, computed from a phantom. The disk is ephemeral; everything is gone at "
     "the next restart. Do not upload patient data."
@@ -54,6 +55,8 @@ def build_app(session: Session, settings: Settings, background: Background) -> g
                 leaving = release.build(shell, settings)
             with gr.Tab("Audit", id="audit") as on_audit:
                 trail = audit.build(shell)
+            with gr.Tab("Insight", id="insight") as on_insight:
+                charts = insight.build(shell)
         with gr.Column(elem_id="help-box", elem_classes=["sheet"]):
             gr.HTML((ASSETS / "help.html").read_text(encoding="utf-8"), **part)
             gr.Button("Close", elem_classes=["sheet-close"])
@@ -68,6 +71,7 @@ def build_app(session: Session, settings: Settings, background: Background) -> g
         on_intake.select(guard(running.refresh), [role], [*running.shown, message], **QUICK)
         on_release.select(guard(leaving.refresh), [role], [*leaving.shown, message], **QUICK)
         on_audit.select(guard(trail.first), trail.inputs, [*trail.shown, message], **QUICK)
+        on_insight.select(guard(charts.look), [role], charts.shown, **QUICK)
         on_review.select(guard(reading.refresh), [reading.asked, role, view], reading.every, js=ASK, **QUICK)
 
         # The background's sentence every two seconds; the pages it touches only when it has done something.
@@ -117,7 +121,8 @@ def launch_options(session: Session, settings: Settings) -> dict[str, Any]:
         "share": False,
         "enable_monitoring": False,
         "max_file_size": "2gb",
-        "blocked_paths": [str(home), str(Path(__file__).resolve().parents[1] / "data")],
+        # All of the workspace but the folder of uploads, which Gradio itself must read; `Guard` serves none of it.
+        "blocked_paths": [*(str(home / name) for name in WORKSPACE), str(Path(__file__).resolve().parents[1] / "data")],
         "allowed_paths": [],
         "show_error": False,
         "quiet": True,

@@ -24,6 +24,12 @@ element.addEventListener("click", (e) => {
 class Audit:
     """The page's handlers."""
 
+    events: Any
+    offset: Any
+    checked: Any
+    inputs: Any
+    shown: Any
+
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
 

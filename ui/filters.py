@@ -67,6 +67,7 @@ class FilterBar:
             with gr.Row():
                 self.name = gr.Textbox(placeholder="Name of this view", show_label=False, label="Name of this view")
                 self.save = gr.Button("Save view", size="sm", min_width=60)
+            self.batch = gr.Button("Approve all that is clear…", size="sm", elem_id="batch-open")
 
     def controls(self) -> dict[str, Any]:
         """View key -> control."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 STATES = {
@@ -174,7 +174,8 @@ def head(detail: Mapping[str, Any]) -> str:
         notes.append('<li><b aria-hidden="true">■</b> This method is for comparison only and cannot be released.</li>')
     if detail["void_terms"]:
         notes.append(
-            f'<li><b aria-hidden="true">⊘</b> Void: the lexicon now forbids {esc(", ".join(detail["void_terms"]))}.</li>'
+            f'<li><b aria-hidden="true">⊘</b> Void: the lexicon now forbids '
+            f"{esc(', '.join(detail['void_terms']))}.</li>"
         )
     if detail["error"]:
         notes.append(f'<li><b aria-hidden="true">!</b> {esc(detail["error"])}</li>')
@@ -206,74 +207,6 @@ def _shared(rarity: int) -> str:
     if rarity == 0:
         return "▲ No other patient has this combination of findings."
     return f"{rarity} other patient{'s' if rarity != 1 else ''} with the same findings."
-
-
-def gates(rows: Sequence[Mapping[str, Any]], plots: Mapping[str, Sequence[float]]) -> str:
-    """Every gate; those that are not clear stand open with their sentence and their place among all pairs."""
-    if not rows:
-        return empty("No evidence yet.", "It is measured when a synthetic image has been made.")
-    order = {"block": 0, "warn": 1, "clear": 2}
-    measured = sorted((r for r in rows if r["state"] in order), key=lambda r: order[r["state"]])
-    missing = [r for r in rows if r["state"] not in order]
-    out = "".join(_gate(row, plots.get(row["name"], ())) for row in measured)
-    if missing:
-        out += (
-            f'<details class="gate g-unknown"><summary><span class="mark g-unknown"><b aria-hidden="true">?</b></span>'
-            f'<span class="gname">Not measured ({len(missing)})</span></summary>'
-            + "".join(f"<p><b>{esc(_gate_title(r))}.</b> {esc(r['explanation'])}</p>" for r in missing)
-            + "</details>"
-        )
-    clear = sum(row["state"] == "clear" for row in rows)
-    return f'<div class="gates"><h3>Evidence <small>{clear} of {len(rows)} clear</small></h3>{out}</div>'
-
-
-def _gate_title(row: Mapping[str, Any]) -> str:
-    return row.get("title") or title(row["name"])
-
-
-def _gate(row: Mapping[str, Any], values: Sequence[float]) -> str:
-    state = row["state"]
-    limit = f" · limit {esc(number(row['threshold']))}" if row["threshold"] is not None else ""
-    hard = " · cannot be overridden" if row["hard"] and state == "block" else ""
-    return (
-        f'<details class="gate g-{state}"{" open" if state in ("block", "warn") else ""}><summary>'
-        f'<span class="mark g-{state}"><b aria-hidden="true">{GATE_MARKS[state]}</b>'
-        f'<span class="sr">{GATE_WORDS[state]}</span></span><span class="gname">{esc(_gate_title(row))}</span>'
-        f'<span class="gval">{esc(number(row["value"]))}</span></summary><p>{esc(row["explanation"])}</p>'
-        f'<p class="muted">{GATE_WORDS[state].capitalize()}{limit}{hard}</p>'
-        f"{histogram(values, row['value'], row['threshold'])}</details>"
-    )
-
-
-def histogram(values: Sequence[float], here: Any, threshold: Any, width: int = 260, height: int = 40) -> str:
-    """Where this pair lies among all: bars, a line for the limit, a triangle for this pair."""
-    numbers = [float(v) for v in values if isinstance(v, int | float)]
-    if len(numbers) < 5 or not isinstance(here, int | float):
-        return ""
-    marks = [float(here), *([float(threshold)] if isinstance(threshold, int | float) else [])]
-    low, high = min([*numbers, *marks]), max([*numbers, *marks])
-    span = (high - low) or 1.0
-    bins = [0] * 26
-    for v in numbers:
-        bins[min(25, int((v - low) / span * 26))] += 1
-    top, base, step = max(bins), height - 8, width / 26
-    bars = "".join(
-        f'<rect x="{i * step:.1f}" y="{base - b / top * (base - 2):.1f}" width="{step - 1:.1f}" '
-        f'height="{b / top * (base - 2):.1f}"/>'
-        for i, b in enumerate(bins)
-        if b
-    )
-    x = (float(here) - low) / span * (width - 8) + 4
-    line = ""
-    if len(marks) > 1:
-        t = (marks[1] - low) / span * (width - 8) + 4
-        line = f'<line class="limit" x1="{t:.1f}" x2="{t:.1f}" y1="0" y2="{base}"/>'
-    below = 100 * sum(v < float(here) for v in numbers) / len(numbers)
-    return (
-        f'<svg class="hist" viewBox="0 0 {width} {height}" role="img" aria-label="{below:.0f} % of '
-        f'{len(numbers)} pairs lie below this one">{bars}{line}'
-        f'<path class="here" d="M{x:.1f} {base + 1} l4.5 7 h-9 z"/></svg>'
-    )
 
 
 def prompt(value: Mapping[str, Any] | None, prompt_text: str = "") -> str:
@@ -325,8 +258,9 @@ def original_report(text: str, spans: Iterable[Mapping[str, Any]]) -> str:
             continue
         out.append(_clickable(text[at : span["start"]]))
         tip = f"{title(span['category'])}\nRule: {span['rule']}"
+        short = CATEGORIES.get(span["category"], words(span["category"]))
         out.append(
-            f'<mark class="phi" data-tip="{esc(tip)}" data-cat="{esc(CATEGORIES.get(span["category"], words(span["category"])))}" tabindex="0">'
+            f'<mark class="phi" data-tip="{esc(tip)}" data-cat="{esc(short)}" tabindex="0">'
             f"{_clickable(text[span['start'] : span['end']])}</mark>"
         )
         at = span["end"]
@@ -361,7 +295,8 @@ def reports(report: Mapping[str, Any]) -> str:
         f'<div class="reports"><section class="rep" tabindex="0" aria-label="Original report"><h3>Original report '
         f"<small>{n} identifying piece{'s' if n != 1 else ''}</small></h3><div class=text>{left}</div></section>"
         f'<section class="rep" tabindex="0" aria-label="Filtered report"><h3>Filtered report <small>this leaves the '
-        f'house</small></h3><div class="text">{filtered_report(original, report["filtered"] or "")}</div></section></div>'
+        f'house</small></h3><div class="text">{filtered_report(original, report["filtered"] or "")}</div></section>'
+        "</div>"
     )
 
 
@@ -410,61 +345,3 @@ def voided(value: Mapping[str, Any]) -> str:
     """What saving did to pairs that were pending or approved."""
     n = value["pending"] + value["approved"]
     return f"{n} pair{'s' if n != 1 else ''} went back into the queue." if n else "No pair was affected."
-
-
-def contact_sheet(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str], current: int | None) -> str:
-    """All versions of a pair, each with its gates; a click makes one current."""
-    if len(rows) < 2:
-        return empty("One version so far.", "G makes others: with new seeds, other settings or another method.")
-    cards = []
-    for row in rows:
-        marks = "".join(
-            f'<span class="mark g-{g["state"]}" title="{esc(title(g["name"]))}: {esc(number(g["value"]))}">'
-            f"{GATE_MARKS[g['state']]}</span>"
-            for g in row["gates"]
-            if g["state"] != "clear"
-        )
-        picture = pictures.get(row["candidate"])
-        image = f'<img alt="Version {row["candidate"]}" src="{picture}">' if picture else "<i>no image</i>"
-        chosen = row["candidate"] == current
-        risk = f" · risk {row['risk']:.2f}" if row["risk"] is not None else ""
-        cards.append(
-            f'<button type="button" class="card{" chosen" if chosen else ""}" data-choose="{row["candidate"]}" '
-            f'aria-pressed="{str(chosen).lower()}">{image}<span><b>{"✓ " if chosen else ""}{row["candidate"]}</b> '
-            f"{esc(row['method'])} · seed {row['seed']}{risk}</span>"
-            f"<span class=marks>{marks or '<span class=muted>all gates clear</span>'}</span>"
-            f"{'<span class=stop>⊘ void</span>' if row['void'] else ''}</button>"
-        )
-    return f'<div class="cards">{"".join(cards)}</div>'
-
-
-def findings(evidence: Mapping[str, Any]) -> str:
-    """What is seen in the original, said in the report, and seen in the synthetic image."""
-    value = evidence.get("findings") or {}
-    report, original, synthetic = (value.get(side) or {} for side in ("report", "original", "synthetic"))
-    seen = {n for side in (original, synthetic) for n, p in side.items() if p >= 0.5}
-    names = sorted(set(report) | seen, key=lambda n: (n not in value.get("lost", ()), report.get(n) != "present", n))
-    if not names:
-        return empty("No finding.", "Neither the report nor the judges name one.")
-    rows = []
-    for name in names:
-        remark = (
-            "▲ lost" if name in value.get("lost", ()) else "▲ invented" if name in value.get("invented", ()) else ""
-        )
-        said = {"present": "● stated", "absent": "○ denied"}.get(report.get(name, ""), report.get(name) or "–")
-        rows.append(
-            f'<tr class="{"odd" if remark else ""}"><th scope="row">{esc(title(name))}</th><td>{_seen(original.get(name))}</td>'
-            f"<td>{esc(said)}</td><td>{_seen(synthetic.get(name))}</td><td>{remark}</td></tr>"
-        )
-    note = "" if synthetic else '<p class="muted">The images were not judged: the judges were not available.</p>'
-    return (
-        '<table class="table"><thead><tr><th scope="col">Finding</th><th scope="col">Seen in original</th>'
-        '<th scope="col">Report</th><th scope="col">Seen in synthetic</th><th scope="col"></th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>{note}"
-    )
-
-
-def _seen(probability: float | None) -> str:
-    if probability is None:
-        return "–"
-    return f"{'●' if probability >= 0.5 else '○'} {100 * probability:.0f} %"

@@ -79,7 +79,8 @@ def runs(rows: Sequence[Mapping[str, Any]]) -> str:
         ["Run", "State", "Made", "Failed", "Method", "Started", "By"],
         [
             (
-                r["run"], RUN_STATES.get(r["state"], r["state"]), f"{r['done']} of {r['total']}", r["failed"], r["method"],
+                r["run"], RUN_STATES.get(r["state"], r["state"]), f"{r['done']} of {r['total']}", r["failed"],
+                r["method"],
                 when(r["started_at"]), r["actor"],
             )
             for r in rows
@@ -131,7 +132,8 @@ def failures(cards: Sequence[Mapping[str, Any]]) -> str:
 def _sides(value: Mapping[str, Mapping[str, Sequence[str]]], sign: str, mark: str) -> list[str]:
     names = {"blacklist": "forbidden", "whitelist": "kept"}
     return [
-        f'<li class="{mark}"><b>{sign}</b> {esc(term)} <span class="muted">{names[side]} · {esc(words(category))}</span></li>'
+        f'<li class="{mark}"><b>{sign}</b> {esc(term)} '
+        f'<span class="muted">{names[side]} · {esc(words(category))}</span></li>'
         for side, categories in value.items()
         for category, terms in categories.items()
         for term in terms
@@ -197,10 +199,12 @@ def release_preview(value: Mapping[str, Any]) -> str:
     would_not = value["would_not"]
     stay = "".join(f"<li><b>{n}</b> {esc(reason)}</li>" for reason, n in would_not.items())
     return (
-        f'<div class="leave"><section class="go"><b>{value["would"]}</b><span>pair{"s" if value["would"] != 1 else ""} of '
+        f'<div class="leave"><section class="go"><b>{value["would"]}</b>'
+        f"<span>pair{'s' if value['would'] != 1 else ''} of "
         f"{value['patients']} patient{'s' if value['patients'] != 1 else ''} would leave</span></section>"
         f'<section class="stay"><b>{sum(would_not.values())}</b><span>would stay</span><ul>{stay}</ul></section></div>'
-        f'<p class="muted">Lexicon version {value["lexicon_version"]} · audit head {esc(str(value["audit_head"])[:12])}</p>'
+        f'<p class="muted">Lexicon version {value["lexicon_version"]} · '
+        f"audit head {esc(str(value['audit_head'])[:12])}</p>"
     )
 
 
@@ -245,7 +249,8 @@ def audit(page: Mapping[str, Any]) -> str:
     rows = [
         (
             e["event"], when(e["at"]), e["actor"], words(e["role"]), words(e["verb"]), e["subject"],
-            ", ".join(f"{words(k)}: {number(v)}" for k, v in e["detail"].items())[:240], Cell(f"<code>{esc(e['digest'][:10])}</code>"),
+            ", ".join(f"{words(k)}: {number(v)}" for k, v in e["detail"].items())[:240],
+            Cell(f"<code>{esc(e['digest'][:10])}</code>"),
         )
         for e in page["events"]
     ]  # fmt: skip
@@ -253,7 +258,8 @@ def audit(page: Mapping[str, Any]) -> str:
     off_back = "" if page["offset"] else " disabled"
     off_forth = "" if last < page["total"] else " disabled"
     pager = (
-        f'<nav class="pager" aria-label="Pages"><button type="button" data-turn="-1"{off_back} aria-label="Newer">‹</button>'
+        f'<nav class="pager" aria-label="Pages">'
+        f'<button type="button" data-turn="-1"{off_back} aria-label="Newer">‹</button>'
         f"<span>{first}–{last} of {page['total']}</span>"
         f'<button type="button" data-turn="1"{off_forth} aria-label="Older">›</button></nav>'
     )

@@ -31,6 +31,14 @@ STREAM: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 class Intake:
     """The page's handlers."""
 
+    running: Any
+    table: Any
+    failures: Any
+    outcome: Any
+    files: Any
+    shown: Any
+    method: Any
+
     def __init__(self, shell: Shell, background: Background, settings: Settings) -> None:
         self.shell, self.background, self.settings = shell, background, settings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -46,6 +46,18 @@ def lines(text: str) -> list[str]:
 class Lexicons:
     """The page's handlers."""
 
+    side: Any
+    category: Any
+    terms: Any
+    state: Any
+    impact: Any
+    log: Any
+    diff: Any
+    hits: Any
+    comment: Any
+    inputs: Any
+    everything: Any
+
     def __init__(self, shell: Shell, background: Background) -> None:
         self.shell, self.background = shell, background
 
@@ -54,7 +66,7 @@ class Lexicons:
         if not (category or "").strip():
             raise UsageError("Choose a category.")
         view = self.shell.workbench.lexicon_current(actor=actor)
-        before, after = view[side].get(category, []), lines(text)
+        before, after = cast(Any, view)[side].get(category, []), lines(text)
         known, wanted = {t.casefold() for t in before}, {t.casefold() for t in after}
         add = [t for t in after if t.casefold() not in known]
         remove = [t for t in before if t.casefold() not in wanted]
@@ -63,7 +75,7 @@ class Lexicons:
     def choose(self, role: str, side: str, category: str | None, request: gr.Request) -> dict[Any, Any]:
         """Show a category of a list, the first one where none is named."""
         view = self.shell.workbench.lexicon_current(actor=self.shell.actor(request, role))
-        categories = view[side]
+        categories = cast(Any, view)[side]
         chosen = category if category in categories else next(iter(categories), None)
         terms = categories.get(chosen, []) if chosen else []
         return {

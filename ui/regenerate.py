@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 
-from ui import format as show
+from ui import format_evidence as evidence
 from ui.shell import Shell
 from ui.viewer import thumbnail
 from updp_core.config import GeneratorConfig, PromptConfig
@@ -59,7 +59,8 @@ class RegenerateBox:
     ) -> Iterator[tuple[str, dict[str, Any] | None]]:  # fmt: skip
         """Progress sentences, and in the end the result. Settings that stand at their default are not sent."""
         prompt = {
-            "length": int(length), "steps": int(steps), "bias": bias, "temperature": temperature, "whitelist": whitelist,
+            "length": int(length), "steps": int(steps), "bias": bias, "temperature": temperature,
+            "whitelist": whitelist,
         }  # fmt: skip
         generation = {"guidance_scale": guidance, "steps": int(denoise)}
         seeds = [secrets.randbelow(2**31) for _ in range(int(number))]
@@ -70,7 +71,7 @@ class RegenerateBox:
         ):  # fmt: skip
             yield f"{step.stage.capitalize()} {step.done} of {step.total}", step.result
 
-    def sheet(self, detail: dict[str, Any], actor: Actor) -> str:
+    def sheet(self, detail: Mapping[str, Any], actor: Actor) -> str:
         """All versions of this pair as a contact sheet."""
         pictures: dict[int, str] = {}
         rows = list(reversed(detail["candidates"]))[:SHEET]
@@ -83,4 +84,4 @@ class RegenerateBox:
                     pictures[row["candidate"]] = thumbnail(image)
                 except UpdpError:
                     continue
-        return show.contact_sheet(rows, pictures, detail["candidate"])
+        return evidence.contact_sheet(rows, pictures, detail["candidate"])

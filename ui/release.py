@@ -20,6 +20,15 @@ from updp_core.errors import UpdpError, UsageError
 class ReleasePage:
     """The page's handlers."""
 
+    preview: Any
+    records: Any
+    past: Any
+    outcome: Any
+    check_path: Any
+    checked: Any
+    folder: Any
+    shown: Any
+
     def __init__(self, shell: Shell, settings: Settings) -> None:
         self.shell, self.settings = shell, settings
         self.home = settings.home.resolve() / "releases"

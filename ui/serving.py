@@ -1,11 +1,13 @@
-"""What stands around Gradio's web application: headers on every answer, and the end of a sign-in."""
+"""What stands around Gradio's web application: headers on every answer, no files, and the end of a sign-in."""
 
 from __future__ import annotations
 
+import re
 from http.cookies import SimpleCookie
 from typing import Any
 
 from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.session import Session
@@ -22,11 +24,14 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 ]
+_PLAIN = {name.decode(): value.decode() for name, value in _HEADERS}
+_CLOSED = re.compile(r"/(file[=/]|proxy=|stream/|deep_link|monitoring|process_recording)")
+"""Gradio's routes that could serve files or fetch elsewhere. The pages need none of them."""
 _STATIC = ("/assets/", "/static/", "/theme.css", "/favicon.ico")
 
 
 class Guard:
-    """No answer that carries data may be stored; the page may load nothing from elsewhere; old sign-ins end."""
+    """No answer that carries data may be stored, no file is served, nothing loads from elsewhere, old sign-ins end."""
 
     def __init__(self, app: ASGIApp, session: Session) -> None:
         self.app, self.session = app, session
@@ -34,6 +39,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        if _CLOSED.search(scope["path"]):
+            return await PlainTextResponse("This app serves no files.", 403, dict(_PLAIN))(scope, receive, send)
         if self.session.signed:
             self._end_old(scope)
         static = scope["path"].startswith(_STATIC)

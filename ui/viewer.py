@@ -33,7 +33,7 @@ def pack(image: NDArray[Any]) -> dict[str, Any]:
     return {"width": image.shape[1], "height": image.shape[0], "data": data}
 
 
-def thumbnail(image: NDArray[np.uint8], size: int = 220) -> str:
+def thumbnail(image: NDArray[Any], size: int = 220) -> str:
     """A small picture inside the page itself (a data: address), for the contact sheet."""
     small = Image.fromarray(image).resize(
         (size, round(size * image.shape[0] / image.shape[1])), Image.Resampling.LANCZOS

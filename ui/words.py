@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -43,7 +43,7 @@ class WordBox:
     def open(self, term: str, which: str, actor: Actor) -> dict[Any, Any]:
         """Fill the sheet for a word."""
         lexicon = self.shell.workbench.lexicon_current(actor=actor)
-        categories = list(lexicon[which])
+        categories = list(cast(Any, lexicon)[which])
         return {
             self.term: term,
             self.category: gr.update(

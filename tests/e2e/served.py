@@ -77,7 +77,7 @@ def serve(home: Path, sample: Path, **env: str) -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while not _answers(address):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The app did not come up:\n{log.read_text(encoding='utf-8')[-3000:]}")

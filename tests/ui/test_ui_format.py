@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ui import format as show
+from ui import format_evidence as evidence
 from ui import format_pages as pages
 
 HOSTILE = '<img src=x onerror="alert(1)">&\'"'
@@ -29,7 +30,8 @@ def gate(name: str, state: str, value: Any = 0.4, hard: bool = False) -> dict[st
 
 def card(**changes: Any) -> dict[str, Any]:
     base = {
-        "record": "R1", "state": "pending", "patient": HOSTILE, "study": "S1", "view": "PA", "candidate": 3, "revision": 2,
+        "record": "R1", "state": "pending", "patient": HOSTILE, "study": "S1", "view": "PA", "candidate": 3,
+        "revision": 2,
         "risk": 1.5, "worst_gate": "warn", "held_by": None, "has_report": True, "flags": [HOSTILE], "error": "",
     }  # fmt: skip
     return {**base, **changes}
@@ -42,10 +44,10 @@ def page_of(*cards: dict[str, Any]) -> dict[str, Any]:
 def test_nothing_that_a_study_says_becomes_markup() -> None:
     shown = [
         show.queue(page_of(card())),
-        show.gates([gate("a", "warn"), gate("b", "unknown")], {}),
+        evidence.gates([gate("a", "warn"), gate("b", "unknown")], {}),
         show.reports({"original": HOSTILE, "filtered": HOSTILE, "spans": []}),
         show.message(HOSTILE),
-        show.findings({"findings": {"report": {HOSTILE: "present"}}}),
+        evidence.findings({"findings": {"report": {HOSTILE: "present"}}}),
         pages.lexicon_hits("x", {"blacklist": {HOSTILE: ["x" + HOSTILE]}, "whitelist": {}}),
         pages.failures([{"record": HOSTILE, "error": HOSTILE}]),
         pages.imported({"imported": 0, "duplicates": 0, "rejected": [{"source": HOSTILE, "reason": HOSTILE}]}),
@@ -78,7 +80,7 @@ def test_what_stands_in_place_of_an_identifier_is_marked() -> None:
 
 
 def test_gates_that_are_not_clear_stand_open_and_what_is_not_measured_is_said_to_be() -> None:
-    markup = show.gates(
+    markup = evidence.gates(
         [gate("calm", "clear"), gate("odd", "warn"), gate("bad", "block", hard=True), gate("dark", "unknown")], {}
     )
     assert markup.count("<details") == 4 and markup.count(" open>") == 2
@@ -110,9 +112,9 @@ def test_a_token_tells_its_report_word_rank_and_what_was_refused() -> None:
 
 
 def test_a_distribution_says_in_words_where_this_pair_lies() -> None:
-    markup = show.histogram([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 0.45, 0.3)
+    markup = evidence.histogram([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 0.45, 0.3)
     assert "67 % of 6 pairs lie below this one" in markup and 'class="limit"' in markup
-    assert show.histogram([0.1, 0.2], 0.1, 0.3) == ""
+    assert evidence.histogram([0.1, 0.2], 0.1, 0.3) == ""
 
 
 def test_a_lost_finding_is_named_before_the_others() -> None:
@@ -120,7 +122,7 @@ def test_a_lost_finding_is_named_before_the_others() -> None:
         "report": {"nodule": "present", "edema": "absent"}, "original": {"nodule": 0.9, "edema": 0.1},
         "synthetic": {"nodule": 0.2, "edema": 0.1}, "lost": ["nodule"], "invented": [],
     }  # fmt: skip
-    markup = show.findings({"findings": value})
+    markup = evidence.findings({"findings": value})
     assert markup.index("Nodule") < markup.index("Edema") and "▲ lost" in markup
 
 

@@ -200,6 +200,9 @@ def test_every_answer_forbids_storing_and_loading_from_elsewhere(tmp_path: Path)
     assert answer.headers["cache-control"] == "no-store"
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     assert answer.headers["referrer-policy"] == "no-referrer"
+    for path in ("/gradio_api/file=/etc/passwd", "/file/x", "/gradio_api/proxy=http://elsewhere", "/monitoring"):
+        closed = TestClient(Guard(inner, Session(bench, signed=False))).get(path)
+        assert closed.status_code == 403 and closed.headers["cache-control"] == "no-store", path
     bench.close()
 
 

@@ -1,0 +1,47 @@
+"""Approve a whole filter at once: only pairs whose gates are all clear, after a look at a random sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from ui import format_evidence as evidence
+from ui.shell import Shell
+from ui.viewer import thumbnail
+from updp_core.domain import Actor
+from updp_core.workflow import Filters
+
+
+class BatchBox:
+    """The sheet that asks for confirmation."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.number = gr.State(0)
+        with gr.Column(elem_id="batch-box", elem_classes=["sheet"]):
+            gr.HTML('<h2 tabindex="-1">Approve all that is clear</h2>', apply_default_css=False, js_on_load=None)
+            self.sample = gr.HTML(elem_id="batch-sample", apply_default_css=False, js_on_load=None)
+            with gr.Row():
+                self.go = gr.Button("Approve", variant="primary", elem_id="batch-go", min_width=0, interactive=False)
+                gr.Button("Cancel", elem_classes=["sheet-close"], min_width=0)
+
+    def look(self, filters: Filters, actor: Actor) -> dict[Any, Any]:
+        """What would be approved: the number, and a random sample to look at."""
+        preview = self.shell.workbench.approve_preview(actor=actor, filters=filters)
+        number, pictures = preview["number"], []
+        for record in preview["sample"]:
+            image = self.shell.workbench.image(record, "synthetic", actor=actor)
+            pictures.append((record, thumbnail(image, 160)))
+        return {
+            self.number: number,
+            self.sample: evidence.batch(number, preview["left_out"], pictures),
+            self.go: gr.update(
+                value=f"Approve these {number} pairs" if number else "Nothing to approve", interactive=number > 0
+            ),
+        }
+
+    def approve(self, filters: Filters, number: int, actor: Actor) -> str:
+        """Approve them; refused where the number has changed meanwhile."""
+        done = self.shell.workbench.approve_all(actor=actor, filters=filters, expected_number=int(number))
+        return f"{done['approved']} pairs approved."

@@ -1,0 +1,89 @@
+"""Insight: one page of plots over the whole workspace, without patient data."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from ui import format as base
+from ui import plots
+from ui.shell import Shell
+
+ABOUT = {"record", "candidate", "method", "lexicon_version", "state"}
+SAVE_JS = """
+element.addEventListener("click", (e) => {
+  const b = e.target.closest("[data-save]"); if (!b) return;
+  const svg = b.closest("figure").querySelector("svg"), copy = svg.cloneNode(true);
+  const ink = "<style>text{font:11px sans-serif;fill:#222}.grid{stroke:#ccc}.fill{fill:#0072B2}</style>";
+  copy.insertAdjacentHTML("afterbegin", ink + "<rect width='100%' height='100%' fill='#fff'/>");
+  const link = Object.assign(document.createElement("a"), { download: b.dataset.save + ".svg" });
+  link.href = URL.createObjectURL(new Blob([copy.outerHTML], { type: "image/svg+xml" }));
+  link.click(); URL.revokeObjectURL(link.href);
+});
+"""
+
+
+def page(data: Mapping[str, Any]) -> str:
+    """All plots of the workspace's numbers."""
+    candidates = data["candidates"]
+    if not candidates:
+        return base.empty("Nothing to plot yet.", "Plots appear when pairs have been made.")
+    both: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    gates: dict[str, list[float]] = defaultdict(list)
+    for row in candidates:
+        if row.get("identity_similarity") is not None and row.get("prompt_score") is not None:
+            both[row["method"]].append((row["identity_similarity"], row["prompt_score"]))
+        for name, value in row.items():
+            if name not in ABOUT and isinstance(value, int | float):
+                gates[name].append(float(value))
+    days: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for d in data["decisions"]:
+        days[d["day"][5:]][d["verdict"]] += d["count"]
+    out = []
+    if both:
+        chart = plots.scatter(both, "likeness to the patient", "fit of image and prompt")
+        out.append(plots.figure("Privacy against use", chart, "Left is more private; up is more useful."))
+    if days:
+        out.append(plots.figure("Verdicts by day", plots.columns(list(days.items()), "verdicts")))
+    hours = [(r["hour"][-2:] + " h", {"pairs": r["generated"]}) for r in data["throughput"]]
+    out.append(plots.figure("Pairs made by hour", plots.columns(hours, "pairs")))
+    versions = [(f"v{r['version']}", {"void": r["voided"]}) for r in data["lexicon"]]
+    note = "Versions of pairs that hold something which this lexicon forbids."
+    out.append(plots.figure("Effect of each lexicon version", plots.columns(versions, "void"), note))
+    out += [
+        plots.figure(base.title(name), plots.histogram(values, base.words(name)), f"{len(values)} pairs")
+        for name, values in gates.items()
+        if len(set(values)) > 1
+    ]
+    agreement = data["agreement"]
+    said = "No pair has been read twice yet."
+    if agreement.get("pairs"):
+        kappa = agreement.get("kappa")
+        said = f"{agreement['pairs']} pairs read twice; the readers agree on {agreement['agree']}"
+        said += f"; Cohen's kappa {kappa:.2f}." if kappa is not None else "."
+    return f'<p class="notice">{base.esc(said)}</p><div class="plots">{"".join(out)}</div>'
+
+
+class Insight:
+    """The page's handler."""
+
+    charts: Any
+    shown: Any
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+
+    def look(self, role: str, request: gr.Request) -> dict[Any, Any]:
+        return {self.charts: page(self.shell.workbench.insight(actor=self.shell.actor(request, role)))}
+
+
+def build(shell: Shell) -> Insight:
+    """The page."""
+    made = Insight(shell)
+    with gr.Column(elem_classes=["page", "pane", "wide"]):
+        made.charts = gr.HTML(elem_id="insight", apply_default_css=False, js_on_load=SAVE_JS)
+    made.shown = [made.charts, shell.message]
+    return made

@@ -1,0 +1,126 @@
+"""Small charts as SVG: readable in print, by the colour-blind (signs besides colours), and without any library."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 420, 220, 46, 34, 10
+# Okabe and Ito's palette: told apart by colour-blind readers; each series has a sign of its own as well.
+SERIES = (("#0072B2", "●"), ("#D55E00", "▲"), ("#009E73", "■"), ("#CC79A7", "◆"), ("#8A6D00", "✚"), ("#56B4E9", "▼"))
+
+
+def esc(text: Any) -> str:
+    return html.escape(str(text), quote=True)
+
+
+def _text(x: float, y: float, said: Any, anchor: str = "middle", extra: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}>{esc(said)}</text>'
+
+
+def _grid(y: float) -> str:
+    return f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
+def _upright(name: str) -> str:
+    middle = (HEIGHT - BOTTOM + TOP) / 2
+    return f'<text transform="translate(11 {middle}) rotate(-90)" text-anchor="middle">{esc(name)}</text>'
+
+
+def figure(title: str, svg: str, note: str = "") -> str:
+    """A chart with its title, a sentence, and a button that saves it."""
+    said = f'<figcaption class="muted">{esc(note)}</figcaption>' if note else ""
+    return (
+        f'<figure class="plot"><div class="plot-head"><h3>{esc(title)}</h3>'
+        f'<button type="button" data-save="{esc(title)}">Save as SVG</button></div>{svg}{said}</figure>'
+    )
+
+
+def _axes(x0: float, x1: float, y0: float, y1: float, x_name: str, y_name: str, places: int = 2) -> str:
+    right, base = WIDTH - 8, HEIGHT - BOTTOM
+    ticks = ""
+    for share in (0.0, 0.5, 1.0):
+        y = base - share * (base - TOP)
+        ticks += _text(LEFT + share * (right - LEFT), base + 14, f"{x0 + share * (x1 - x0):.{places}f}")
+        ticks += _text(LEFT - 5, y + 4, f"{y0 + share * (y1 - y0):.{places}f}", "end") + _grid(y)
+    return ticks + _text((LEFT + right) / 2, HEIGHT - 4, x_name) + _upright(y_name)
+
+
+def _svg(inside: str, label: str) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{esc(label)}">'
+        f"{inside}</svg>"
+    )
+
+
+def scatter(groups: Mapping[str, Sequence[tuple[float, float]]], x_name: str, y_name: str) -> str:
+    """Points by group; each group has its own colour and sign."""
+    points = [p for group in groups.values() for p in group]
+    if not points:
+        return ""
+    (x0, x1), (y0, y1) = (_range([p[i] for p in points]) for i in (0, 1))
+    right, base = WIDTH - 8, HEIGHT - BOTTOM
+    out = [_axes(x0, x1, y0, y1, x_name, y_name)]
+    for n, (name, group) in enumerate(groups.items()):
+        colour, sign = SERIES[n % len(SERIES)]
+        for x, y in group[:600]:
+            across, up = (x - x0) / (x1 - x0) * (right - LEFT), (y - y0) / (y1 - y0) * (base - TOP)
+            out.append(_text(LEFT + across, base - up + 3, sign, extra=f' fill="{colour}" class="dot"'))
+        out.append(_text(right, TOP + 12 + 14 * n, f"{sign} {name} ({len(group)})", "end", f' fill="{colour}"'))
+    return _svg("".join(out), f"{y_name} against {x_name}, {len(points)} pairs")
+
+
+def histogram(values: Sequence[float], name: str, bins: int = 24) -> str:
+    """How many pairs have which value."""
+    if not values:
+        return ""
+    x0, x1 = _range(values)
+    counts = [0] * bins
+    for v in values:
+        counts[min(bins - 1, int((v - x0) / (x1 - x0) * bins))] += 1
+    base, right, top = HEIGHT - BOTTOM, WIDTH - 8, max(counts)
+    step = (right - LEFT) / bins
+    bars = "".join(
+        f'<rect class="fill" x="{LEFT + i * step:.1f}" y="{base - n / top * (base - TOP):.1f}" width="{step - 1:.1f}" '
+        f'height="{n / top * (base - TOP):.1f}"/>'
+        for i, n in enumerate(counts)
+        if n
+    )
+    return _svg(_axes(x0, x1, 0, top, name, "pairs", 1 if x1 - x0 > 5 else 2) + bars, f"{name}: {len(values)} pairs")
+
+
+def columns(rows: Sequence[tuple[str, Mapping[str, float]]], y_name: str) -> str:
+    """Stacked columns: (label, {series: value}); a series keeps its colour and is named above."""
+    if not rows:
+        return ""
+    rows = rows[-16:]
+    names = list(dict.fromkeys(name for _, parts in rows for name in parts))
+    top = max(sum(parts.values()) for _, parts in rows) or 1
+    base, right = HEIGHT - BOTTOM, WIDTH - 8
+    step = (right - LEFT) / len(rows)
+    wide = min(step * 0.7, 46)
+    out = []
+    for share in (0.0, 0.5, 1.0):
+        y = base - share * (base - TOP - 16)
+        out.append(_grid(y) + _text(LEFT - 5, y + 4, f"{share * top:g}", "end"))
+    for i, (label, parts) in enumerate(rows):
+        y, x = float(base), LEFT + (i + 0.5) * step
+        for name, value in parts.items():
+            tall = value / top * (base - TOP - 16)
+            y -= tall
+            colour, _ = SERIES[names.index(name) % len(SERIES)]
+            out.append(
+                f'<rect x="{x - wide / 2:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}" fill="{colour}">'
+                f"<title>{esc(name)}: {value:g}</title></rect>"
+            )
+        if len(rows) <= 8 or i % 2 == 0:
+            out.append(_text(x, base + 14, label))
+    for n, name in enumerate(names if len(names) > 1 else []):
+        out.append(_text(LEFT + 100 * n, TOP + 2, f"■ {name}", "start", f' fill="{SERIES[n % len(SERIES)][0]}"'))
+    return _svg("".join(out) + _upright(y_name), y_name)
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
