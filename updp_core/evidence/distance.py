@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-NEIGHBOURS = 5
 _CHUNK = 512
 
 
@@ -16,13 +14,12 @@ _CHUNK = 512
 class Reference:
     """Features of training images (N, D) with each one's distances to the others, sorted (N,).
 
-    `nearest` holds distances to the nearest other image (for copies), `spread` the mean distance to the nearest five
-    (for the domain). Distances are Euclidean; give standardised features, so that each counts alike.
+    `nearest` holds the distance of each to the nearest other image. Distances are Euclidean; give standardised
+    features, so that each counts alike.
     """
 
     features: NDArray[np.float32]
     nearest: NDArray[np.float32]
-    spread: NDArray[np.float32]
 
 
 def reference_of(features: NDArray) -> Reference:
@@ -32,23 +29,15 @@ def reference_of(features: NDArray) -> Reference:
         raise ValueError(f"A reference of {len(features)} images says nothing; give at least 20.")
     features = np.asarray(features, dtype=np.float32)
     starts = range(0, len(features), _CHUNK)
-    near = np.concatenate([_neighbours(features[i : i + _CHUNK], features, skip=1) for i in starts])
-    return Reference(features, np.sort(near[:, 0]), np.sort(near.mean(1)))
+    near = np.concatenate([_nearest(features[i : i + _CHUNK], features, skip=1) for i in starts])
+    return Reference(features, np.sort(near))
 
 
 def copies(features: NDArray, reference: Reference) -> list[dict[str, float]]:
     """For each row of `features` (B, D): distance to the nearest training image, and the percentage of training
     images that have a nearer one among the others (a small percentile means a likely copy)."""
-    near = _neighbours(features, reference.features, skip=0)[:, 0]
+    near = _nearest(features, reference.features, skip=0)
     return [_placed(value, reference.nearest) for value in near]
-
-
-def domain(features: NDArray, reference: Reference, limit: float = 99.0) -> list[dict[str, Any]]:
-    """For each row of `features` (B, D): mean distance to the five nearest training images, its percentile, and
-    whether that is above `limit`, so that the models do not know such images."""
-    near = _neighbours(features, reference.features, skip=0).mean(1)
-    rows = [_placed(value, reference.spread) for value in near]
-    return [{**row, "outside": row["percentile"] > limit} for row in rows]
 
 
 def _placed(value: float, among: NDArray) -> dict[str, float]:
@@ -56,9 +45,8 @@ def _placed(value: float, among: NDArray) -> dict[str, float]:
     return {"distance": round(float(value), 4), "percentile": round(float(percentile), 2)}
 
 
-def _neighbours(rows: NDArray, among: NDArray, skip: int) -> NDArray[np.float32]:
-    """Distances (B, 5) to the nearest of `among`, ascending; `skip` leaves out the nearest, the image itself."""
+def _nearest(rows: NDArray, among: NDArray, skip: int) -> NDArray[np.float32]:
+    """Distance (B,) to the nearest of `among`; `skip` = 1 leaves out the nearest, the image itself."""
     rows = np.asarray(rows, dtype=np.float32)
     squared = (rows**2).sum(1)[:, None] + (among**2).sum(1)[None] - 2.0 * rows @ among.T
-    k = NEIGHBOURS + skip
-    return np.sqrt(np.clip(np.sort(np.partition(squared, k - 1, axis=1)[:, :k], axis=1), 0.0, None))[:, skip:]
+    return np.sqrt(np.clip(np.partition(squared, skip, axis=1)[:, skip], 0.0, None))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.domain import Image8, Image16, MethodInput, Prompt, Proposal, Span
-from updp_core.evidence import distance, findings_text
+from updp_core.evidence import appearance, distance, findings_text
 from updp_core.evidence.findings_terms import FINDINGS
 from updp_core.lexicon import Lexicon
 
@@ -18,6 +18,7 @@ JUDGE_SIZE = 256
 # Below this number of patients a rank says nothing.
 MIN_PATIENTS = 10
 PRESENT = 0.5
+MARGIN = 0.25
 
 
 class Judges(Protocol):
@@ -162,9 +163,12 @@ def _judged(
     for _, image in made:
         boxes = [box for _, box in read_boxes(image)]
         rows.append({"image_text": {"count": len(boxes), "boxes": [list(box) for box in boxes]}})
+    originals = for_judges([record.image for record, _ in made])
+    if known := appearance.load_appearance():
+        for row, found in zip(rows, appearance.domain(originals, known), strict=True):
+            row["domain"] = found
     if judges is None:
         return rows
-    originals = for_judges([record.image for record, _ in made])
     synthetic = for_judges([image for _, image in made])
     ids_original, ids_synthetic = judges.identity(originals), judges.identity(synthetic)
     keys = [(patients or {}).get(record.id, record.id) for record, _ in made]
@@ -172,7 +176,7 @@ def _judged(
         bank = IdentityBank(tuple(keys), ids_original)
     score_original, score_synthetic = judges.score(originals, prompts), judges.score(synthetic, prompts)
     seen_original, seen_synthetic = judges.findings(originals), judges.findings(synthetic)
-    domain, copies = _distances(judges, originals, synthetic)
+    copies = _copies(judges, synthetic)
     for i, row in enumerate(rows):
         row["identity"] = {
             "similarity": _round(ids_original[i] @ ids_synthetic[i]),
@@ -188,7 +192,7 @@ def _judged(
             dict(zip(judges.finding_names, map(float, seen_original[i]), strict=True)),
             dict(zip(judges.finding_names, map(float, seen_synthetic[i]), strict=True)),
         )
-        row["domain"], row["memorisation"] = domain[i], copies[i]
+        row["memorisation"] = copies[i]
     return rows
 
 
@@ -206,37 +210,34 @@ def _rank(embedding: NDArray, patient: str, original: NDArray, bank: IdentityBan
 def _compare(
     report: Mapping[str, str], original: Mapping[str, float], synthetic: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Findings of the three sides, and those lost or invented; a finding that the report leaves open is neither."""
+    """Findings of the three sides. The judge is no radiologist, so it is only compared with itself: a finding is lost
+    where the report states it and the judge sees it in the original and clearly less in the synthetic image, and
+    invented the other way round. What the report leaves open is neither; `unjudged` are stated findings that the judge
+    sees in neither image."""
     known = [name for name in FINDINGS if name in synthetic]
-    lost = [n for n in known if report.get(n) == "present" and synthetic[n] < PRESENT]
-    invented = [
-        n
-        for n in known
-        if synthetic[n] >= PRESENT and (report.get(n) == "absent" or (n not in report and original[n] < PRESENT))
-    ]
+    seen = {n: (original[n] >= PRESENT, synthetic[n] >= PRESENT) for n in known}
+    clear = {n: abs(original[n] - synthetic[n]) >= MARGIN for n in known}
+    stated = [n for n in known if report.get(n) == "present"]
+    lost = [n for n in stated if seen[n] == (True, False) and clear[n]]
+    invented = [n for n in known if seen[n] == (False, True) and clear[n] and report.get(n) in (None, "absent")]
     return {
         "report": dict(report),
         "original": {name: _round(original[name], 3) for name in known},
         "synthetic": {name: _round(synthetic[name], 3) for name in known},
         "lost": lost,
         "invented": invented,
+        "unjudged": [n for n in stated if seen[n] == (False, False)],
         "lost_count": len(lost),
         "invented_count": len(invented),
     }
 
 
-def _distances(judges: Judges, originals: NDArray, synthetic: NDArray) -> tuple[list[dict], list[dict]]:
-    """Domain distance of the originals and copy distance of the synthetic images, with their reference percentiles."""
+def _copies(judges: Judges, synthetic: NDArray[np.float32]) -> list[dict[str, Any]]:
+    """Distance of each synthetic image to the nearest image of the judges' bank, with its reference percentile."""
     stored = judges.reference
     if "bank" not in stored:
-        nothing: dict[str, Any] = {"distance": None, "percentile": None}
-        return [dict(nothing, outside=None) for _ in originals], [dict(nothing) for _ in synthetic]
-
-    def standardised(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (judges.features(images) - stored["mean"]) / stored["std"]
-
-    reference = _reference(judges)
-    return distance.domain(standardised(originals), reference), distance.copies(standardised(synthetic), reference)
+        return [{"distance": None, "percentile": None} for _ in synthetic]
+    return distance.copies((judges.features(synthetic) - stored["mean"]) / stored["std"], _reference(judges))
 
 
 _measured: list[tuple[Judges, distance.Reference]] = []
