@@ -79,13 +79,8 @@ def test_without_judges_the_texts_are_measured_and_the_rest_is_unknown():
     assert found["residual_phi"]["count"] == found["forbidden_in_prompt"]["count"] == found["image_text"]["count"] == 0
     states = {gate.name: gate.state for gate in gates(found)}
     assert states["residual_phi"] == states["image_text"] == states["forbidden_in_prompt"] == "clear"
-    assert (
-        states["identity_similarity"]
-        == states["findings_lost"]
-        == states["memorisation"]
-        == states["rarity"]
-        == "unknown"
-    )
+    unknown = ("identity_similarity", "identity_rank", "findings_lost", "memorisation", "prompt_score", "rarity")
+    assert {states[name] for name in unknown} == {"unknown"}
 
 
 def test_evidence_is_json_and_holds_no_text_of_the_report():

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def describe(images: NDArray[np.float32]) -> NDArray[np.float32]:
     window = np.hanning(SIZE)[:, None] * np.hanning(SIZE)
     frequency = np.fft.fftfreq(SIZE)
     radius = np.hypot(*np.meshgrid(frequency, frequency))
-    bands = [(radius >= low) & (radius < high) for low, high in zip(_BANDS[:-1], _BANDS[1:], strict=True)]
+    bands = [(radius >= low) & (radius < high) for low, high in pairwise(_BANDS)]
     rows = []
     for image in images:
         power = np.abs(np.fft.fft2((image - image.mean()) * window)) ** 2
@@ -64,7 +65,7 @@ def fit(images: NDArray[np.uint8], seed: int = 0) -> Appearance:
     """Fit on two thirds of training images (N, 256, 256) uint8 and place the others; raises ValueError below 200."""
     if len(images) < 200:
         raise ValueError(f"{len(images)} images are too few to know a training set by; give at least 200.")
-    found = np.concatenate([describe(images[i : i + 64].astype(np.float32) / 255) for i in range(0, len(images), 64)])
+    found = np.concatenate([describe((images[i : i + 64] / 255).astype(np.float32)) for i in range(0, len(images), 64)])
     order = np.random.default_rng(seed).permutation(len(found))
     known, others = found[order[: 2 * len(found) // 3]], found[order[2 * len(found) // 3 :]]
     mean, spread = known.mean(0), known.std(0) + 1e-6

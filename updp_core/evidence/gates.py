@@ -127,8 +127,7 @@ RULES: Mapping[str, Rule] = {
         0,
         "warn",
         "No stated finding that the judge sees in the original is missing in the synthetic image.",
-        "{value} finding(s) that the report states and the judge sees in the original are missing in the synthetic image: "
-        "{lost}.",
+        "{value} stated finding(s) that the judge sees in the original are missing in the synthetic image: {lost}.",
         _NO_JUDGE,
     ),
     "findings_invented": Rule(
