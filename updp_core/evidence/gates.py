@@ -49,10 +49,10 @@ class Rule:
 
 _NO_JUDGE = "Not measured: the judges, models that took no part in making this image, are not available here."
 
-# Where the judges' limits come from: 240 phantoms of patients that took no part in training. Likeness 0.7: 96 % of pairs
-# of one patient lie above it, 1 % of pairs of two. Score 0.35: every image's own report lies above it (lowest 1 %: 0.60)
-# and three quarters of other reports below. Presence of a finding is read at a probability of 0.5 (F1 0.92 over all
-# findings). The limit of the alignment is set for no encoder in particular: look at the plot of all pairs.
+# Where the judges' limits come from: 240 phantoms of patients that took no part in training. Likeness 0.7: 96 % of
+# pairs of one patient lie above it, 1 % of pairs of two. Score 0.35: every image's own report lies above it (lowest
+# 1 %: 0.60) and three quarters of other reports below. Presence of a finding is read at a probability of 0.5 (F1 0.92
+# over all findings). The limit of the alignment is set for no encoder in particular: look at the plot of all pairs.
 RULES: Mapping[str, Rule] = {
     "residual_phi": Rule(
         "Identifiers left in the report",
