@@ -52,7 +52,8 @@ _NO_JUDGE = "Not measured: the judges, models that took no part in making this i
 # Where the judges' limits come from: 240 phantoms of patients that took no part in training. Likeness 0.7: 96 % of
 # pairs of one patient lie above it, 1 % of pairs of two. Score 0.35: every image's own report lies above it (lowest
 # 1 %: 0.60) and three quarters of other reports below. Presence of a finding is read at a probability of 0.5 (F1 0.92
-# over all findings). The limit of the alignment is set for no encoder in particular: look at the plot of all pairs.
+# over all findings). Alignment 0.25 is where only prompts from random tokens lie (the paper's
+# lowest with BiomedCLIP: 0.24); it belongs to no encoder in particular, so look at the plot of all pairs.
 RULES: Mapping[str, Rule] = {
     "residual_phi": Rule(
         "Identifiers left in the report",
@@ -88,7 +89,7 @@ RULES: Mapping[str, Rule] = {
         "Prompt fits the original",
         ("alignment", "after"),
         "below",
-        0.15,
+        0.25,
         "warn",
         "The prompt describes the original image well for the encoder that wrote it (cosine {value}, from {before}).",
         "The prompt fits the original image poorly (cosine {value}): the synthetic image may show something else.",
