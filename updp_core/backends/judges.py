@@ -23,7 +23,7 @@ _REMEDY = "Run `python -m updp_core train judges`, or restore the folder data/mo
 
 @dataclass(frozen=True)
 class JudgeShape:
-    """Shape of the network; `findings` names the outputs of the finding head in order. `size` is the input side in px."""
+    """Shape of the network; `findings` names the outputs of the finding head in order. `size` is the input side (px)."""
 
     findings: tuple[str, ...]
     vocab: int
@@ -55,7 +55,7 @@ class _Block(nn.Module):
 
 
 class JudgeNetwork(nn.Module):
-    """ResNet trunk at a quarter of the input resolution, average and maximum pooling, three linear heads, GRU text tower."""
+    """ResNet trunk from a quarter of the input resolution on, average and maximum pooling, three heads, GRU texts."""
 
     def __init__(self, shape: JudgeShape) -> None:
         super().__init__()
@@ -88,9 +88,13 @@ class JudgeNetwork(nn.Module):
 
     def read(self, ids: torch.Tensor) -> torch.Tensor:
         """Token ids (B, L), 0 is padding -> (B, score), not normalised."""
-        y, _ = self.gru(self.words(ids))
-        mask = (ids != 0).unsqueeze(-1)
-        return self.text_head(y.masked_fill(~mask, -1e4).amax(dim=1))
+        mask = ids != 0
+        # Packed, so that the backward direction starts at each text's own end and not in the padding.
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.words(ids), mask.sum(dim=1).clamp_min(1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        y, _ = nn.utils.rnn.pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=ids.shape[1])
+        return self.text_head(y.masked_fill(~mask.unsqueeze(-1), -1e4).amax(dim=1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -29,7 +29,7 @@ MEAN, STD = 0.5, 0.25
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Shape of the pair. `vision` is open_clip's vision_cfg (default: timm's ResNet-10 at 160 px, mean and maximum
+    """Shape of the pair. `vision` is open_clip's vision_cfg (default: timm's ResNet-10 at 192 px, mean and maximum
     pooled); on a few thousand images a convolutional tower learns where a ViT of the same cost does not yet."""
 
     vision: Any = None
@@ -42,7 +42,7 @@ class EncoderConfig:
     queries: int = 24
 
     def vision_cfg(self) -> dict[str, Any]:
-        return dict(self.vision or {"image_size": 160, "timm_model_name": "resnet10t", "timm_model_pretrained": False,
+        return dict(self.vision or {"image_size": 192, "timm_model_name": "resnet10t", "timm_model_pretrained": False,
                                     "timm_pool": "avgmax", "timm_proj": "mlp"})  # fmt: skip
 
 
@@ -75,7 +75,10 @@ class EncoderTrainer(nn.Module):
         self.query_bias = nn.Parameter(torch.full((targets,), -1.0))
 
     def image(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, 1, S, S) in 0..1 -> (B, D), not normalised."""
+        """(B, 1, S, S) in 0..1 -> (B, D), not normalised; resized to the tower's own side first."""
+        side = self.cfg["vision_cfg"]["image_size"]
+        if x.shape[-1] != side:
+            x = F.interpolate(x, size=(side, side), mode="bilinear", antialias=True)
         return self.clip.visual(((x - MEAN) / STD).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last))
 
     def text(self, ids: torch.Tensor) -> torch.Tensor:

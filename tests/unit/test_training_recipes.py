@@ -1,0 +1,207 @@
+"""Each recipe at a tiny size: it writes a folder that the product loads, and resumes to the same weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests import tiny_models
+from updp_core.backends.judges import JudgeShape
+from updp_core.phantom import FINDINGS
+from updp_core.training import captions, data
+from updp_core.training.loop import Schedule, rate, train
+from updp_core.training.tokens import build_vocabulary
+
+ROWS = data.phantom_rows(data.TRAIN, 4)[:8]
+TEXTS = [captions.texts_of(row, 2) for row in ROWS]
+NAMES, TARGETS = captions.targets_of(ROWS)
+VOCAB = build_vocabulary([t for options in TEXTS for t in options], 600)
+IMAGES = np.random.default_rng(0).integers(0, 255, (len(ROWS), 64, 64), dtype=np.uint8)
+SMOOTH = np.linspace(0, 255, 64, dtype=np.uint8)[:, None].repeat(64, axis=1)
+SHORT = Schedule(steps=2, warmup=1, seed=3)
+
+
+def quiet(_: str) -> None: ...
+
+
+class _Line(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.line, self.norm, self.drop = nn.Linear(4, 1), nn.BatchNorm1d(4), nn.Dropout(0.5)
+
+
+def _fit(folder, stop_at: int | None = None) -> dict[str, torch.Tensor]:
+    module, calls = _Line(), 0
+
+    def batch(rng: np.random.Generator):
+        nonlocal calls
+        calls += 1
+        if stop_at is not None and calls > stop_at:
+            raise KeyboardInterrupt
+        x = torch.from_numpy(rng.normal(size=(8, 4)).astype(np.float32))
+        return (module.line(module.drop(module.norm(x))) - x.sum(dim=1, keepdim=True)).square().mean(), {}
+
+    weights, run = train(module, batch, Schedule(steps=12, warmup=2, seed=5, checkpoint_seconds=0), folder, quiet)
+    assert run.step == 12
+    return weights | {f"raw {k}": v for k, v in module.state_dict().items()}
+
+
+def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(tmp_path) -> None:
+    whole = _fit(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        _fit(tmp_path / "cut", stop_at=7)
+    resumed = _fit(tmp_path / "cut")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(tmp_path) -> None:
+    module = _Line()
+    with pytest.raises(FloatingPointError, match="learning rate"):
+        train(module, lambda rng: (module.line.weight.sum() * float("nan"), {}), SHORT, tmp_path, quiet)
+
+
+def test_the_rate_warms_up_stays_and_falls() -> None:
+    schedule = Schedule(steps=100, warmup=10, decay=0.3, learning_rate=1.0)
+    rates = [rate(schedule, step, step / 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[40] == 1.0 and rates[99] == pytest.approx(0.01 / 0.3)
+    assert rates[:10] == sorted(rates[:10]) and rates[70:] == sorted(rates[70:], reverse=True)
+
+
+@pytest.fixture(scope="module")
+def autoencoder(tmp_path_factory):
+    from updp_core.training.autoencoder import AutoencoderConfig, train_autoencoder
+
+    work = tmp_path_factory.mktemp("autoencoder")
+    shape = AutoencoderConfig(16, (0, 0, 1, 1, 1), (1, 1, 0, 0, 0), latent_channels=4, crop=48, batch=4)
+    module, _ = train_autoencoder([IMAGES, IMAGES[:3]], work, SHORT, shape, "cpu", quiet)
+    module.export(work / "vae")
+    return module, work
+
+
+def test_the_exported_autoencoder_has_the_normalised_latents_of_training(autoencoder) -> None:
+    from diffusers import AutoencoderTiny
+
+    module, work = autoencoder
+    vae = AutoencoderTiny.from_pretrained(work / "vae").float()
+    x = torch.from_numpy(IMAGES).float()[:, None] / 255
+    with torch.no_grad():
+        expected, found = module(x)[1], vae.encode(x * 2 - 1).latents
+    assert found.shape == (len(IMAGES), 4, 4, 4)
+    torch.testing.assert_close(found, expected, atol=2e-2, rtol=2e-2)
+
+
+def test_a_decoder_that_goes_on_alone_leaves_the_latents_as_they_are(autoencoder, tmp_path) -> None:
+    from updp_core.training.autoencoder import AutoencoderConfig, train_autoencoder
+
+    module, _ = autoencoder
+    shape = AutoencoderConfig(16, (0, 0, 1, 1, 1), (1, 1, 0, 0, 0), latent_channels=4, crop=48, batch=4)
+    later, _ = train_autoencoder(
+        [IMAGES], tmp_path, SHORT, shape, "cpu", quiet, start=module.state_dict(), decoder_only=True
+    )
+    before, after = module.state_dict(), later.state_dict()
+    same = {name: torch.equal(before[name], after[name]) for name in before}
+    assert all(value for name, value in same.items() if ".decoder." not in name)
+    assert not all(same.values())
+
+
+def test_the_similarity_in_training_is_the_one_of_the_evaluation() -> None:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    from updp_core.training.autoencoder import ssim
+
+    a = torch.from_numpy(IMAGES).float()[:, None] / 255
+    b = (a + 0.1 * torch.randn_like(a)).clamp(0, 1)
+    assert float(ssim(a, b)) == pytest.approx(
+        float(structural_similarity_index_measure(a, b, data_range=1.0)), abs=0.01
+    )
+
+
+def test_the_generator_recipe_writes_a_pipeline_that_draws(autoencoder, tmp_path) -> None:
+    from diffusers import AutoencoderTiny
+
+    from updp_core.backends.generator import load_generator
+    from updp_core.config import GeneratorConfig
+    from updp_core.training import generator as recipe
+
+    vae = AutoencoderTiny.from_pretrained(autoencoder[1] / "vae").float()
+    latents = recipe.encode_latents(vae, IMAGES, np.arange(len(IMAGES)), device="cpu")
+    shape = recipe.GeneratorShape(
+        latent_channels=4, latent_size=4, widths=(32, 32), head_width=16, text_width=48, text_layers=1, batch=4, read=24
+    )
+    module, _ = recipe.train_generator(
+        latents, TEXTS, VOCAB, tmp_path, SHORT, shape, lambda i, rng: "right effusion", device="cpu", say=quiet
+    )
+    recipe.export_generator(module, vae, VOCAB, tmp_path / "pipeline", shape.read)
+    loaded = load_generator(tmp_path / "pipeline", "cpu")
+    images = loaded.generate(["large right pleural effusion", "normal"], [1, 2], GeneratorConfig(steps=2))
+    assert images.shape == (2, 64, 64) and images.dtype == np.uint8 and loaded.max_tokens == 24
+
+
+def test_the_encoder_recipe_writes_a_folder_that_open_clip_loads(tmp_path) -> None:
+    from updp_core.backends.encoder import load_encoder
+    from updp_core.training.encoder import EncoderConfig, export_encoder, train_encoder
+
+    vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8}
+    config = EncoderConfig(vision, embed_dim=24, text_width=48, text_layers=1, context=40, batch=6, read=32, queries=5)
+    module, run = train_encoder(
+        IMAGES, TEXTS, NAMES, TARGETS, VOCAB, tmp_path / "work", SHORT, config, device="cpu", say=quiet
+    )
+    export_encoder(module, VOCAB, tmp_path / "encoder")
+    encoder = load_encoder(tmp_path / "encoder", "cpu")
+    assert run.step == 2 and encoder.encode_text(["right effusion"]).shape == (1, 24)
+    features = encoder.encode_image([SMOOTH.astype(np.uint16) * 257])
+    with torch.no_grad():
+        expected = nn.functional.normalize(module.image(torch.from_numpy(SMOOTH).float()[None, None] / 255), dim=-1)
+    torch.testing.assert_close(features, expected, atol=3e-2, rtol=3e-2)
+
+
+def test_images_with_the_same_findings_are_each_others_positives() -> None:
+    from updp_core.training.encoder import soft_targets
+
+    goal = soft_targets(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+    torch.testing.assert_close(goal, torch.tensor([[0.5, 0.0, 0.5], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]]))
+
+
+def test_the_judges_recipe_writes_a_folder_with_its_reference(tmp_path) -> None:
+    from updp_core.backends.judges import load_judges
+    from updp_core.training.judges import JudgesConfig, export_judges, train_judges
+    from updp_core.training.reference import write_reference
+
+    shape = JudgeShape(FINDINGS, len(VOCAB), 64, (8, 16), (1, 1), 16, 16, 16)
+    patients = np.array([row["patient"] for row in ROWS])
+    module, _ = train_judges(
+        IMAGES, patients, TEXTS, NAMES, TARGETS, VOCAB, tmp_path / "work", SHORT, shape, JudgesConfig(patients=3),
+        device="cpu", say=quiet,
+    )  # fmt: skip
+    export_judges(module.net, VOCAB, tmp_path / "judges")
+    found = data.ImageSet(tmp_path, IMAGES, tuple(ROWS))
+    scalars = write_reference(load_judges(tmp_path / "judges", "cpu", reference=False), found, tmp_path / "judges")
+    judges = load_judges(tmp_path / "judges", "cpu")
+    assert judges.finding_names == FINDINGS and scalars["train_nearest_p1"] > 0
+    copy = judges.nearest(IMAGES[:2].astype(np.float32) / 255)
+    assert (copy < scalars["train_nearest_p1"]).all(), "a copy of a training image must be seen as one"
+
+
+def test_lora_changes_the_attention_of_a_pipeline_and_merges_into_it(tmp_path) -> None:
+    from updp_core.backends.generator import load_generator
+    from updp_core.config import GeneratorConfig
+    from updp_core.training.lora import LoraConfig, export_lora, train_lora
+
+    source = tiny_models.write_diffusion_folder(tmp_path / "base")
+    pipeline = load_generator(source, "cpu").pipeline
+    before = {k: v.clone() for k, v in pipeline.unet.state_dict().items()}
+    images = IMAGES[:, ::2, ::2].copy()
+    run = train_lora(
+        pipeline, images, TEXTS, tmp_path / "work", Schedule(3, warmup=1, learning_rate=0.05, ema=0.0),
+        LoraConfig(rank=2, alpha=2, batch=2), "cpu", quiet,
+    )  # fmt: skip
+    export_lora(pipeline, tmp_path / "tuned")
+    tuned = load_generator(tmp_path / "tuned", "cpu")
+    after = tuned.pipeline.unet.state_dict()
+    changed = {name for name in before if not torch.allclose(before[name], after[name], atol=1e-6)}
+    assert run.step == 3 and set(before) == set(after)
+    assert changed and all("attn" in name for name in changed)
+    assert tuned.generate(["normal"], [0], GeneratorConfig(steps=1)).shape == (1, 32, 32)
