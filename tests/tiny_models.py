@@ -120,7 +120,7 @@ def write_bert_clip_folder(
     width: int = 32,
     layers: int = 2,
     embed_dim: int = 24,
-    context_length: int = 48,
+    context_length: int = 64,
     pooler: str = "cls_last_hidden_state_pooler",
 ) -> Path:
     """An open_clip local folder in BiomedCLIP's format: BERT text tower, `mlp` projection, CLS pooler, WordPieces."""

@@ -19,19 +19,20 @@ class PromptConfig:
     """Settings of the prompt optimisation (paper, section 3.3 and 3.4; Algorithm 1).
 
     `learning_rate` is in units of the token table's standard deviation, so that it means the same for every encoder.
-    `projections` and `select`: the run is projected at so many evenly spaced steps, and "best" keeps the prompt that
-    aligns best (the constrained initial prompt included), "last" the final one as in Algorithm 1. `whole_words` lets a
+    `select` says what of the projection is taken: "tokens" takes the projected tokens one by one where they raise the
+    alignment and leave what the report asserts as it is; "best" takes the best-aligned of `projections` evenly spaced
+    projections and the constrained initial prompt; "last" the final projection as in Algorithm 1. `whole_words` lets a
     piece of a word stand only where the initial text has one, so that prompts stay readable. With temperature 0 the
     choice is greedy.
     """
 
     init: Literal["report", "random"] = "report"
-    length: int = 32
+    length: int = 48
     steps: int = 60
     optimizer: Literal["adam", "gradient"] = "adam"
-    learning_rate: float = 0.05
-    projections: int = 6
-    select: Literal["best", "last"] = "best"
+    learning_rate: float = 0.5
+    projections: int = 1
+    select: Literal["tokens", "best", "last"] = "tokens"
     whole_words: bool = True
     top_k: int = 16
     bias: float = 0.1

@@ -6,7 +6,7 @@ result depends on its own image, text and seed alone, not on its neighbours in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -47,11 +47,13 @@ def optimise(
     texts: Sequence[str],
     config: PromptConfig,
     seeds: Sequence[int],
+    meaning: Callable[[str], Hashable] | None = None,
 ) -> list[Prompt]:
     """One prompt per record, of at most `config.length` tokens, that holds nothing the lexicon forbids.
 
     `images` are (H, W) grayscale, `texts` the filtered reports' prompt texts, `seeds` one int per record. A record
-    whose text has no token starts from random whitelist tokens; its prompt says so (`init`).
+    whose text has no token starts from random whitelist tokens; its prompt says so (`init`). `meaning`, where given, is
+    what no token may change while `config.select` is "tokens" (which findings a text asserts, say).
 
     Raises UsageError for settings that cannot be, PromptError where no allowed text remains for a record.
     """
@@ -77,12 +79,15 @@ def optimise(
                 record.trace += loss
                 record.soft_score = max([record.soft_score, *(1 - x for x in loss)])
             choices = _project(records, soft, table, constraint, config)
-            _keep(records, choices, soft, encoder, target, config)
+            if config.select != "tokens":
+                _keep(records, choices, soft, encoder, target, config)
+        if config.select == "tokens":
+            _merge(records, choices, soft, table, constraint, encoder, target, meaning)
+            choices = [r.best or choice for r, choice in zip(records, choices, strict=True)]
         # The next alignment starts from the projected tokens.
         for record, choice in zip(records, choices, strict=True):
-            if choice.ids:
-                record.report_words = [record.report_words[j] for j in choice.positions]
-                record.ids = list(choice.ids)
+            if choice.ids and config.iterations > 1:
+                _start_again(record, choice)
         with torch.no_grad():
             content, mask = encoder.embed([r.ids for r in records])
     return [_prompt(record, table, constraint) for record in records]
@@ -190,6 +195,67 @@ def _keep(
             record.best_soft = soft[n, : len(record.ids)].detach().clone()
             record.best_words = record.report_words
     return scores
+
+
+def _merge(
+    records: Sequence[_Record],
+    choices: Sequence[Choice],
+    soft: torch.Tensor,
+    table: torch.Tensor,
+    constraint: Constraint,
+    encoder: Encoder,
+    target: torch.Tensor,
+    meaning: Callable[[str], Hashable] | None,
+) -> None:
+    """Take projected tokens one at a time, those that gained most first, where they raise the alignment.
+
+    Replacing all tokens at once often loses what each would gain. One trial per record is scored in each round, for
+    all records together; a trial that breaks the constraint or changes the `meaning` is not even scored.
+    """
+    import torch
+
+    waiting: list[list[tuple[int, int]]] = []
+    for n, (record, choice) in enumerate(zip(records, choices, strict=True)):
+        now = dict(zip(record.best.positions, record.best.ids, strict=True)) if record.best else {}
+        new = [(j, t) for j, t in zip(choice.positions, choice.ids, strict=True) if j in now and now[j] != t]
+        places = [j for j, _ in new]
+        unit = torch.nn.functional.normalize(soft[n, places].float(), dim=-1)
+        gains = (unit * (table[[t for _, t in new]] - table[[now[j] for j in places]])).sum(dim=-1).tolist()
+        waiting.append([pair for _, pair in sorted(zip(gains, new, strict=True))])  # the largest gain is popped first
+    # Random words mean nothing that could be lost.
+    meant = [meaning(r.best.text) if meaning and r.best and any(r.best_words) else None for r in records]
+    while any(waiting):
+        trials: list[tuple[int, Choice]] = []
+        for n, queue in enumerate(waiting):
+            best = records[n].best
+            while queue and best is not None:
+                place, token = queue.pop()
+                ids = tuple(token if j == place else i for j, i in zip(best.positions, best.ids, strict=True))
+                text = constraint.vocabulary.decode(ids)
+                same = meaning is None or meant[n] is None or meaning(text) == meant[n]
+                if same and not constraint.check(text):
+                    trials.append((n, Choice(ids, best.positions, text, choices[n].refusals)))
+                    break
+        if not trials:
+            return
+        rows = [n for n, _ in trials]
+        with torch.no_grad():
+            scores = _cosine(encoder, *encoder.embed([t.ids for _, t in trials]), target[rows])
+        for (n, trial), score in zip(trials, scores, strict=True):
+            record = records[n]
+            if score > record.best_score:
+                record.best, record.best_score = trial, score
+                record.best_soft = soft[n, : len(record.ids)].detach().clone()
+
+
+def _start_again(record: _Record, choice: Choice) -> None:
+    """Let the next alignment start from `choice`; what was kept is re-numbered with it."""
+    places = list(choice.positions)
+    words = [record.report_words[j] for j in places]
+    if record.best is choice and record.best_soft is not None:
+        record.best = Choice(choice.ids, tuple(range(len(choice.ids))), choice.text)
+        record.best_soft, record.best_words = record.best_soft[places], words
+    record.report_words, record.ids = words, list(choice.ids)
 
 
 def _cosine(encoder: Encoder, content: torch.Tensor, mask: torch.Tensor, target: torch.Tensor) -> list[float]:

@@ -22,7 +22,7 @@ from updp_core.methods.dp_pix import DpPix, pixelise
 from updp_core.methods.start import start_text
 
 LEXICON = load_lexicon()
-PROMPT = PromptConfig(length=10, steps=6, projections=2, learning_rate=0.5)
+PROMPT = PromptConfig(length=10, steps=6, learning_rate=0.5)
 IMAGE = GeneratorConfig(steps=2)
 REPORT = "FINDINGS: The heart is enlarged. John Smith. IMPRESSION: Small right pleural effusion."
 

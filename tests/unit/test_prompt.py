@@ -33,12 +33,12 @@ REPORTS = [
     "cardiomegaly with mild edema",
     "john smith has consolidation of the right lower lobe and a fracture",
 ]
-FAST = PromptConfig(length=12, steps=12, learning_rate=0.3, projections=3)
+FAST = PromptConfig(length=12, steps=12, learning_rate=0.3)
 
 
-def run(config: PromptConfig = FAST, reports: list[str] = REPORTS, first: int = 1):
+def run(config: PromptConfig = FAST, reports: list[str] = REPORTS, first: int = 1, meaning=None):
     seeds = list(range(first, first + len(reports)))
-    return optimise(ENCODER, CONSTRAINT, images(*seeds), reports, config, seeds)  # type: ignore[arg-type]
+    return optimise(ENCODER, CONSTRAINT, images(*seeds), reports, config, seeds, meaning)  # type: ignore[arg-type]
 
 
 def test_the_same_seeds_give_the_same_prompts() -> None:
@@ -60,12 +60,38 @@ def test_another_seed_draws_another_random_start() -> None:
     assert run(config, REPORTS[:1], first=1)[0].text != run(config, REPORTS[:1], first=9)[0].text
 
 
-def test_alignment_rises_and_the_kept_prompt_is_no_worse_than_the_constrained_start() -> None:
-    for prompt in run():
+@pytest.mark.parametrize("config", [FAST, replace(FAST, select="best", projections=3)])
+def test_alignment_rises_and_the_kept_prompt_is_no_worse_than_the_constrained_start(config: PromptConfig) -> None:
+    for prompt in run(config):
         assert prompt.alignment_soft > prompt.alignment_before
         assert prompt.alignment_after >= prompt.alignment_constrained
         assert min(prompt.trace) == pytest.approx(1 - prompt.alignment_soft, abs=1e-6)
         assert len(prompt.trace) == FAST.steps + 1
+
+
+def test_taking_tokens_one_by_one_aligns_at_least_as_well_and_each_is_the_starts_or_the_projections() -> None:
+    config = replace(FAST, learning_rate=2.0)
+    singly, whole = run(config), run(replace(config, select="last"))
+    start = run(replace(config, learning_rate=1e-6))
+    assert any(p.text != s.text for p, s in zip(singly, start, strict=True))
+    for prompt, other, first in zip(singly, whole, start, strict=True):
+        assert prompt.alignment_after >= prompt.alignment_constrained
+        for token, projected, initial in zip(prompt.tokens, other.tokens, first.tokens, strict=True):
+            assert token.id in (projected.id, initial.id)
+
+
+def test_no_token_changes_what_the_text_means_where_a_meaning_is_given() -> None:
+    config = replace(FAST, learning_rate=2.0, iterations=2)
+    clinical = {"pleural", "effusion", "cardiomegaly", "edema", "consolidation", "fracture", "right"}
+
+    def meaning(text: str) -> list[str]:
+        return [word for word in text.split() if word in clinical]
+
+    free, held = run(config), run(config, meaning=meaning)
+    start = run(replace(config, learning_rate=1e-6, iterations=1))
+    assert [meaning(p.text) for p in held] == [meaning(p.text) for p in start]
+    assert [meaning(p.text) for p in free] != [meaning(p.text) for p in start]
+    assert any(p.text != s.text for p, s in zip(held, start, strict=True))
 
 
 def test_last_takes_what_the_final_projection_gives_as_algorithm_1_does() -> None:

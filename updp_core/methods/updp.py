@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from updp_core.config import GeneratorConfig, PromptConfig, Settings
 from updp_core.constraint import Constraint
 from updp_core.domain import MethodInput, Prompt, Step
 from updp_core.errors import PromptError, UsageError
+from updp_core.evidence.findings_text import mentions
 from updp_core.lexicon import Lexicon
 from updp_core.methods.base import reason_of
 from updp_core.methods.start import start_text
@@ -84,11 +85,16 @@ class Updp:
         from updp_core.prompt import optimise
 
         images = [r.image for r in records]
-        return optimise(self.encoder, self.constraint, images, texts, self.prompt, seeds)
+        return optimise(self.encoder, self.constraint, images, texts, self.prompt, seeds, what_it_says)
 
     def _job(self, record: MethodInput, seed: int, prompt: Prompt) -> Job:
         fitted = fit_to_generator(prompt, self.generator, self.constraint)
         return Job(record, seed, fitted.text, fitted)
+
+
+def what_it_says(text: str) -> Hashable:
+    """The findings that a text asserts or leaves open, with their sides: what no token of a prompt may change."""
+    return frozenset((m.finding, m.status, m.side) for m in mentions(text) if m.status != "absent")
 
 
 def fit_to_generator(prompt: Prompt, generator: Generator, constraint: Constraint) -> Prompt:
