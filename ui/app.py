@@ -67,6 +67,9 @@ def build_app(session: Session, settings: Settings, background: Background) -> g
         guard, view = told(shell.say), reading.filters.view
         for event in (app.load, role.change):
             event(guard(reading.start), [role, view], reading.starters, **QUICK)
+        role.change(guard(lists.start), lists.inputs, lists.everything, **QUICK)
+        role.change(guard(leaving.refresh), [role], [*leaving.shown, message], **QUICK)
+        role.change(guard(trail.first), trail.inputs, [*trail.shown, message], **QUICK)
         on_lexicons.select(guard(lists.start), lists.inputs, lists.everything, **QUICK)
         on_intake.select(guard(running.refresh), [role], [*running.shown, message], **QUICK)
         on_release.select(guard(leaving.refresh), [role], [*leaving.shown, message], **QUICK)

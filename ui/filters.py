@@ -12,14 +12,14 @@ from ui import format as show
 from ui.shell import QUICK, Shell
 from updp_core.workflow import Filters
 
-START: dict[str, Any] = {"state": "pending", "sort": "-risk", "offset": 0}
+START: dict[str, Any] = {"state": "pending", "sort": "risk", "offset": 0}
 SORTS = [
-    ("Doubtful first", "-risk"),
-    ("Clear first", "risk"),
+    ("Doubtful first", "risk"),
+    ("Clear first", "-risk"),
     ("Import order", "imported"),
     ("Newest first", "-imported"),
     ("Poor fit first", "alignment"),
-    ("Last decided", "-decided"),
+    ("Last decided", "decided"),
 ]
 _NAMES = {f.name for f in fields(Filters)}
 
@@ -27,6 +27,8 @@ _NAMES = {f.name for f in fields(Filters)}
 def read(view: Mapping[str, Any]) -> tuple[Filters, Any]:
     """The filters and the order that a view's plain values mean; empty values do not narrow."""
     kept = {k: v for k, v in view.items() if k in _NAMES and v not in (None, "", False)}
+    if "gate" in kept and "gate_state" not in kept:  # half a question narrows nothing yet
+        del kept["gate"]
     if "lexicon_version" in kept:
         kept["lexicon_version"] = int(kept["lexicon_version"])
     return Filters(**kept), view.get("sort", START["sort"])

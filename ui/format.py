@@ -226,10 +226,14 @@ def prompt(value: Mapping[str, Any] | None, prompt_text: str = "") -> str:
             f"Refused although closer: {r['text']} ({r['cosine']:.2f}), by {r['entry']}" for r in token["refused"][:4]
         ]
         mark = f"<sup>{len(token['refused'])}</sup>" if token["refused"] else ""
-        tokens.append(
-            f'<button type="button" class="tok t-{role}" data-word="{esc(token["text"].strip("#"))}" '
-            f'data-tip="{esc(chr(10).join(tip))}">{esc(token["text"])}{mark}</button>'
-        )
+        said, shown = esc("\n".join(tip)), f"{esc(token['text'])}{mark}"
+        if any(c.isalnum() for c in token["text"]):
+            word = esc(token["text"].strip("#"))
+            tokens.append(
+                f'<button type="button" class="tok t-{role}" data-word="{word}" data-tip="{said}">{shown}</button>'
+            )
+        else:  # a full stop is no target for a finger, and no word for a list
+            tokens.append(f'<span class="tok t-{role}" data-tip="{said}">{shown}</span>')
     unread = value.get("unread")
     tail = f'<p class="muted">Not read by the generator: {esc(unread)}</p>' if unread else ""
     return (
@@ -345,3 +349,10 @@ def voided(value: Mapping[str, Any]) -> str:
     """What saving did to pairs that were pending or approved."""
     n = value["pending"] + value["approved"]
     return f"{n} pair{'s' if n != 1 else ''} went back into the queue." if n else "No pair was affected."
+
+
+def reproduced(value: Mapping[str, Any]) -> str:
+    """Whether a version could be made again from its record."""
+    parts = (("models", value["same_models"]), ("prompt", value["same_prompt"]), ("image", value["same_image"]))
+    said = " · ".join(f"{'✓ same' if same else '▲ another'} {name}" for name, same in parts)
+    return f'<p class="muted">{said}</p>'

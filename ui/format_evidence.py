@@ -107,7 +107,8 @@ def findings(evidence: Mapping[str, Any]) -> str:
     value = evidence.get("findings") or {}
     report, original, synthetic = (value.get(side) or {} for side in ("report", "original", "synthetic"))
     seen = {n for side in (original, synthetic) for n, p in side.items() if p >= 0.5}
-    names = sorted(set(report) | seen, key=lambda n: (n not in value.get("lost", ()), report.get(n) != "present", n))
+    odd = {*value.get("lost", ()), *value.get("invented", ())}
+    names = sorted(set(report) | seen, key=lambda n: (n not in odd, report.get(n) != "present", n))
     if not names:
         return empty("No finding.", "Neither the report nor the judges name one.")
     rows = []

@@ -26,6 +26,20 @@ STAGES = {
 }
 
 
+NEEDS = {
+    "lexicons": ("privacy-officer", "Reading and trying out is open to you; saving a version takes a privacy officer."),
+    "intake": ("privacy-officer", "Import and runs take a privacy officer or an administrator."),
+    "release": ("privacy-officer", "A release takes a privacy officer. Checking one is open to everybody."),
+}
+
+
+def hint(page: str, role: str) -> str:
+    """One line where the role will be refused the page's verbs, so that nobody finds out by a click."""
+    needed, text = NEEDS[page]
+    free = role == needed or (page == "intake" and role == "administrator")
+    return "" if free else f'<p class="notice">○ {esc(text)}</p>'
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], caption: str) -> str:
     """A plain table; cells that are already HTML come as a `Cell`."""
     body = "".join(

@@ -38,6 +38,7 @@ class Intake:
     files: Any
     shown: Any
     method: Any
+    hint: Any
 
     def __init__(self, shell: Shell, background: Background, settings: Settings) -> None:
         self.shell, self.background, self.settings = shell, background, settings
@@ -50,6 +51,7 @@ class Intake:
         failed = bench.page(actor=actor, filters=Filters(state="failed"), limit=100)["records"]
         waiting = states.get("new", 0) + states.get("void", 0)
         return {
+            self.hint: show.hint("intake", actor.role),
             self.running: show.running(rows, self.background.status, waiting),
             self.table: show.runs(rows),
             self.failures: show.failures(failed),
@@ -145,6 +147,7 @@ def build(shell: Shell, background: Background, settings: Settings, role: Any) -
             page.outcome = gr.HTML(elem_id="import-outcome", **part)
         with gr.Column(elem_classes=["pane"], min_width=0):
             gr.HTML("<h2>Synthetic pairs</h2>", **part)
+            page.hint = gr.HTML(**part)
             page.running = gr.HTML(elem_id="running", **part)
             with gr.Row(elem_classes=["buttons"]):
                 start = gr.Button("Start or resume", variant="primary", elem_id="run-start", min_width=0)
@@ -159,7 +162,7 @@ def build(shell: Shell, background: Background, settings: Settings, role: Any) -
             page.failures = gr.HTML(elem_id="failures", **part)
             gr.HTML("<h3>Runs</h3>", **part)
             page.table = gr.HTML(elem_id="runs", **part)
-    shown = [page.running, page.table, page.failures]
+    shown = [page.hint, page.running, page.table, page.failures]
     inputs = [role, path, layout, page.files]
     go.click(page.take_in, inputs, [page.outcome, page.files, shell.message], **STREAM)
     start.click(guard(page.start), [role, method, batch, retry], [*shown, shell.message], **QUICK)

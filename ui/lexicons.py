@@ -57,6 +57,7 @@ class Lexicons:
     comment: Any
     inputs: Any
     everything: Any
+    hint: Any
 
     def __init__(self, shell: Shell, background: Background) -> None:
         self.shell, self.background = shell, background
@@ -91,7 +92,13 @@ class Lexicons:
 
     def start(self, role: str, side: str, request: gr.Request) -> dict[Any, Any]:
         log = self.shell.workbench.lexicon_log(actor=self.shell.actor(request, role))
-        return {**self.choose(role, side, None, request), self.log: show.lexicon_log(log), self.diff: ""}
+        hint = show.hint("lexicons", self.shell.actor(request, role).role)
+        return {
+            self.hint: hint,
+            **self.choose(role, side, None, request),
+            self.log: show.lexicon_log(log),
+            self.diff: "",
+        }
 
     def go(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         return self.choose(role, str(event._data["side"]), str(event._data["category"]), request)
@@ -176,6 +183,7 @@ def build(shell: Shell, background: Background) -> Lexicons:
                 export = gr.Button("Export this list", size="sm", min_width=0)
         with gr.Column(elem_classes=["pane"], min_width=0):
             gr.HTML("<h2>Before saving</h2>", **part)
+            page.hint = gr.HTML(**part)
             look = gr.Button("Show impact", elem_id="lex-look")
             page.impact = gr.HTML(elem_id="lex-impact", **part)
             page.comment = gr.Textbox(label="Why", elem_id="lex-comment", max_lines=2)
@@ -184,7 +192,7 @@ def build(shell: Shell, background: Background) -> Lexicons:
             page.log = gr.HTML(elem_id="lex-log", apply_default_css=False, js_on_load=LOG_JS)
             page.diff = gr.HTML(elem_id="lex-diff", **part)
     editor = [page.side, page.category, page.terms, page.state, page.impact]
-    everything = [*editor, page.log, page.comment, page.diff, shell.message]
+    everything = [*editor, page.hint, page.log, page.comment, page.diff, shell.message]
     page.side.input(guard(page.start), [role, page.side], everything, **QUICK)
     page.category.input(guard(page.choose), [role, page.side, page.category], everything, **QUICK)
     page.hits.go(guard(page.go), [role], everything, **QUICK)

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 420, 220, 46, 34, 10
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 420, 220, 52, 34, 10, 402
 # Okabe and Ito's palette: told apart by colour-blind readers; each series has a sign of its own as well.
 SERIES = (("#0072B2", "●"), ("#D55E00", "▲"), ("#009E73", "■"), ("#CC79A7", "◆"), ("#8A6D00", "✚"), ("#56B4E9", "▼"))
 
@@ -19,8 +19,12 @@ def _text(x: float, y: float, said: Any, anchor: str = "middle", extra: str = ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}>{esc(said)}</text>'
 
 
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 20 or value == int(value) else f"{value:.2f}"
+
+
 def _grid(y: float) -> str:
-    return f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    return f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
 
 
 def _upright(name: str) -> str:
@@ -37,13 +41,13 @@ def figure(title: str, svg: str, note: str = "") -> str:
     )
 
 
-def _axes(x0: float, x1: float, y0: float, y1: float, x_name: str, y_name: str, places: int = 2) -> str:
-    right, base = WIDTH - 8, HEIGHT - BOTTOM
+def _axes(x0: float, x1: float, y0: float, y1: float, x_name: str, y_name: str) -> str:
+    right, base = RIGHT, HEIGHT - BOTTOM
     ticks = ""
     for share in (0.0, 0.5, 1.0):
         y = base - share * (base - TOP)
-        ticks += _text(LEFT + share * (right - LEFT), base + 14, f"{x0 + share * (x1 - x0):.{places}f}")
-        ticks += _text(LEFT - 5, y + 4, f"{y0 + share * (y1 - y0):.{places}f}", "end") + _grid(y)
+        ticks += _text(LEFT + share * (right - LEFT), base + 14, _short(x0 + share * (x1 - x0)))
+        ticks += _text(LEFT - 5, y + 4, _short(y0 + share * (y1 - y0)), "end") + _grid(y)
     return ticks + _text((LEFT + right) / 2, HEIGHT - 4, x_name) + _upright(y_name)
 
 
@@ -60,7 +64,7 @@ def scatter(groups: Mapping[str, Sequence[tuple[float, float]]], x_name: str, y_
     if not points:
         return ""
     (x0, x1), (y0, y1) = (_range([p[i] for p in points]) for i in (0, 1))
-    right, base = WIDTH - 8, HEIGHT - BOTTOM
+    right, base = RIGHT, HEIGHT - BOTTOM
     out = [_axes(x0, x1, y0, y1, x_name, y_name)]
     for n, (name, group) in enumerate(groups.items()):
         colour, sign = SERIES[n % len(SERIES)]
@@ -79,7 +83,7 @@ def histogram(values: Sequence[float], name: str, bins: int = 24) -> str:
     counts = [0] * bins
     for v in values:
         counts[min(bins - 1, int((v - x0) / (x1 - x0) * bins))] += 1
-    base, right, top = HEIGHT - BOTTOM, WIDTH - 8, max(counts)
+    base, right, top = HEIGHT - BOTTOM, RIGHT, max(counts)
     step = (right - LEFT) / bins
     bars = "".join(
         f'<rect class="fill" x="{LEFT + i * step:.1f}" y="{base - n / top * (base - TOP):.1f}" width="{step - 1:.1f}" '
@@ -87,7 +91,7 @@ def histogram(values: Sequence[float], name: str, bins: int = 24) -> str:
         for i, n in enumerate(counts)
         if n
     )
-    return _svg(_axes(x0, x1, 0, top, name, "pairs", 1 if x1 - x0 > 5 else 2) + bars, f"{name}: {len(values)} pairs")
+    return _svg(_axes(x0, x1, 0, top, name, "pairs") + bars, f"{name}: {len(values)} pairs")
 
 
 def columns(rows: Sequence[tuple[str, Mapping[str, float]]], y_name: str) -> str:
@@ -97,7 +101,7 @@ def columns(rows: Sequence[tuple[str, Mapping[str, float]]], y_name: str) -> str
     rows = rows[-16:]
     names = list(dict.fromkeys(name for _, parts in rows for name in parts))
     top = max(sum(parts.values()) for _, parts in rows) or 1
-    base, right = HEIGHT - BOTTOM, WIDTH - 8
+    base, right = HEIGHT - BOTTOM, RIGHT
     step = (right - LEFT) / len(rows)
     wide = min(step * 0.7, 46)
     out = []

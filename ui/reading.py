@@ -50,6 +50,8 @@ class Review:
         self.regenerate: RegenerateBox
         self.words: WordBox
         self.batch: BatchBox
+        self.again: gr.Button
+        self.compared: gr.HTML
         self.queue: gr.HTML
         self.progress: gr.HTML
         self.asked: gr.Textbox
@@ -81,6 +83,7 @@ class Review:
             p.reports: show.reports(detail["report"]),
             p.findings: evidence.findings(detail["evidence"]),
             p.history: show.history(detail),
+            self.compared: "",
             p.contact: self.regenerate.sheet(detail, actor),
             p.viewer: {
                 "record": detail["record"],
@@ -95,7 +98,7 @@ class Review:
     def no_pair(self, text: str) -> dict[Any, Any]:
         p = self.panes
         blank: dict[Any, Any] = {
-            c: "" for c in (p.gates, p.prompt, p.reports, p.findings, p.history, p.contact, p.comment)
+            c: "" for c in (self.compared, p.gates, p.prompt, p.reports, p.findings, p.history, p.contact, p.comment)
         }
         return {**blank, p.head: show.empty(text), p.viewer: {"message": text}, p.override: gr.update(visible=False)}
 
@@ -252,6 +255,13 @@ class Review:
         actor = self.shell.actor(request, role)
         said = self.shell.say(self.batch.approve(self.filters.read(view)[0], number, actor))
         return {**self.listing(actor, view), **self.open_first(actor, view), **said}
+
+    def reproduce(self, asked: str, role: str, request: gr.Request) -> dict[Any, Any]:
+        """Run the recorded method, settings, lexicon and seed again, and say what came out the same."""
+        actor, shown = self.shell.actor(request, role), on_screen(asked)
+        if not shown["candidate"]:
+            raise UsageError("This record has no version yet.")
+        return {self.compared: show.reproduced(self.shell.workbench.reproduce(shown["candidate"], actor=actor))}
 
     def word(self, role: str, which: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         return self.words.open(str(event._data["word"]), which, self.shell.actor(request, role))

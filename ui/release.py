@@ -11,6 +11,7 @@ import gradio as gr
 
 from ui import format as base
 from ui import format_pages as show
+from ui.policy import PolicyBox
 from ui.session import told
 from ui.shell import QUICK, Shell
 from updp_core.config import Settings
@@ -28,6 +29,8 @@ class ReleasePage:
     checked: Any
     folder: Any
     shown: Any
+    hint: Any
+    policy: PolicyBox
 
     def __init__(self, shell: Shell, settings: Settings) -> None:
         self.shell, self.settings = shell, settings
@@ -40,7 +43,12 @@ class ReleasePage:
             shown = {self.preview: show.release_preview(preview), self.records: show.release_records(preview)}
         except UpdpError as error:
             shown = {self.preview: base.empty("Not shown to your role.", str(error)), self.records: ""}
-        return {**shown, self.past: show.releases(bench.releases(actor=actor))}
+        return {
+            **shown,
+            **self.policy.look(role, request),
+            self.hint: show.hint("release", actor.role),
+            self.past: show.releases(bench.releases(actor=actor)),
+        }
 
     def suggest(self) -> str:
         """A folder name of its own for each release."""
@@ -83,6 +91,7 @@ def build(shell: Shell, settings: Settings) -> ReleasePage:
     with gr.Row(elem_classes=["page"]):
         with gr.Column(elem_classes=["pane"], min_width=0):
             gr.HTML("<h2>What would leave the house now</h2>", **part)
+            page.hint = gr.HTML(**part)
             page.preview = gr.HTML(elem_id="release-preview", **part)
             with gr.Accordion("Record by record", open=False):
                 page.records = gr.HTML(elem_id="release-records", **part)
@@ -101,8 +110,19 @@ def build(shell: Shell, settings: Settings) -> ReleasePage:
             page.checked = gr.HTML(elem_id="verify-outcome", **part)
             gr.HTML("<h3>Releases so far</h3>", **part)
             page.past = gr.HTML(elem_id="releases", **part)
-    outs = [page.outcome, page.check_path, page.folder, page.preview, page.records, page.past, shell.message]
+            page.policy = PolicyBox(shell)
+    outs = [
+        *page.policy.shown,
+        page.hint,
+        page.outcome,
+        page.check_path,
+        page.folder,
+        page.preview,
+        page.records,
+        page.past,
+        shell.message,
+    ]
     go.click(page.write, [role, page.folder, comment], outs, show_progress="hidden", api_visibility="private")
     check.click(guard(page.check), [role, page.check_path], [page.checked, shell.message], **QUICK)
-    page.shown = [page.preview, page.records, page.past]
+    page.shown = [*page.policy.shown, page.hint, page.preview, page.records, page.past]
     return page

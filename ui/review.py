@@ -75,6 +75,11 @@ def build(shell: Shell) -> Review:
                 with gr.Tab("Versions", id="versions", elem_id="versions-tab"):
                     contact = gr.HTML(elem_id="contact", apply_default_css=False, js_on_load=CONTACT_JS)
                 with gr.Tab("History", id="history"):
+                    with gr.Row(elem_classes=["buttons", "tight"]):
+                        page.again = gr.Button(
+                            "Make the current version again and compare", size="sm", elem_id="reproduce"
+                        )
+                        page.compared = gr.HTML(elem_id="compared", **part)
                     history = gr.HTML(elem_id="history", **part)
         with gr.Column(elem_id="verdict-col", min_width=0):
             head = gr.HTML(elem_id="head", **part)
@@ -116,7 +121,7 @@ def _wire(
     shell, panes, filters, asked = page.shell, page.panes, page.filters, page.asked
     role, view, guard = shell.role, filters.view, told(shell.say)
     parts = list(vars(panes).values())
-    every = [*parts, page.queue, page.progress, shell.message]
+    every = [*parts, page.compared, page.queue, page.progress, shell.message]
     page.every = every
     menus = [
         filters.state,
@@ -166,6 +171,7 @@ def _wire(
     filters.batch.click(guard(page.batch_look), [role, view], looked, **QUICK)
     batch.go.click(None, js="() => updp.close()")
     batch.go.click(guard(page.batch_approve), [role, view, batch.number], every, **QUICK)
+    page.again.click(guard(page.reproduce), [asked, role], [page.compared, shell.message], js=ASK, **LONG)
     panes.contact.choose(guard(page.choose), [asked, role, view], every, js=ASK, **QUICK)
     page.regenerate.now.click(None, js="() => updp.close()").then(
         page.make, [asked, role, view, *page.regenerate.settings], every, js=ASK, **LONG
