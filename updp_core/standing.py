@@ -11,7 +11,7 @@ from typing import Final
 # Verdicts that count: not undone, and given since the candidate became current and since a lexicon last voided it.
 VALID_DECISION: Final = """
 CREATE VIEW IF NOT EXISTS valid_decision AS
-SELECT d.id, d.record, d.candidate, d.reviewer, d.role, d.verdict, d.blind, d.decided_at
+SELECT d.id, d.record, d.candidate, d.reviewer, d.role, d.verdict, d.blind, d.overrides_json, d.decided_at
 FROM decision d
 WHERE d.verdict <> 'undo'
   AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id)
@@ -20,7 +20,8 @@ WHERE d.verdict <> 'undo'
 """
 
 # The latest rejection or regeneration clears the approvals before it; a person's approvals count once; a blind second
-# reader, who has not seen the rejection, does not overrule it.
+# reader, who has not seen the rejection, does not overrule it. An approval does not cover a gate that blocks (by a
+# policy set since, say) and that it did not override.
 DERIVED: Final = """
 CREATE VIEW IF NOT EXISTS derived_standing AS
 SELECT s.record, s.seq, s.patient,
@@ -41,7 +42,9 @@ FROM (
   SELECT t.*,
     (SELECT count(DISTINCT v.reviewer) FROM valid_decision v
       WHERE v.candidate = t.candidate AND v.verdict = 'approve' AND v.id > coalesce(t.refusal, 0)
-        AND (t.refusal IS NULL OR NOT v.blind)) AS approvals,
+        AND (t.refusal IS NULL OR NOT v.blind)
+        AND NOT EXISTS (SELECT 1 FROM gate_value b WHERE b.candidate = t.candidate AND b.state = 'block'
+          AND b.name NOT IN (SELECT value FROM json_each(v.overrides_json)))) AS approvals,
     (SELECT max(v.id) FROM valid_decision v WHERE v.candidate = t.candidate) AS latest
   FROM (
     SELECT r.id AS record, r.seq, r.patient, c.id AS candidate, coalesce(c.error, '') AS error,

@@ -159,7 +159,10 @@ class Store:
             raise UpdpError(
                 f"The workspace {home} cannot be written ({error.strerror}). Choose another --home."
             ) from None
-        self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, pool_size=8)
+        self._engine = create_engine(
+            f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, pool_size=8,
+            hide_parameters=True,  # an error would quote reports
+        )  # fmt: skip
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
         with filelock.FileLock(home / "locks" / "schema.lock", mode=0o600), self.write() as tx:

@@ -246,7 +246,7 @@ class Workbench:
     @verb
     def candidate(self, candidate: int, *, actor: Actor) -> shapes.CandidateRow:
         """One candidate in full (for a contact sheet)."""
-        return reading.candidate(self.desk, candidate)
+        return reading.candidate(self.desk, candidate, actor)
 
     @verb
     def take(self, record: str, *, actor: Actor, minutes: int = 10) -> str:

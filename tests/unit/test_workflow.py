@@ -398,3 +398,16 @@ def test_roles_that_need_no_patient_data_get_none(bench: Workbench, actor) -> No
     with pytest.raises(NotAllowed, match="original"):
         bench.image(record, "original", actor=actor)
     assert bench.image(record, "synthetic", actor=actor).size
+
+
+def test_a_long_verb_may_be_followed_from_one_thread_after_another(bench: Workbench) -> None:
+    """A web server resumes a generator in whichever thread is free."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    [record, *_] = add(bench, [study(n) for n in range(4)])
+    for steps in (bench.generate(actor=OFFICER, batch_size=2), bench.regenerate(record, seeds=[1, 2], actor=READER)):
+        result = None
+        while result is None:
+            with ThreadPoolExecutor(1) as fresh:
+                result = fresh.submit(next, steps).result().result
+    assert result["current"] in result["candidates"]

@@ -95,15 +95,22 @@ class _Told:
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, str]] = {table: {} for table in TOLD}
+        self.again: list[str] = []
 
     def add(self, event: dict[str, Any]) -> None:
         try:
             for table, rows in json.loads(event["detail_json"]).get("rows", {}).items():
+                # Rows are inserted once: a second telling would hide that one was changed in between.
+                self.again += [
+                    f"Audit event {event['id']} tells of {table} {key} again."
+                    for key in rows.keys() & self.rows[table].keys()
+                ]
                 self.rows[table].update(rows)
         except (ValueError, KeyError, AttributeError):
             return  # the event's own digest has already told of the change
 
     def differences(self, tx: Transaction) -> Iterator[str]:
+        yield from self.again
         for table, told in self.rows.items():
             name = table.replace("_", " ")
             for row in tx.stream(f"SELECT * FROM {table}"):

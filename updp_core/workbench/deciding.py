@@ -151,7 +151,8 @@ def make_current(tx: Transaction, record: str, candidate: int, actor: Actor) -> 
     tx.run("DELETE FROM record_text WHERE rowid = (SELECT seq FROM record WHERE id = :r)", r=record)
     tx.run(
         "INSERT INTO record_text (rowid, body) SELECT r.seq, r.id || ' ' || r.patient || ' ' || r.study || ' ' || "
-        "c.prompt_text || ' ' || c.filtered FROM record r JOIN candidate c ON c.id = :c WHERE r.id = :r",
+        "CASE WHEN c.releasable THEN c.prompt_text ELSE '' END || ' ' || c.filtered "
+        "FROM record r JOIN candidate c ON c.id = :c WHERE r.id = :r",
         c=candidate, r=record,
     )  # fmt: skip
 

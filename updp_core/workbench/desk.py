@@ -28,12 +28,14 @@ class Desk:
     def __init__(self, settings: Settings, store: Store) -> None:
         self.settings = settings
         self.store = store
-        self.model_lock = threading.RLock()
+        # Not re-entrant: it is held over the steps of a generator, which may be resumed in another thread.
+        self.model_lock = threading.Lock()
         self._lexicons: dict[int, Lexicon] = {}
         self._method: tuple[str, Any] | None = None
         self._judges: tuple[Any] | None = None
         self._ner: Any = None
         self.make_method = self._make_method
+        self.shared: tuple[int | None, dict[frozenset[str], int]] = (None, {})
 
     @classmethod
     def open(cls, settings: Settings) -> Desk:
@@ -147,8 +149,7 @@ class Desk:
         if self._ner is None and self.settings.ner:
             from updp_core.recognizers import load_ner
 
-            with self.model_lock:
-                self._ner = self._ner or load_ner(self.settings.ner)
+            self._ner = load_ner(self.settings.ner)
         return self._ner
 
 

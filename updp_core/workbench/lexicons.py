@@ -155,8 +155,10 @@ def _forbidden(tx: Transaction, old: Lexicon, new: Lexicon, version: int) -> lis
 
     added, removed = _difference(old, new)
     lists = (added.get("blacklist", {}), removed.get("whitelist", {}))
-    words = [term for categories in lists for terms in categories.values() for term in terms]
-    changed = Make(blacklist={"changed": tuple(words)}) if words else None
+    words = {term for categories in lists for terms in categories.values() for term in terms}
+    # Each word of a whitelist term was allowed by itself, too.
+    words |= {word for terms in lists[1].values() for term in terms for word in term.split()}
+    changed = Make(blacklist={"changed": tuple(sorted(words))}) if words else None
     before = _void_under(tx, version)
     found = []
     for row in tx.stream(

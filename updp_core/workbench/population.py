@@ -15,10 +15,13 @@ AT_ONCE = 64
 
 
 def sharing(desk: Desk) -> dict[frozenset[str], int]:
-    """Combination of findings -> number of patients whose reports assert it."""
+    """Combination of findings -> number of patients whose reports assert it; counted anew after an import."""
     with desk.store.read() as tx:
-        rows = tx.all("SELECT findings_json, count(DISTINCT patient) AS n FROM record GROUP BY finding_key")
-    return {frozenset(json.loads(row["findings_json"])): row["n"] for row in rows}
+        last = tx.value("SELECT max(seq) FROM record")
+        if desk.shared[0] != last:
+            rows = tx.all("SELECT findings_json, count(DISTINCT patient) AS n FROM record GROUP BY finding_key")
+            desk.shared = (last, {frozenset(json.loads(row["findings_json"])): row["n"] for row in rows})
+    return desk.shared[1]
 
 
 def bank(desk: Desk, judges: Any) -> Any:

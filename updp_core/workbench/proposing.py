@@ -157,7 +157,7 @@ def _measure(
 def _keep(
     desk: Desk, worker: Worker, context: _Context, task: _Task, made: Sequence[tuple[Proposal, dict[str, Any]]],
     settings: dict[str, Any], releasable: bool,
-) -> Iterator[Kept]:  # fmt: skip
+) -> list[Kept]:  # fmt: skip
     """Keep all proposals for one record and make the one with the lowest risk current: one transaction."""
     from updp_core.intake.pixels import encode_png
 
@@ -166,8 +166,7 @@ def _keep(
     record = task.row["id"]
     with desk.store.write() as tx:
         if not worker.holds(tx, record):
-            yield Kept(record, None)
-            return
+            return [Kept(record, None)]
         policy = desk.policy(tx)
         best: tuple[float, int] | None = None
         for (proposal, evidence), image in zip(made, images, strict=True):
@@ -196,7 +195,7 @@ def _keep(
             lexicon_version=context.version, failed=sum(bool(k.error) for k in kept),
         )  # fmt: skip
         tx.refresh([record])
-    yield from kept
+    return kept
 
 
 def _fail(desk: Desk, worker: Worker, context: _Context, record: str, seed: int, reason: str) -> Kept:

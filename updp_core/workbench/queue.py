@@ -146,7 +146,11 @@ def page(desk: Desk, filters: Filters, sort: Sort, offset: int, limit: int, acto
             ORDER BY {order(sort)}""",
             **values, limit=limit, offset=offset, clock=time.time(),
         )  # fmt: skip
-    return {"records": [_card(row, actor) for row in rows], "total": total, "offset": offset, "limit": limit}
+    cards = [_card(row, actor) for row in rows]
+    if filters.second_reading:  # they wait for a blind verdict
+        for card in cards:
+            card |= {"state": "pending", "approvals": 0, "reviewer": None, "decided_at": None}
+    return {"records": cards, "total": total, "offset": offset, "limit": limit}
 
 
 def _total(tx: Transaction, filters: Filters, clause: str, values: dict[str, Any]) -> int:

@@ -28,7 +28,7 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
         rows = tx.all("SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
                       "WHERE c.record = :r ORDER BY c.id", r=record)  # fmt: skip
         forbidden = _forbidden(tx, record)
-        candidates = [_candidate(c, stands["candidate"], forbidden) for c in rows]
+        candidates = [_candidate(c, stands["candidate"], forbidden, actor) for c in rows]
         current = next((c for c in rows if c["id"] == stands["candidate"]), None)
         draft = tx.value("SELECT content_json FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
         rarity = tx.value(
@@ -42,7 +42,7 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
     gates = next((c["gates"] for c in candidates if c["current"]), [])
     return {
         "record": record,
-        "state": stands["state"],
+        "state": "pending" if blind else stands["state"],  # the state would tell the first verdict
         "revision": stands["revision"],
         "candidate": stands["candidate"],
         "patient": row["patient"],
@@ -52,7 +52,9 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
         "imported_at": row["imported_at"],
         "flags": json.loads(row["flags_json"]) if phi else [],
         "error": stands["error"],
-        "prompt": json.loads(current["prompt_json"]) if current and current["prompt_json"] else None,
+        "prompt": json.loads(current["prompt_json"])
+        if current and current["prompt_json"] and (phi or current["releasable"])
+        else None,
         "report": _report(desk, row, current, phi),
         "evidence": json.loads(current["evidence_json"]) if current else {},
         "gates": gates,
@@ -107,12 +109,15 @@ def _forbidden(tx: Transaction, record: str) -> dict[int, list[str]]:
     return {row["candidate"]: json.loads(row["terms_json"]) for row in rows}
 
 
-def _candidate(row: dict[str, Any], current: int | None, forbidden: dict[int, list[str]]) -> CandidateRow:
+def _candidate(row: dict[str, Any], current: int | None, forbidden: dict[int, list[str]], actor: Actor) -> CandidateRow:
+    # The prompt of a method for comparison may be the unfiltered report.
+    told = bool(row["releasable"]) or actor.role in PHI_ROLES
     return {
         "candidate": row["id"], "method": row["method"], "releasable": bool(row["releasable"]),
         "settings": json.loads(row["settings_json"]), "lexicon_version": row["lexicon_version"], "seed": row["seed"],
-        "prompt_text": row["prompt_text"], "created_at": row["created_at"], "current": row["id"] == current,
-        "void": row["id"] in forbidden, "void_terms": forbidden.get(row["id"], []), "risk": row["risk"],
+        "prompt_text": row["prompt_text"] if told else "", "created_at": row["created_at"],
+        "current": row["id"] == current, "void": row["id"] in forbidden,
+        "void_terms": forbidden.get(row["id"], []), "risk": row["risk"],
         "gates": gate_rows(row["gates_json"]), "evidence": json.loads(row["evidence_json"]), "error": row["error"],
     }  # fmt: skip
 
@@ -139,7 +144,7 @@ def _decisions(tx: Transaction, record: str) -> list[DecisionRow]:
     ]  # fmt: skip
 
 
-def candidate(desk: Desk, candidate_id: int) -> CandidateRow:
+def candidate(desk: Desk, candidate_id: int, actor: Actor) -> CandidateRow:
     """See Workbench.candidate."""
     with desk.store.read() as tx:
         row = known(
@@ -147,7 +152,7 @@ def candidate(desk: Desk, candidate_id: int) -> CandidateRow:
                    "WHERE c.id = :c", c=candidate_id), f"candidate {candidate_id}",
         )  # fmt: skip
         current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=row["record"])
-        return _candidate(row, current, _forbidden(tx, row["record"]))
+        return _candidate(row, current, _forbidden(tx, row["record"]), actor)
 
 
 def image(desk: Desk, record: str, kind: ImageKind, candidate_id: int | None, actor: Actor) -> Any:
