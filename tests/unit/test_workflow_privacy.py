@@ -1,0 +1,108 @@
+"""Promises that somebody with a role, a tampered database or a change of policy would like to see broken."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, QuickMethod, add, hush, last, made, study, workbench
+
+from updp_core.errors import ReleaseError
+from updp_core.store import canonical, event_digest, now, row_digest
+from updp_core.workflow import Filters, Workbench
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    hush(monkeypatch)
+
+
+def test_a_prompt_that_is_the_unfiltered_report_is_shown_and_found_by_readers_only(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws", QuickMethod(words=("zebedee",), releasable=False))
+    [record] = made(bench, 1)
+    for actor in (OBSERVER, ADMIN):
+        detail = bench.show(record, actor=actor)
+        assert "zebedee" not in repr(detail)
+        assert "zebedee" not in repr(bench.candidate(detail["candidate"], actor=actor))
+    assert "zebedee" in bench.show(record, actor=READER)["candidates"][0]["prompt_text"]
+    assert bench.page(filters=Filters(text="zebedee"), actor=OBSERVER)["total"] == 0
+
+
+def test_an_approval_falls_when_the_policy_makes_a_gate_block_that_it_did_not_override(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    [record] = made(bench, 1)
+    bench.decide(record, "approve", actor=READER)
+    bench.set_policy({"gates": {"rarity": {"limit": 5, "action": "block"}}}, actor=OFFICER)
+    assert bench.show(record, actor=READER)["state"] == "pending"
+    assert bench.release_preview(actor=OFFICER)["would"] == 0
+    with pytest.raises(ReleaseError):
+        last(bench.release(tmp_path / "out", actor=OFFICER))
+    bench.decide(record, "approve", overrides=["rarity"], comment="A teaching case.", actor=READER)
+    assert bench.show(record, actor=READER)["state"] == "approved"
+
+
+def test_audit_verify_finds_a_changed_row_that_a_later_event_tells_of_again(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    [record] = made(bench, 1)
+    bench.decide(record, "reject", actor=READER)
+    assert bench.audit_verify(actor=OFFICER)["ok"]
+    with sqlite3.connect(tmp_path / "ws" / "updp.sqlite3") as database:
+        database.row_factory = sqlite3.Row
+        database.execute("DROP TRIGGER decision_no_update")
+        database.execute("UPDATE decision SET verdict = 'approve'")
+        row = dict(database.execute("SELECT * FROM decision").fetchone())
+        end = dict(database.execute("SELECT * FROM audit_event ORDER BY id DESC LIMIT 1").fetchone())
+        told = {"rows": {"decision": {str(row["id"]): row_digest(row)}}}
+        forged = {
+            **end, "id": end["id"] + 1, "at": now(), "detail_json": canonical(told), "previous": end["digest"],
+        }  # fmt: skip
+        forged["digest"] = event_digest(forged)
+        columns = ", ".join(forged)
+        database.execute(
+            f"INSERT INTO audit_event ({columns}) VALUES ({', '.join('?' * len(forged))})", [*forged.values()]
+        )
+    report = bench.audit_verify(actor=OFFICER)
+    assert not report["ok"] and any("again" in problem for problem in report["problems"])
+
+
+def test_verify_lists_nothing_of_a_folder_that_is_no_release(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    incoming = tmp_path / "incoming"
+    (incoming / "QUILL_MORTIMER_1950").mkdir(parents=True)
+    (incoming / "mortimer.dcm").write_bytes(b"x")
+    answer = bench.verify(incoming, actor=OBSERVER)
+    assert not answer["ok"] and "mortimer" not in repr(answer).lower()
+
+
+def test_a_blind_second_reader_learns_the_first_verdict_from_nothing(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    bench.set_policy({"second_reading": 1.0}, actor=OFFICER)
+    approved, rejected = made(bench, 2)
+    bench.decide(approved, "approve", actor=READER)
+    bench.decide(rejected, "reject", actor=READER)
+    seen = [bench.show(record, actor=SECOND) for record in (approved, rejected)]
+    assert [detail["blind"] for detail in seen] == [True, True]
+    assert [detail["state"] for detail in seen] == ["pending", "pending"]
+    cards = bench.page(filters=Filters(second_reading=True), actor=SECOND)["records"]
+    assert len(cards) == 2
+    assert {(c["state"], c["approvals"], c["reviewer"], c["decided_at"]) for c in cards} == {("pending", 0, None, None)}
+    assert bench.decide(approved, "reject", actor=SECOND)["state"] == "rejected"
+
+
+def test_a_word_that_leaves_the_whitelist_is_looked_for_wherever_it_stands(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    bench.lexicon_edit(add={"whitelist": {"findings": ["mortimer sign"]}}, comment="An eponym", actor=OFFICER)
+    [record] = add(bench, [study(0, report="FINDINGS: A clear Mortimer is seen. IMPRESSION: Normal.")])
+    last(bench.generate(actor=OFFICER))
+    assert "Mortimer" in bench.show(record, actor=READER)["report"]["filtered"]
+    bench.decide(record, "approve", actor=READER)
+    bench.lexicon_edit(remove={"whitelist": {"findings": ["mortimer sign"]}}, comment="A name", actor=OFFICER)
+    assert bench.show(record, actor=READER)["state"] == "void"
+
+
+def test_an_error_of_the_database_quotes_no_patient_text(tmp_path: Path) -> None:
+    bench: Workbench = workbench(tmp_path / "ws")
+    with pytest.raises(Exception) as caught, bench.desk.store.write() as tx:
+        tx.run("INSERT INTO record_text (rowid, body) VALUES (:a, :body)", a="no number", body="QUILL, MORTIMER")
+    assert "QUILL" not in str(caught.value)
