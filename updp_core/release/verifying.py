@@ -64,6 +64,8 @@ def verify(out: Path, root: str | None = None, *, partial: bool = False) -> list
         return [Problem(".", "is not a folder, or is a link; name the release folder itself")]
     if not partial and PARTIAL.fullmatch(out.absolute().name):
         return [Problem(".", "is the leftover of a release that was interrupted; release again")]
+    if not (out / "SHA256SUMS").is_file():  # and nothing is said of what else lies in a folder that is no release
+        return [Problem("SHA256SUMS", "is missing: the release is not whole, or the folder is no release")]
     files, problems = _walk(out)
     hashes = {}
     for name in files:
