@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.unit.intake_sources import only_reason, save_picture, split
+from tests.unit.intake_sources import chest, data_set, only_reason, save_picture, split
 from updp_core.errors import IntakeError
 from updp_core.intake import read_source
 from updp_core.intake.files import decode_text, inside, read_csv, read_report
@@ -213,3 +213,21 @@ def test_nothing_of_a_files_metadata_reaches_the_pixels_or_the_study(tmp_path):
     buffer = io.BytesIO()
     np.save(buffer, study.pixels)
     assert b"Zabriskie" not in buffer.getvalue() and "Zabriskie" not in repr((study.header, study.flags, study.source))
+
+
+def test_text_that_no_database_takes_comes_as_text_that_it_takes(tmp_path):
+    save_picture(tmp_path / "a.png")
+    entry = '{"id": "CXR1\\udc80", "report": "Heart \\ud800 normal.", "image_path": ["a.png"]}'
+    (tmp_path / "annotation.json").write_text('{"train": [' + entry + "]}")
+    (study,), _ = split(read_source(tmp_path))
+    assert study.report == "Heart ? normal."
+    repr(study).encode()
+    assert study.patient_key.encode() == b"iu:1\\udc80"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there may file names be any bytes")
+def test_a_file_name_that_is_not_utf_8_stops_nothing(tmp_path):
+    data_set().save_as(tmp_path / os.fsdecode(b"q\xff.dcm"), enforce_file_format=True)
+    data_set(chest(seed=1)).save_as(tmp_path / "z.dcm", enforce_file_format=True)
+    studies, _ = split(read_source(tmp_path))
+    assert [study.source for study in studies] == ["q\\udcff.dcm", "z.dcm"]

@@ -15,7 +15,7 @@ from updp_core.intake import read_source
 from updp_core.intake.layouts import recognise
 from updp_core.intake.looks import polarity_and_upright
 from updp_core.intake.pixels import from_8bit
-from updp_core.intake.reports import sections
+from updp_core.report import sections
 
 DEV = Path(__file__).parents[2].parent / "shared" / "dev-data"
 HEADER = "file,patient_id,study_id,view,report_text\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from updp_core.domain import Rejection, SourceStudy
@@ -32,6 +33,10 @@ def read_source(
         layout = recognise(path)
     if layout not in LAYOUTS:
         raise IntakeError(f"Unknown layout '{layout}'. Known are: auto, {', '.join(LAYOUTS)}.")
+    return map(_storable, _read(path, layout, columns))
+
+
+def _read(path: Path, layout: str, columns: Mapping[str, str] | None) -> Iterator[SourceStudy | Rejection]:
     if layout == "csv":
         return csv_manifest.read(_manifest(path), columns)
     if layout == "dicom":
@@ -39,6 +44,27 @@ def read_source(
     if not path.is_dir():
         raise IntakeError(f"The layout {layout} needs a folder.")
     return iu_xray.read(path) if layout == "iu-xray" else mimic_cxr.read(path)
+
+
+def _storable(item: SourceStudy | Rejection) -> SourceStudy | Rejection:
+    """The item without lone surrogates (of file names that are not UTF-8, of JSON escapes): no database takes them."""
+    if isinstance(item, Rejection):
+        return Rejection(_whole(item.source), _whole(item.reason))
+    return replace(
+        item,
+        # as escapes, so that different keys stay different
+        source=_whole(item.source, "backslashreplace"),
+        patient_key=_whole(item.patient_key, "backslashreplace"),
+        study_key=_whole(item.study_key, "backslashreplace"),
+        report=_whole(item.report),
+        header={kind: tuple(map(_whole, values)) for kind, values in item.header.items()},
+        flags=tuple(map(_whole, item.flags)),
+        split=_whole(item.split),
+    )
+
+
+def _whole(text: str, errors: str = "replace") -> str:
+    return text if text.isascii() else text.encode("utf-8", errors).decode()
 
 
 def recognise(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Reports: their sections, the columns in which sources keep them, and tables keyed by study."""
+"""Reports: the columns in which sources keep them, and tables keyed by study."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset
 from updp_core.domain import Rejection
 from updp_core.errors import IntakeError
 from updp_core.intake.files import clean_text, read_csv
+from updp_core.report import sections
 
-_HEADING = re.compile(r"^[ \t]*([A-Z][A-Z /()&,'-]{2,60}?)[ \t]*:", re.MULTILINE)
 _SECTION_COLUMNS = ("indication", "history", "technique", "comparison", "findings", "impression")
 _TEXT_COLUMNS = ("report_text", "report", "text", "reporttext")
 _KEYS = {
@@ -22,22 +22,6 @@ _KEYS = {
     "instance": ("sopinstanceuid", "sop_instance_uid", "instance_uid", "dicom_id"),
     "file": ("file", "filename", "path"),
 }
-
-
-def sections(text: str) -> dict[str, str]:
-    """Heading in lower case -> text of the section, for headings in capitals before a colon (as MIMIC-CXR writes
-    them). Text before the first heading is under "". A heading that occurs twice keeps both parts.
-    """
-    marks = list(_HEADING.finditer(text))
-    parts: dict[str, str] = {}
-    if head := text[: marks[0].start() if marks else len(text)].strip():
-        parts[""] = head
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    for mark, end in zip(marks, ends, strict=False):
-        body = text[mark.end() : end].strip()
-        name = re.sub(r"\s+", " ", mark.group(1)).lower()
-        parts[name] = f"{parts[name]}\n{body}" if name in parts else body
-    return parts
 
 
 def report_flags(report: str, missing: str = "no report: the source has none for this image") -> tuple[str, ...]:
