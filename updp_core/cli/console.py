@@ -74,7 +74,7 @@ def _own_stdout() -> Iterator[None]:
         except (OSError, ValueError, AttributeError):  # a test's buffer has no descriptor
             _out = real
         else:
-            _out = stack.enter_context(os.fdopen(kept, "w", encoding="utf-8", errors="surrogateescape"))
+            _out = stack.enter_context(os.fdopen(kept, "w", encoding="utf-8", errors="backslashreplace"))
             stack.callback(os.dup2, kept, number)
             stack.callback(_out.flush)
         sys.stdout = sys.stderr
