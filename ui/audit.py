@@ -36,8 +36,8 @@ class Audit:
     def look(self, role: str, verb: str, who: str, offset: int, request: gr.Request) -> dict[Any, Any]:
         try:
             page = self.shell.workbench.audit(
-                actor=self.shell.actor(request, role), offset=offset, limit=PAGE, verb=verb.strip() or None,
-                who=who.strip() or None,
+                actor=self.shell.actor(request, role), offset=offset, limit=PAGE, verb=(verb or "").strip() or None,
+                who=(who or "").strip() or None,
             )  # fmt: skip
         except UpdpError as error:
             return {self.events: base.empty("Not shown to your role.", str(error)), self.offset: 0}

@@ -211,7 +211,7 @@ def lexicon_hits(query: str, view: Mapping[str, Any], limit: int = 60) -> str:
 def release_preview(value: Mapping[str, Any]) -> str:
     """What would leave and what would not, and why."""
     would_not = value["would_not"]
-    stay = "".join(f"<li><b>{n}</b> {esc(reason)}</li>" for reason, n in would_not.items())
+    stay = "".join(f"<li><b>{n}</b> {esc(reason.removeprefix('is '))}</li>" for reason, n in would_not.items())
     return (
         f'<div class="leave"><section class="go"><b>{value["would"]}</b>'
         f"<span>pair{'s' if value['would'] != 1 else ''} of "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import getpass
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, cast, get_args
@@ -20,6 +21,7 @@ ROLE_NAMES: dict[Role, str] = {
     "observer": "Observer",
     "administrator": "Administrator",
 }
+LOG = logging.getLogger("updp")
 IDLE_SECONDS = 30 * 60
 LONGEST_SECONDS = 12 * 3600
 ROLES_SECONDS = 5
@@ -88,7 +90,7 @@ def _desk_name() -> str:
 
 
 def told(say: Callable[[str, str], dict[Any, Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Turn an UpdpError into the page's message line; `say(text, kind)` names the component to write to."""
+    """Turn an error into the page's message line; `say(text, kind)` names the component to write to."""
 
     def wrap(handler: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(handler)
@@ -97,6 +99,10 @@ def told(say: Callable[[str, str], dict[Any, Any]]) -> Callable[[Callable[..., A
                 return handler(*args, **kwargs)
             except UpdpError as error:
                 return say(str(error), "stop")
+            except Exception:
+                # The text of an unforeseen error may hold patient data: the page gets a remedy, the log the place.
+                LOG.error("a handler failed: %s", handler.__qualname__, exc_info=LOG.isEnabledFor(logging.DEBUG))
+                return say("Something went wrong. Reload the page; if it happens again, tell the engineer.", "stop")
 
         return safe
 

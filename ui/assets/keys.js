@@ -68,6 +68,7 @@
     addEventListener(off, (e) => { if (e.target.closest?.("[data-tip]")) hideTip(); });
   }
   addEventListener("scroll", hideTip, true);
+  addEventListener("keydown", hideTip, true);
 
   // --- keys ---
   const click = (id) => () => { const b = by(id); (b?.matches("button") ? b : b?.querySelector("button"))?.click(); };
