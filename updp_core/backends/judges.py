@@ -23,7 +23,7 @@ _REMEDY = "Run `python -m updp_core train judges`, or restore the folder data/mo
 
 @dataclass(frozen=True)
 class JudgeShape:
-    """Shape of the network; `findings` names the outputs of the finding head in order. `size` is the input side (px)."""
+    """Shape of the network; `findings` names the outputs of the finding head in order, `size` the input side (px)."""
 
     findings: tuple[str, ...]
     vocab: int
@@ -177,7 +177,7 @@ def load_judges(folder: Path = STARTER / "judges", device: str = "auto", referen
     Raises ModelUnavailable where files are missing or damaged.
     """
     from safetensors.torch import load_file
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizerFast  # type: ignore[attr-defined]
 
     folder, place = Path(folder), files.pick_device(device)
     needed = ("config.json", "judges.safetensors", "tokenizer.json", "reference.npz")[: 4 if reference else 3]
@@ -185,7 +185,8 @@ def load_judges(folder: Path = STARTER / "judges", device: str = "auto", referen
         raise ModelUnavailable(f"The judges' folder lacks {', '.join(missing)}.", _REMEDY)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        shape = JudgeShape(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+        shape = JudgeShape(**values)
         network = JudgeNetwork(shape)
         state = {
             k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / "judges.safetensors").items()

@@ -1,4 +1,4 @@
-"""Held-out phantom studies, as the suites measure on them: originals, reports, truths, and what methods make of them."""
+"""Held-out phantom studies, as the suites measure on them: originals, reports, truth, and what methods make of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from updp_core.domain import MethodInput
 
 @dataclass(frozen=True)
 class Studies:
-    """Held-out studies: images uint16 (N, 256, 256), raw reports with PHI, filtered reports, truth (N, F), patient (N,)."""
+    """Held-out studies: images uint16 (N, 256, 256), raw and filtered reports, truth (N, F), patient (N,)."""
 
     images: NDArray[np.uint16]
     reports: tuple[str, ...]
@@ -33,7 +33,7 @@ class Studies:
 
 def as_float(images: NDArray[Any]) -> NDArray[np.float32]:
     """uint8 or uint16 images (B, S, S) as float32 in 0..1."""
-    return images.astype(np.float32) / np.iinfo(images.dtype).max
+    return images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
 
 
 def studies(patients: Sequence[int], visits: int, first_visit: int, lexicon: Any, cache: Path | None = None) -> Studies:

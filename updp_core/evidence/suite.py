@@ -45,7 +45,7 @@ class Sizes:
 
 
 QUICK = Sizes(
-    findings=240, pairs=32, patients=10, visits=10, test_visits=3, generated_visits=1, reid_patients=16, real=40
+    findings=200, pairs=32, patients=10, visits=10, test_visits=3, generated_visits=1, reid_patients=16, real=40
 )
 FULL = Sizes(findings=2000, pairs=600, patients=50, visits=54, test_visits=13, generated_visits=6, reid_patients=150)
 
@@ -206,15 +206,16 @@ def _prompt_scores(
             config = PromptConfig(init="random", steps=max(1, steps))
             if steps:
                 images = [item.image for item in inputs]
-                found = optimise(encoder, constraint, images, [""] * len(inputs), config, [seed + i for i in pairs])
+                seeds = [seed + int(i) for i in pairs]
+                found = optimise(encoder, constraint, images, [""] * len(inputs), config, seeds)
                 texts = [prompt.text for prompt in found]
             else:
                 texts = random_prompts(encoder, constraint, len(inputs), config.length, seed)
             file.write_text(json.dumps(texts))
         kinds[name] = json.loads(file.read_text())
-    images = as_float(data.images[pairs])
+    originals = as_float(data.images[pairs])
     for name in ("random", "random_updp", "raw_report", "raw_report_updp"):
-        cosine = 100 * judges.score(images, kinds[name])
+        cosine = 100 * judges.score(originals, kinds[name])
         put(f"prompt_score.{name}", with_interval(lambda c, _: float(c.mean()), cosine, cosine, seed=seed))
 
 
@@ -222,7 +223,7 @@ def random_prompts(encoder: Any, constraint: Any, count: int, length: int, seed:
     """Prompts of tokens drawn evenly from all that the lexicon allows."""
     rng = np.random.default_rng([seed, 7005])
     allowed = np.flatnonzero(~np.asarray(constraint.forbidden))
-    texts = []
+    texts: list[str] = []
     while len(texts) < count:
         words = encoder.decode([int(i) for i in rng.choice(allowed, length)]).split()
         while words and constraint.check(" ".join(words)):
@@ -272,13 +273,13 @@ def _reidentification(
     values = [same_patient_auc(a, b, data.patient, train, seed * 100 + k) for k in range(sizes.attacker_seeds)]
     half = 4.303 * float(np.std(values, ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
     mean = float(np.mean(values))
-    put("reid_auc_retrained", (mean, (mean - half, mean + half)))
+    put("reid_auc_retrained", (mean, (max(0.0, mean - half), min(1.0, mean + half))))
     n["reidentification"] = {"train_patients": int(train.sum()) // 2, "test_patients": int((~train).sum()) // 2,
                              "seeds": sizes.attacker_seeds}  # fmt: skip
 
 
 def _autoencoder(put: Any, n: dict[str, Any], vae: Any, data: Studies, sizes: Sizes) -> None:
-    """Structural similarity of reconstructions, on held-out phantoms and, where they are at hand, on real radiographs."""
+    """Structural similarity of reconstructions, on held-out phantoms and, where at hand, on real radiographs."""
     phantoms = as_float(data.images[: min(200, len(data))])
     put(
         "autoencoder_ssim.phantom",
@@ -307,7 +308,8 @@ def reconstruction_ssim(vae: Any, images: NDArray[np.float32], batch: int = 16) 
             code = vae.encode((x * 2 - 1).expand(-1, vae.config.in_channels, -1, -1))
             z = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
             y = (vae.decode(z).sample.mean(dim=1, keepdim=True) / 2 + 0.5).clamp(0, 1)
-            out.append(ssim(y.float(), x.float(), data_range=1.0, reduction="none").reshape(-1).numpy(force=True))
+            likeness: Any = ssim(y.float(), x.float(), data_range=1.0, reduction="none")
+            out.append(likeness.reshape(-1).numpy(force=True))
     return np.concatenate(out)
 
 

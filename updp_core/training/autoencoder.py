@@ -43,14 +43,15 @@ class LatentAutoencoder(nn.Module):
         super().__init__()
         from diffusers import AutoencoderTiny
 
-        width = (config.channels,) * len(config.encoder_blocks)
-        self.model = AutoencoderTiny(
+        width: tuple[int, ...] = (config.channels,) * len(config.encoder_blocks)
+        self.model: Any = AutoencoderTiny(
             in_channels=1, out_channels=1, encoder_block_out_channels=width, decoder_block_out_channels=width,
             num_encoder_blocks=config.encoder_blocks, num_decoder_blocks=config.decoder_blocks,
             latent_channels=config.latent_channels,
         )  # fmt: skip
         # Plain convolutions keep the variance, residual blocks start as the identity: the signal passes from the start.
-        for layer in (*self.model.encoder.layers, *self.model.decoder.layers):
+        parts: Any = self.model
+        for layer in (*parts.encoder.layers, *parts.decoder.layers):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
             elif hasattr(layer, "conv"):
@@ -72,9 +73,10 @@ class LatentAutoencoder(nn.Module):
 
         model = copy.deepcopy(self.model).float().cpu()
         last = model.encoder.layers[-1]
-        scale = (self.norm.running_var.float().cpu() + self.norm.eps).rsqrt()
+        mean, variance = (b.detach().float().cpu() for b in (self.norm.running_mean, self.norm.running_var))  # type: ignore[union-attr]
+        scale = (variance + self.norm.eps).rsqrt()
         last.weight.mul_(scale[:, None, None, None])
-        last.bias.sub_(self.norm.running_mean.float().cpu()).mul_(scale)
+        last.bias.sub_(mean).mul_(scale)
         model.half().save_pretrained(folder, safe_serialization=True)
 
 
@@ -145,7 +147,7 @@ def train_autoencoder(
     """
     place = device_of(device)
     torch.manual_seed(schedule.seed)
-    whole = LatentAutoencoder(config).to(place, memory_format=torch.channels_last)
+    whole = LatentAutoencoder(config).to(place).to(memory_format=torch.channels_last)
     if start:
         whole.load_state_dict(start)
     whole.eval()

@@ -16,8 +16,9 @@ def write_card(
     measured = quality or "Not measured yet: run `python -m updp_core evaluate starter`."
     losses = ", ".join(f"{name} {value:.4f}" for name, value in run.losses.items())
     text = (
-        f"# {title}\n\n{use}\n\n## Data\n\n{data}\n\n## Training\n\n{run.step} steps in {run.seconds / 60:.1f} minutes on "
-        f"{run.hardware}. Losses at the end (running means): {losses}.\n\n{settings}\n\n## Measured\n\n{measured}\n\n"
+        f"# {title}\n\n{use}\n\n## Data\n\n{data}\n\n## Training\n\n"
+        f"{run.step} steps in {run.seconds / 60:.1f} minutes on {run.hardware}. "
+        f"Losses at the end (running means): {losses}.\n\n{settings}\n\n## Measured\n\n{measured}\n\n"
         f"## Limits\n\n{limits}\n"
     )
     file = folder / "README.md"

@@ -178,7 +178,7 @@ def lora(
     export_lora(pipeline, out)
     write_card(
         out, "Fine-tuned generator", f"{model}, fine-tuned by LoRA.", _data(m), run, asdict(config),
-        "A model fine-tuned on patients may repeat them: measure memorisation and re-identification before any release.",
+        "A model fine-tuned on patients may repeat them: measure memorisation before any release.",
     )  # fmt: skip
 
 
@@ -201,4 +201,5 @@ def everything(
 
 
 def _data(material: Any) -> str:
-    return f"{len(material.data)} images: {material.title}. {material.targets.shape[1]} labels, {len(material.vocab)} word pieces."
+    labels, pieces = material.targets.shape[1], len(material.vocab)
+    return f"{len(material.data)} images: {material.title}. {labels} labels, {pieces} word pieces."

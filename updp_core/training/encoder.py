@@ -59,7 +59,7 @@ class EncoderTrainer(nn.Module):
             num_attention_heads=config.text_width // 48, intermediate_size=4 * config.text_width,
             max_position_embeddings=config.context, pad_token_id=vocab["[PAD]"],
         ).save_pretrained(home)  # fmt: skip
-        self.cfg = {
+        self.cfg: dict[str, Any] = {
             "embed_dim": config.embed_dim,
             "vision_cfg": config.vision_cfg(),
             "text_cfg": {
@@ -68,7 +68,7 @@ class EncoderTrainer(nn.Module):
             },
         }  # fmt: skip
         text_cfg = self.cfg["text_cfg"] | {"hf_model_name": str(home), "hf_model_pretrained": False}
-        self.clip = CustomTextCLIP(config.embed_dim, config.vision_cfg(), text_cfg)  # type: ignore[arg-type]
+        self.clip = CustomTextCLIP(config.embed_dim, config.vision_cfg(), text_cfg)
         nn.init.normal_(self.clip.text.transformer.get_input_embeddings().weight, std=0.05)
         self.image_head, self.text_head = (nn.Linear(config.embed_dim, targets) for _ in range(2))
         self.query_scale = nn.Parameter(torch.tensor(2.3))
@@ -101,8 +101,9 @@ def contrast(a: torch.Tensor, b: torch.Tensor, scale: torch.Tensor, goal: torch.
 
 
 def train_encoder(
-    images: np.ndarray, texts: Sequence[Sequence[str]], names: Sequence[str], targets: np.ndarray, vocab: dict[str, int],
-    work: Path, schedule: Schedule, config: EncoderConfig = EncoderConfig(), short: Callable[..., str] | None = None,
+    images: np.ndarray, texts: Sequence[Sequence[str]], names: Sequence[str], targets: np.ndarray,
+    vocab: dict[str, int], work: Path, schedule: Schedule, config: EncoderConfig = EncoderConfig(),
+    short: Callable[..., str] | None = None,
     start: dict[str, torch.Tensor] | None = None, device: str = "auto", say: Callable[[str], None] = print,
 ) -> tuple[EncoderTrainer, Run]:  # fmt: skip
     """Train on images (N, S, S) uint8 with several texts and targets (N, K) each; returns the averaged model.

@@ -62,7 +62,7 @@ class GeneratorTrainer(nn.Module):
 
         down = tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in shape.attend)
         up = tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(shape.attend))
-        self.unet = UNet2DConditionModel(
+        self.unet: Any = UNet2DConditionModel(
             sample_size=shape.latent_size, in_channels=shape.latent_channels, out_channels=shape.latent_channels,
             layers_per_block=shape.layers_per_block, block_out_channels=shape.widths, down_block_types=down,
             up_block_types=up, cross_attention_dim=shape.text_width, norm_num_groups=16,
@@ -75,7 +75,7 @@ class GeneratorTrainer(nn.Module):
             max_position_embeddings=shape.context, pad_token_id=vocab["[PAD]"],
         )  # fmt: skip
         config.use_attention_mask = True  # the pipeline then masks the padding in the text encoder
-        self.text = BertModel(config, add_pooling_layer=False)
+        self.text: Any = BertModel(config, add_pooling_layer=False)
 
 
 def read_texts(tokenizer: Any, texts: Sequence[str], length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -163,7 +163,7 @@ def export_generator(
 
     dtype = torch.float16 if half else torch.float32
     tokenizer = make_tokenizer(vocab, context=context)
-    pipeline = StableDiffusionPipeline(
+    pipeline: Any = StableDiffusionPipeline(
         vae=copy.deepcopy(vae).cpu().to(dtype), text_encoder=copy.deepcopy(module.text).cpu().to(dtype),
         tokenizer=tokenizer, unet=copy.deepcopy(module.unet).cpu().to(dtype), scheduler=noise_schedule(),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,

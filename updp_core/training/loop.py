@@ -67,7 +67,8 @@ def hardware() -> str:
     """The machine in words, for the model card."""
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name(0)}, torch {torch.__version__}"
-    return f"{torch.get_num_threads()} threads of {os.cpu_count()} CPU cores ({platform.machine()}), torch {torch.__version__}"
+    threads, cores = torch.get_num_threads(), os.cpu_count()
+    return f"{threads} of {cores} CPU cores ({platform.machine()}), torch {torch.__version__}"
 
 
 def autocast(device: torch.device, enabled: bool = True):
@@ -192,9 +193,8 @@ def train(
             said = now
             shown = " ".join(f"{k} {v:.4f}" for k, v in smooth.items())
             speed = run.step / run.seconds
-            say(
-                f"{folder.name}: {100 * done:5.1f}% step {run.step} {run.seconds / 60:.1f} min {speed:.2f} steps/s {shown}"
-            )
+            minutes = f"{run.seconds / 60:.1f} min {speed:.2f} steps/s"
+            say(f"{folder.name}: {100 * done:5.1f}% step {run.step} {minutes} {shown}")
         if now - saved > schedule.checkpoint_seconds:
             saved = now
             save()

@@ -1,4 +1,4 @@
-"""LoRA fine-tuning of a diffusers pipeline on an archive: how a user without gated weights gets a generator of their own.
+"""LoRA fine-tuning of a diffusers pipeline on an archive: a generator for users without gated weights.
 
 Low-rank adapters (Hu et al. 2021) on the attention projections of the UNet; autoencoder and text encoder stay as they
 are. The result is the whole pipeline with the adapters merged in, so that it loads like any other folder.

@@ -66,7 +66,8 @@ def source_set(
     from updp_core.lexicon import load_lexicon
     from updp_core.report import filter_report, prompt_text
 
-    lexicon, numbers = load_lexicon(), {}
+    lexicon = load_lexicon()
+    numbers: dict[str, int] = {}
     columns = dict(columns or {}) | ({"report_text": labels} if labels else {})
     done, refused = trim(folder, size), 0
 

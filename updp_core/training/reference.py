@@ -13,7 +13,7 @@ from .data import ImageSet
 def write_reference(judges: Any, data: ImageSet, folder: Path, index: np.ndarray | None = None) -> dict[str, float]:
     """Write `reference.npz` into `folder` and return its scalars.
 
-    `mean`, `std` (D,) and `cov` (D, D) of the features of the images at `index` (all without it); `bank` (N, D) float16,
+    `mean`, `std` (D,) and `cov` (D, D) of the features of the images at `index` (all without it); `bank` (N, D),
     the standardised features; `train_nearest_p1`, the 1st percentile of the distance of a training image to the nearest
     one of another patient.
     """
@@ -31,9 +31,10 @@ def write_reference(judges: Any, data: ImageSet, folder: Path, index: np.ndarray
         d2[patients[part, None] == patients[None]] = np.inf
         near[part] = np.sqrt(np.maximum(d2.min(axis=1), 0))
     scalars = {"train_nearest_p1": float(np.percentile(near, 1)), "train_nearest_median": float(np.median(near))}
-    np.savez_compressed(
-        folder / "reference.npz", mean=mean.astype(np.float32), std=std.astype(np.float32),
+    arrays: dict[str, Any] = dict(
+        mean=mean.astype(np.float32), std=std.astype(np.float32),
         cov=np.cov(features, rowvar=False).astype(np.float16), bank=bank.astype(np.float16),
         **{k: np.float32(v) for k, v in scalars.items()},
     )  # fmt: skip
+    np.savez_compressed(folder / "reference.npz", **arrays)
     return scalars

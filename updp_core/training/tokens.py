@@ -31,9 +31,9 @@ def build_vocabulary(texts: Iterable[str], size: int = 6000, folder: Path = LEXI
     """A WordPiece vocabulary (token -> id) of at most `size`, lower-case, learned from texts and lexicons."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)  # type: ignore[assignment]
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(
         vocab_size=size, special_tokens=list(SPECIAL), show_progress=False,
         initial_alphabet=[*"abcdefghijklmnopqrstuvwxyz0123456789.,:;-/()'%_"], min_frequency=3,
@@ -51,7 +51,7 @@ def build_vocabulary(texts: Iterable[str], size: int = 6000, folder: Path = LEXI
 
 def make_tokenizer(vocab: dict[str, int], folder: Path | None = None, context: int = 96) -> Any:
     """A BertTokenizerFast over `vocab`, saved into `folder` if one is given."""
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizerFast  # type: ignore[attr-defined]
 
     tokenizer = BertTokenizerFast(vocab=vocab, model_max_length=context)
     if folder:

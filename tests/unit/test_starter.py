@@ -1,0 +1,83 @@
+"""The shipped starter models: they load with no network, they are small, and they draw what they are told."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import numpy as np
+import pytest
+
+from updp_core.backends.encoder import load_encoder
+from updp_core.backends.generator import load_generator
+from updp_core.backends.judges import load_judges
+from updp_core.config import STARTER, GeneratorConfig
+from updp_core.phantom import FINDINGS, render, sample_patient, sample_visit
+from updp_core.training.data import VALIDATION
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("the starter models must not use the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="module")
+def judges():
+    return load_judges(device="cpu")
+
+
+def test_all_starter_models_together_stay_below_64_mib() -> None:
+    assert sum(file.stat().st_size for file in STARTER.rglob("*") if file.is_file()) < 64 * 2**20
+
+
+def test_every_starter_model_has_a_card_and_names_no_path_of_the_machine_that_made_it() -> None:
+    for part in ("encoder", "generator", "judges"):
+        assert (STARTER / part / "README.md").is_file()
+        for file in (STARTER / part).rglob("*.json"):
+            assert "/work/" not in file.read_text() and "/tmp/" not in file.read_text()
+
+
+def test_the_judges_see_an_effusion_where_there_is_one(judges) -> None:
+    shown, clear = [], []
+    for seed in range(400):
+        visit = sample_visit(sample_patient(VALIDATION[seed]), 1)
+        effusion = visit.get("pleural_effusion")
+        if effusion and effusion.severity != "mild" and len(shown) < 4:
+            shown.append(visit)
+        if not visit.findings and len(clear) < 4:
+            clear.append(visit)
+        if len(shown) == len(clear) == 4:
+            break
+    column = judges.finding_names.index("pleural_effusion")
+    seen = judges.findings(render([*shown, *clear]).astype(np.float32) / 65535)[:, column]
+    assert judges.finding_names == FINDINGS
+    assert seen[:4].min() > seen[4:].max()
+
+
+def test_the_encoder_and_the_judges_read_reports_with_their_own_vocabulary() -> None:
+    encoder = load_encoder(STARTER / "encoder", "cpu")
+    text = "moderate right pleural effusion"
+    assert encoder.decode(encoder.encode_ids(text)) == text
+    assert len(encoder.encode_ids(text)) == 4, "report words are single tokens"
+    assert json.loads((STARTER / "encoder" / "open_clip_config.json").read_text())["model_cfg"]["text_cfg"][
+        "hf_model_name"
+    ] in (".", "")
+
+
+def test_the_generator_draws_more_effusion_where_it_is_told_to(judges) -> None:
+    generator = load_generator(STARTER / "generator", "cpu")
+    told = ["large right pleural effusion"] * 3 + ["normal chest radiograph"] * 3
+    images = generator.generate(told, [1, 2, 3, 1, 2, 3], GeneratorConfig(steps=12))
+    assert images.shape == (6, 256, 256) and images.std(axis=(1, 2)).min() > 20
+    seen = judges.findings(images.astype(np.float32) / 255)[:, judges.finding_names.index("pleural_effusion")]
+    assert seen[:3].mean() > seen[3:].mean()
+
+
+def test_the_generator_draws_the_same_image_for_the_same_seed_and_another_for_another() -> None:
+    generator = load_generator(STARTER / "generator", "cpu")
+    a, b, c = generator.generate(["right effusion"] * 3, [5, 5, 6], GeneratorConfig(steps=3))
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a.astype(int) - c).mean() > 2
