@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -29,6 +30,8 @@ CATEGORY_OF = {
     "address": "locations",
 }
 _TITLES = frozenset(word_list("dr mr mrs ms miss prof md do phd jr sr ii iii rn np pa esq mx hr fr"))
+_BASES = dict(zip("łŁøØđĐðÐıæÆœŒ", "lLoOdDdDiaAoO", strict=True))
+_WRITTEN_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "æ": "ae", "å": "aa", "œ": "oe", "þ": "th"}
 _MONTHS = tuple(MONTHS.split("|")[:12])
 _DATE_FORMATS = ("%Y%m%d", "%Y-%m-%d", "%m/%d/%Y", "%m-%d-%Y", "%d.%m.%Y", "%m/%d/%y", "%Y/%m/%d", "%Y.%m.%d")
 _KIND_WORDS = frozenset(
@@ -43,10 +46,30 @@ _KIND_WORDS = frozenset(
 def find_header(text: str, header: Header | None, lexicon: Lexicon) -> list[Found]:
     """Pieces of `text` (normal form) that write a value of `header`; the rule names the kind of value."""
     found = []
+    bare = text if text.isascii() else "".join(map(_base, text))
     for kind, pattern in _patterns(_frozen(header), lexicon):
         category = CATEGORY_OF.get(kind, "identifiers")
-        found += [Found(m.start(), m.end(), f"header: {kind}", category) for m in pattern.finditer(text)]
+        for written in (text,) if bare == text else (text, bare):
+            found += [Found(m.start(), m.end(), f"header: {kind}", category) for m in pattern.finditer(written)]
     return found
+
+
+def _base(character: str) -> str:
+    """One letter for one letter: without its accent, and other scripts' digits as ours."""
+    if character in _BASES:
+        return _BASES[character]
+    if (digit := unicodedata.decimal(character, None)) is not None:
+        return str(digit)
+    plain = "".join(c for c in unicodedata.normalize("NFD", character) if not unicodedata.combining(c))
+    return plain if len(plain) == 1 else character
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """A name as it stands, without accents, and with umlauts written out or taken back ("Mueller", "Muller")."""
+    out = "".join(_WRITTEN_OUT.get(c.lower(), c) for c in name)
+    bare = "".join(map(_base, name))
+    back = re.sub(r"(?i)\b(?=\w{5})(\w*?)([aou])e", r"\1\2", bare)
+    return tuple(dict.fromkeys((name, bare, "".join(map(_base, out)), back)))
 
 
 def _frozen(header: Header | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -65,7 +88,7 @@ def _patterns(
     for kind, values in header:
         for value in values:
             if kind in ("patient_name", "physician"):
-                sources = _name(value, lexicon)
+                sources = [s for written in _spellings(value) for s in _name(written, lexicon)]
             elif kind == "date":
                 sources = _date(value)
             elif kind == "institution":
@@ -112,6 +135,12 @@ def _name(value: str, lexicon: Lexicon) -> list[str]:
             rf"(?i)(?<!\w){one}{middle}(?:[ \n.]{{1,2}}|[_\-]|\. ){last}(?:'s)?(?!\w)",
             rf"(?i)(?<!\w)(?:{first})[ ]{re.escape(family[0][0])}\b\.?(?:'s)?",
         ]
+        # Run together, as in user names and file names: "JaneDoe", "doejane".
+        run = [("".join(family), w) for w in given if len(w) > 2]
+        joined = [re.sub(r"\W", "", text) for a, b in run for text in (a + b, b + a)]
+        sources += [rf"(?i)(?<![^\W\d_]){re.escape(text)}(?![^\W\d_])" for text in joined if len(text) > 5]
+    if len("".join(family)) > 4 and len(family) > 1:
+        sources.append(r"(?i)(?<!\w)" + r"[ \-']{0,2}".join(map(re.escape, family)) + r"(?:'s?)?(?!\w)")
     for word in [*family, *given]:
         sources += _word(word, lexicon)
     # Initials of patient or physician where they sign: "J.D.", "JD/mt".
@@ -133,7 +162,8 @@ def _word(word: str, lexicon: Lexicon) -> list[str]:
         inside = rf"(?<=[a-z,;] )(?<!\w){re.escape(bare.capitalize())}{end}"
         shouted = rf"(?<=[A-Z]\. ){re.escape(bare.capitalize())}{end}"
         return [inside, shouted] if len(bare) > 2 else [rf"(?<!\w){re.escape(bare.capitalize())}{end}"]
-    return [rf"(?i)(?<!\w){re.escape(bare)}{end}"]
+    body = r"['\- ]?".join(map(re.escape, re.split(r"['\-]", bare)))  # "O'Brien", "OBrien", "O Brien"
+    return [rf"(?i)(?<!\w){body}{end}"]
 
 
 def _any_of(*sources: str) -> str:
