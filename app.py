@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from updp_core.config import SAMPLE, Settings
+from updp_core.errors import UpdpError, UsageError
 
 
 def prepare(settings: Settings) -> None:
@@ -23,9 +24,20 @@ def prepare(settings: Settings) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
+def check_host(settings: Settings, signed: bool) -> None:
+    """Raises UsageError where anybody on the network could act in any role on patients' studies."""
+    if not signed and not settings.demo and settings.host not in ("127.0.0.1", "localhost", "::1"):
+        raise UsageError(
+            f"Without sign-in the app is served to this machine only, not on {settings.host}. Set UPDP_AUTH to a users "
+            "file (python -m updp_core user add), or leave UPDP_HOST unset."
+        )
+
+
 def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool = True) -> str:
     """Serve; returns the address where `wait` is false (tests)."""
     settings = settings or Settings.from_env()
+    signed = bool(os.environ.get("UPDP_AUTH"))
+    check_host(settings, signed)
     prepare(settings)
     from ui.app import build_app, launch_options
     from ui.background import Background
@@ -33,7 +45,7 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     from updp_core.workflow import Workbench
 
     workbench = Workbench.open(settings)
-    session = Session(workbench, signed=bool(os.environ.get("UPDP_AUTH")))
+    session = Session(workbench, signed=signed)
     background = Background(workbench, sample)
     app = build_app(session, settings, background)
     _, address, _ = app.launch(**launch_options(session, settings), prevent_thread_lock=True)
@@ -45,4 +57,7 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UpdpError as error:
+        raise SystemExit(f"Error: {error}") from None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from http.cookies import SimpleCookie
 from typing import Any
 
 from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -57,11 +57,12 @@ class Guard:
     def _end_old(self, scope: Scope) -> None:
         """Forget the tokens of sign-ins that have been idle too long, so that Gradio answers 401."""
         tokens = getattr(scope.get("app"), "tokens", None)
-        for name, value in scope["headers"]:
-            if name == b"cookie" and tokens:
-                for key, morsel in SimpleCookie(value.decode("latin-1")).items():
-                    if key.startswith("access-token") and not self.session.alive(morsel.value):
-                        tokens.pop(morsel.value, None)
+        if not tokens:
+            return
+        # Read as Gradio reads them; tokens that nobody was given are not noted, so that nothing grows by them.
+        for key, token in HTTPConnection(scope).cookies.items():
+            if key.startswith("access-token") and token in tokens and not self.session.alive(token):
+                tokens.pop(token, None)
 
 
 def guarded(session: Session) -> dict[str, Any]:
