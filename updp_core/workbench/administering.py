@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,8 @@ REPORT_POLICIES = ("remove", "placeholder", "surrogate")
 MOST_FAILURES = 5
 FAILURE_MINUTES = 10
 _NOBODY = "nobody"
+_one_at_a_time = threading.Lock()
+"""Attempts in parallel would all be checked before the first failure is counted."""
 
 
 def set_policy(desk: Desk, changes: Mapping[str, Any], comment: str, actor: Actor) -> Policy:
@@ -87,6 +90,11 @@ def sign_in(desk: Desk, name: str, password: str) -> Actor | None:
 
     The name of a failed attempt is kept as a digest: people type their password there.
     """
+    with _one_at_a_time:
+        return _sign_in(desk, name, password)
+
+
+def _sign_in(desk: Desk, name: str, password: str) -> Actor | None:
     subject = sha256(name)[:16]
     since = (datetime.now(UTC) - timedelta(minutes=FAILURE_MINUTES)).isoformat(timespec="milliseconds")
     with desk.store.read() as tx:
