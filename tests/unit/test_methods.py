@@ -20,6 +20,7 @@ from updp_core.lexicon import edit, load_lexicon
 from updp_core.methods.base import METHODS, Method, make_method
 from updp_core.methods.dp_pix import DpPix, pixelise
 from updp_core.methods.start import start_text
+from updp_core.methods.updp import what_it_says
 
 LEXICON = load_lexicon()
 PROMPT = PromptConfig(length=10, steps=6, learning_rate=0.5)
@@ -126,6 +127,18 @@ def test_a_prompt_starts_from_sentences_about_the_chest_and_names_each_once() ->
     assert start_text(report, LEXICON) == "Small pleural effusion. Large heart."
     assert start_text("Comparison is made.", LEXICON) == "Comparison is made."
     assert start_text("[NAME] ___ [DATE]", LEXICON) == ""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["small left pleural effusion", "no pleural effusion", "small right pleural effusion pacemakerging", "small right"],
+)
+def test_a_prompt_that_gains_loses_or_moves_a_finding_says_something_else(changed: str) -> None:
+    assert what_it_says(changed) != what_it_says("small right pleural effusion")
+
+
+def test_a_prompt_may_change_every_other_word() -> None:
+    assert what_it_says("radiograph right pleural effusion noted") == what_it_says("small right pleural effusion")
 
 
 def test_raw_report_is_for_comparison_and_never_releasable(models: Settings) -> None:

@@ -283,3 +283,9 @@ NOT_SEEN_SECTIONS = (
     r"|views?|recommendations?|addendum|patient|name|mrn|accession|dob|date|referring \w+|ordering \w+"
 )
 SEEN_SECTIONS = r"findings?|impressions?|conclusions?|opinion|interpretation|report|result|summary|chest|lungs?|heart"
+# Stems that name a finding or a device even inside a broken word: a generator reads "pacemakerging" as a pacemaker.
+STEMS = (
+    r"cardiomegal|effusion|hydrotho|hemotho|consolidat|pneumon|infiltrat|opaci|atelecta|collapse|edema|congest|pneumotho"
+    r"|nodul|mass|tumou?r|lesion|emphysem|hyperinfl|bulla|fibro|reticul|thicken|plaque|hernia|scolio|fractur|callus"
+    r"|granulom|calcifi|pacemak|pacer|icd|defibrill|catheter|line|tube|wire|sternotom|drain|clip|prosthe|enlarg"
+)

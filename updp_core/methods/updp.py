@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from updp_core.config import GeneratorConfig, PromptConfig, Settings
 from updp_core.constraint import Constraint
 from updp_core.domain import MethodInput, Prompt, Step
 from updp_core.errors import PromptError, UsageError
+from updp_core.evidence.findings_terms import STEMS
 from updp_core.evidence.findings_text import mentions
 from updp_core.lexicon import Lexicon
 from updp_core.methods.base import reason_of
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from updp_core.backends.generator import Generator
 
 PROMPTS_AT_ONCE = 32
+_STEMS = re.compile(STEMS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +96,12 @@ class Updp:
 
 
 def what_it_says(text: str) -> Hashable:
-    """The findings that a text asserts or leaves open, with their sides: what no token of a prompt may change."""
-    return frozenset((m.finding, m.status, m.side) for m in mentions(text) if m.status != "absent")
+    """The findings that a text asserts or leaves open, with their sides, and each stem of a finding's name in it.
+
+    No token of a prompt may change this: an encoder that does not know an image would otherwise invent findings.
+    """
+    said = frozenset((m.finding, m.status, m.side) for m in mentions(text) if m.status != "absent")
+    return said, frozenset(_STEMS.findall(text.lower()))
 
 
 def fit_to_generator(prompt: Prompt, generator: Generator, constraint: Constraint) -> Prompt:
