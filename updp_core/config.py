@@ -103,6 +103,8 @@ class Settings:
         ):
             if text := env.get(f"UPDP_{name.upper()}"):
                 values[name] = cast(text)
+        if env.get("SPACE_ID"):  # a Space is reached from outside its container
+            values.setdefault("host", "0.0.0.0")
         values["demo"] = bool(env.get("SPACE_ID")) or env.get("UPDP_DEMO") == "1"
         values.update({k: v for k, v in overrides.items() if v is not None})
         return cls(**values)

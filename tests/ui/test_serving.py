@@ -34,3 +34,9 @@ def test_a_desk_without_sign_in_is_not_served_to_the_network(tmp_path: Path, mon
     with pytest.raises(UsageError, match="UPDP_AUTH"):
         app.main(Settings(home=tmp_path / "ws", host="0.0.0.0"), wait=False)
     assert not (tmp_path / "ws").exists()
+
+
+def test_a_space_listens_to_its_visitors_and_everything_else_to_this_machine() -> None:
+    assert Settings.from_env({"SPACE_ID": "someone/updp"}).host == "0.0.0.0"
+    assert Settings.from_env({"SPACE_ID": "someone/updp"}).demo
+    assert Settings.from_env({}).host == "127.0.0.1"
