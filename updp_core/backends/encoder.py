@@ -173,7 +173,19 @@ def load_encoder(name: str | Path, device: str = "auto") -> Encoder:
     with torch.no_grad():
         words, tokenize, prefix, suffix, pad = _read_tokenizer(tokenizer, table.shape[0])
         return Encoder(
-            name, digest, device, words, table, context, prefix, suffix, pad, model, tokenize, tower, pads_fully
+            files.stated(name),
+            digest,
+            device,
+            words,
+            table,
+            context,
+            prefix,
+            suffix,
+            pad,
+            model,
+            tokenize,
+            tower,
+            pads_fully,
         )
 
 

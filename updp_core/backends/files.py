@@ -39,6 +39,11 @@ def local_folder(name: str) -> Path | None:
     return path if name.startswith(LOCAL) or path.is_dir() else None
 
 
+def stated(name: str) -> str:
+    """`name` as candidates and releases tell it: a folder is marked as one, since its path may name people."""
+    return f"{LOCAL}{name}" if local_folder(name) is not None and not name.startswith(LOCAL) else name
+
+
 def cached_folder(name: str, patterns: list[str] | None = None) -> Path | None:
     """The folder of a model that is on this machine, as local folder or in the hub's cache; never the network."""
     if (folder := local_folder(name)) is not None:

@@ -157,7 +157,7 @@ def load_generator(name: str | Path, device: str = "auto", parts: Mapping[str, s
             )
     pipeline.set_progress_bar_config(disable=True)
     _place(pipeline, device)
-    return Generator(name, files.digest(*folders), device, _token_limit(pipeline), pipeline)
+    return Generator(files.stated(name), files.digest(*folders), device, _token_limit(pipeline), pipeline)
 
 
 def make_scheduler(own: Any, kind: str) -> Any:
