@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ui.format import STATES, empty, esc, number, title, when, words
 
+_HASH = re.compile(r"\b([0-9a-f]{10})[0-9a-f]{30,}\b")
 RUN_STATES = {
     "running": "● running",
     "paused": "❚❚ paused",
@@ -263,7 +265,7 @@ def audit(page: Mapping[str, Any]) -> str:
     rows = [
         (
             e["event"], when(e["at"]), e["actor"], words(e["role"]), words(e["verb"]), e["subject"],
-            ", ".join(f"{words(k)}: {number(v)}" for k, v in e["detail"].items())[:240],
+            _HASH.sub(r"\1…", ", ".join(f"{words(k)}: {number(v)}" for k, v in e["detail"].items()))[:240],
             Cell(f"<code>{esc(e['digest'][:10])}</code>"),
         )
         for e in page["events"]

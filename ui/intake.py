@@ -28,6 +28,11 @@ LAYOUTS = [
 STREAM: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
 
 
+def near(path: Path) -> str:
+    """A path as short as it can be typed: from the working directory where it lies below it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
 class Intake:
     """The page's handlers."""
 
@@ -136,7 +141,7 @@ def build(shell: Shell, background: Background, settings: Settings, role: Any) -
             gr.HTML(f'<p class="muted">{hint}</p>', **part)
             path = gr.Textbox(
                 label="Folder or CSV file on this machine", placeholder="/data/studies", elem_id="import-path",
-                value=str(SAMPLE) if SAMPLE.exists() else "", interactive=not settings.demo, max_lines=1,
+                value=near(SAMPLE) if SAMPLE.exists() else "", interactive=not settings.demo, max_lines=1,
             )  # fmt: skip
             layout = gr.Dropdown(LAYOUTS, value="auto", label="Layout", elem_id="import-layout")
             page.files = gr.File(

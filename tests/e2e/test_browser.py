@@ -262,14 +262,15 @@ def test_the_release_holds_the_approved_pairs_alone_and_one_changed_byte_is_foun
     until(lambda: "Whole" in page.locator("#audit-outcome").inner_text(), "the audit chain verifies")
 
 
-def test_signed_out_nobody_gets_data_and_a_radiologist_cannot_edit_a_lexicon_through_the_api(
+def test_signed_out_nobody_gets_data_and_signed_in_a_role_and_a_hold_are_kept_through_the_api_too(
     browser: Any, place: Path
 ) -> None:
     from updp_core import users
 
-    users.add(place / "users.json", "rita", "radiologist", "a long password")
+    for name in ("rita", "ravi"):
+        users.add(place / "users.json", name, "radiologist", "a long password")
     with serve(
-        place / "home2", write_studies(place / "few", 1), UPDP_AUTH=str(place / "users.json"), UPDP_METHOD="dp-pix"
+        place / "home2", write_studies(place / "few", 4), UPDP_AUTH=str(place / "users.json"), UPDP_METHOD="dp-pix"
     ) as at:
         context = browser.new_context()
         ask = context.request
@@ -294,7 +295,18 @@ def test_signed_out_nobody_gets_data_and_a_radiologist_cannot_edit_a_lexicon_thr
         )
         assert "radiologist may not" in answer.text()
         assert Workbench.open(Settings(home=place / "home2")).lexicon_current(actor=OFFICER)["version"] == 1
+        second = browser.new_context()
+        assert second.request.post(f"{at}/login", form={"username": "ravi", "password": "a long password"}).ok
+        core = Workbench.open(Settings(home=place / "home2"))
+        until(lambda: states(core)["pending"] == 4, "four pairs", 120)
+        held = []
+        for one in (context, second):
+            tab_of = one.new_page()
+            tab_of.goto(at)
+            held.append(shown(tab_of))
+        assert held[0] != held[1], "two people got the same pair"
         context.close()
+        second.close()
 
 
 def _is(config: dict[str, Any], component: int, elem_id: str) -> bool:
