@@ -227,8 +227,8 @@ class Review:
     def choose(
         self, asked: str, role: str, view: dict[str, Any], event: gr.EventData, request: gr.Request
     ) -> dict[Any, Any]:
-        actor, shown = self.shell.actor(request, role), on_screen(asked)
-        detail = self.shell.workbench.choose(shown["record"], int(event._data["candidate"]), actor=actor)
+        actor, record = self.shell.actor(request, role), opened(asked)
+        detail = self.shell.workbench.choose(record, int(event._data["candidate"]), actor=actor)
         return {**self.pair(detail, actor), **self.listing(actor, view), **self.shell.say("Version chosen.")}
 
     def make(
@@ -236,7 +236,7 @@ class Review:
     ) -> Iterator[dict[Any, Any]]:
         """Other versions of the pair on the screen, with progress; the sheet shows them as they stand in the end."""
         try:
-            actor, record = self.shell.actor(request, role), on_screen(asked)["record"]
+            actor, record = self.shell.actor(request, role), opened(asked)
             result: dict[str, Any] | None = None
             for text, outcome in self.regenerate.run(record, actor, *settings):
                 result = outcome
@@ -287,6 +287,14 @@ class Review:
         if shown:
             draft = {"comment": comment} if comment else {}
             self.shell.workbench.save_draft(shown["record"], draft, actor=self.shell.actor(request, role))
+
+
+def opened(asked: str) -> str:
+    """The record that is open, whether or not its images have arrived."""
+    record = (json.loads(asked or "null") or {}).get("asked")
+    if not record:
+        raise UsageError("Open a pair first.")
+    return str(record)
 
 
 def on_screen(asked: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.served import CHROMIUM, CHROMIUM_ARGS, serve, write_models, write_studies
 from updp_core.config import Settings
 from updp_core.domain import Actor
-from updp_core.workflow import Workbench
+from updp_core.workflow import Filters, Workbench
 
 pytestmark = [
     pytest.mark.browser,
@@ -223,7 +223,8 @@ def test_ten_approvals_a_rejection_and_an_undo_by_keyboard_alone(page: Any, benc
 
 
 def test_two_versions_are_made_and_one_is_picked(page: Any, bench: Workbench) -> None:
-    record = until(lambda: shown(page), "a pair")
+    rejected = bench.page(actor=OFFICER, filters=Filters(state="rejected"))["records"][0]["record"]
+    record = until(lambda: (now := shown(page)) != rejected and now, "the pair after the rejected one")
     page.keyboard.press("g")
     page.locator("#regen-k").get_by_text("2", exact=True).click()
     page.locator("#regen-now").click()
