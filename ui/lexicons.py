@@ -100,6 +100,10 @@ class Lexicons:
             self.diff: "",
         }
 
+    def allowed(self, role: str, request: gr.Request) -> dict[Any, Any]:
+        """What this role may do here; terms that are being edited stay as they are."""
+        return {self.hint: show.hint("lexicons", self.shell.actor(request, role).role)}
+
     def go(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         return self.choose(role, str(event._data["side"]), str(event._data["category"]), request)
 
