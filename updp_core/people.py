@@ -21,6 +21,7 @@ _PARTICLES = frozenset(
     de da das do dos del della di der den van von vom zu ter ten la le el al bin ibn y e
 """)
 )
+_LABEL = re.compile(r"[^\n:]{1,30}:")  # "Detector: ..." begins a line of its own
 _CREDENTIALS = re.compile(
     r",? {0,2}(?:M\.?D|D\.?O|Ph\.?D|R\.?N|N\.?P|P\.?A-?C|MBBS|MB ?BS|FRCR|FRCP|FACR|FRANZCR|MRCP|DNP|CRNP|APRN|ARNP|LPN"
     r"|DDS|Pharm\.?D|D\.?P\.?M|R\.?T\.?(?:\(R\))?|Esq|Jr|Sr|II|III)\b\.?"
@@ -176,6 +177,8 @@ def joined(words: tuple[Word, ...], i: int, text: str) -> bool:
     if i + 1 >= len(words):
         return False
     gap = text[words[i].end : words[i + 1].start]
+    if "\n" in gap and _LABEL.match(text, words[i + 1].start):
+        return False
     if gap in (" ", "  ", "\n", " \n"):
         return True
     return gap in (". ", ".", ".\n") and (words[i].initial or words[i].text in ("St", "Mt", "Jr", "Ste", "Ft"))
@@ -195,6 +198,10 @@ def _run(words: tuple[Word, ...], i: int, text: str, most: int) -> int:
         word = words[i + n]
         particle = n > 0 and word.text in _PARTICLES and i + n + 1 < len(words) and words[i + n + 1].capital
         if not (word.capital or particle) or (n and not joined(words, i + n - 1, text)):
+            break
+        # A name that is whole at the end of its line goes on in the next one only where that begins with a name.
+        whole = n > 1 and not words[i + n - 1].initial
+        if whole and not word.known and "\n" in text[words[i + n - 1].end : word.start]:
             break
         n += 1
     return n

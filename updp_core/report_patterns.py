@@ -46,7 +46,9 @@ _NAME_FIELD = (
     r"|reported by|report approved by|transcribed by|transcriptionist|completed by|verified by|reviewed by|performed by|prepared by"
     r"|preliminary read|next of kin|emergency contact|accompanied by|spouse|guardian)"
 )
-_NAME_WORD = r"(?:[^\W\d_a-z][^\W\d_]*(?:['\-][^\W\d_]+)*\.?|(?:de|da|del|der|van|von|la|le|bin|al)(?= ))"
+_NAME_WORD = (
+    r"(?:(?:[A-Z]\.){2,4}|[^\W\d_a-z][^\W\d_]*(?:['\-][^\W\d_]+)*\.?|(?:de|da|del|der|van|von|la|le|bin|al)(?= ))"
+)
 _NAMES = rf"(?:(?:[Dd]rs?|Mr|Mrs|Ms|Prof)\b\.?[ ]?)?(?P<phi>{_NAME_WORD}(?:(?:, ?|\^+| )(?:{_NAME_WORD})){{0,4}})"
 # Words behind "Patient:" may describe the patient instead ("Patient: supine").
 _LOOSE_FIELD = r"(?:patient|pt|contact|cc|signed|resident|fellow|tech|nurse)"

@@ -357,3 +357,15 @@ def test_real_reports_lose_under_1_percent_of_their_whitelisted_words(tmp_path):
 def test_spans_survive_json():
     spans = find_spans(REPORT, LEXICON)
     assert json.loads(json.dumps([vars(s) for s in spans]))[0]["rule"] == spans[0].rule
+
+
+def test_a_name_ends_with_its_line_where_the_next_one_is_another_field() -> None:
+    form = (
+        "Referring physician: Charles Larsen, M.D.\nDetector: carbon\nAccompanied by: Anthony Ostova\nDetector carbon"
+    )
+    text = filter_report(form, LEXICON).text
+    assert text == "[PERSONNEL]: [NAME]\nDetector: carbon\nAccompanied by: [NAME]\nDetector carbon"
+
+
+def test_a_name_that_is_broken_over_two_lines_is_found_whole() -> None:
+    assert filter_report("Discussed with Dr. Maria\nOstova today.", LEXICON).text == "Discussed with [NAME] today."
