@@ -116,4 +116,10 @@
     const all = [...sheet.querySelectorAll("button, input, textarea, select, [tabindex='0']")].filter((x) => x.offsetParent), edge = e.shiftKey ? all[0] : all.at(-1);
     if (document.activeElement === edge || !sheet.contains(document.activeElement)) { e.preventDefault(); (e.shiftKey ? all.at(-1) : all[0])?.focus(); }
   });
+
+  // --- a desk that is left alone: the page's own clock keeps the sign-in busy, so the reader's absence ends it here ---
+  const IDLE = 30 * 60 * 1000;
+  let touched = Date.now();
+  for (const kind of ["pointermove", "pointerdown", "keydown", "wheel"]) addEventListener(kind, () => { touched = Date.now(); }, { capture: true, passive: true });
+  setInterval(() => { if (Date.now() - touched > IDLE && by("signout")?.offsetParent) location.href = "logout"; }, 15000);
 })();
