@@ -168,4 +168,6 @@ def export_generator(
         tokenizer=tokenizer, unet=copy.deepcopy(module.unet).cpu().to(dtype), scheduler=noise_schedule(),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
+    # diffusers notes the path that a part was loaded from; it means nothing elsewhere.
+    pipeline.vae.register_to_config(_name_or_path="")
     pipeline.save_pretrained(folder, safe_serialization=True)
