@@ -40,8 +40,8 @@ def literal_loop(
     best, least = soft.detach().clone(), float("inf")
     for step in range(config.steps + 1):  # lines 5-9
         loss = 1 - cosine_similarity(encoder.encode_embeddings(soft, mask)[0], image_feature, dim=0)
-        if float(loss) < least:
-            best, least = soft.detach().clone(), float(loss)
+        if loss.item() < least:
+            best, least = soft.detach().clone(), loss.item()
         if step < config.steps:
             optimizer.zero_grad()
             loss.backward()

@@ -86,7 +86,9 @@ def test_square_images_are_prepared_as_open_clip_prepares_them(kind: str, encode
         open_clip.transform.PreprocessCfg(**encoder.model.visual.preprocess_cfg), False
     )
     with torch.no_grad():
-        theirs = encoder.model.encode_image(transform(Image.fromarray(image))[None], normalize=True)
+        theirs = encoder.model.encode_image(
+            transform(Image.fromarray(image))[None].to(encoder.token_table), normalize=True
+        )
     assert torch.allclose(
         encoder.encode_image([image.astype(np.uint16) * 257]), theirs, atol=5e-3
     )  # they round to 8 bits

@@ -85,7 +85,7 @@ def test_wide_and_high_images_are_padded_and_not_cropped_or_stretched(encoder: E
 
 def test_features_have_length_one(encoder: Encoder) -> None:
     images, texts = encoder.encode_image([radiograph(1)]), encoder.encode_text(["heart", ""])
-    assert torch.allclose(torch.cat([images, texts]).norm(dim=-1), torch.ones(3), atol=1e-5)
+    assert torch.allclose(torch.cat([images, texts]).norm(dim=-1), torch.ones(3).to(images), atol=1e-5)
 
 
 def test_decoding_gives_back_the_words_of_a_report(encoder: Encoder) -> None:

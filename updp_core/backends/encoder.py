@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 # (B, S, d) embeddings with special tokens and padding, (B, S) attention, (B,) place of the last special token -> (B, D)
 TextTower = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
 
+# Parameters up to which a CPU runs an encoder in double precision. In single precision the rounding of another batch
+# size grows, over 60 steps of Adam, until other tokens win: a prompt could not be made again from its settings.
+EXACT_BELOW = 60_000_000
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Encoder:
@@ -83,10 +87,10 @@ class Encoder:
             x[rows, before + sizes + n] = table[token]
         end = before + sizes + after - 1  # (B,)
         attention = torch.arange(size, device=device) <= end[:, None]  # (B, S)
-        # bfloat16 pays on CUDA only; the CPU's fp32 is exact and, for small towers, as fast.
+        # bfloat16 pays on CUDA only.
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda"):
             features = self._tower(x, attention, end)
-        return torch.nn.functional.normalize(features.float(), dim=-1)
+        return torch.nn.functional.normalize(features.to(self.token_table.dtype), dim=-1)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """E_T of texts, truncated at the context length -> (B, D), without gradient."""
@@ -119,10 +123,10 @@ class Encoder:
         with torch.no_grad():
             x = torch.cat([square(image, _side(cfg["size"]), cfg["interpolation"]) for image in images])  # (B, 1, S, S)
             mean, std = (torch.tensor(cfg[k]).view(1, -1, 1, 1) for k in ("mean", "std"))
-            x = ((x - mean) / std).to(self.device)  # (B, 3, S, S)
+            x = ((x - mean) / std).to(self.device, self.token_table.dtype)  # (B, 3, S, S)
             with torch.autocast("cuda", dtype=torch.bfloat16, enabled=x.device.type == "cuda"):
                 features = self.model.encode_image(x)
-            return torch.nn.functional.normalize(features.float(), dim=-1)
+            return torch.nn.functional.normalize(features.to(self.token_table.dtype), dim=-1)
 
 
 def square(image: Image16, side: int, interpolation: str = "bicubic") -> Tensor:
@@ -165,6 +169,8 @@ def load_encoder(name: str | Path, device: str = "auto") -> Encoder:
             "Check that its folder holds open_clip_config.json, the weights and the tokenizer's files, all whole.",
         ) from error
     model.eval().requires_grad_(False)
+    if device == "cpu" and sum(p.numel() for p in model.parameters()) <= EXACT_BELOW:
+        model.double()
     if hasattr(model, "text") and hasattr(model.text, "pooler"):
         table, tower, pads_fully = _hf_tower(model.text)
         context = min(tokenizer.context_length, model.text.context_length or tokenizer.context_length)
