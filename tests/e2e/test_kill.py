@@ -1,7 +1,7 @@
 """`kill -9` at random moments of generate and release: nothing lost, nothing doubled, no partial release that verifies.
 
 The children are forked from this process, which has already imported everything, so that the kill falls into the work
-and not into Python's start. UPDP_KILLS sets how many there are (20 in all is the long form).
+and not into Python's start. UPDP_KILLS sets how many there are of each.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from updp_core.release import verify
 from updp_core.store import sha256
 from updp_core.workflow import Workbench
 
-KILLS = int(os.environ.get("UPDP_KILLS", "6"))
+KILLS = int(os.environ.get("UPDP_KILLS", "10"))
 RECORDS = 16
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork (Linux, macOS)")
