@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_every_starter_model_has_a_card_and_names_no_path_of_the_machine_that_ma
     for part in ("encoder", "generator", "judges"):
         assert (STARTER / part / "README.md").is_file()
         for file in (STARTER / part).rglob("*.json"):
-            assert "/work/" not in file.read_text() and "/tmp/" not in file.read_text()
+            assert not re.search(r"[\"]/\w", file.read_text())  # an absolute path
 
 
 def test_the_judges_see_an_effusion_where_there_is_one(judges) -> None:
