@@ -22,10 +22,13 @@ State = Literal["new", "pending", "approved", "rejected", "failed", "void"]
 
 @dataclass(frozen=True)
 class Actor:
-    """Who performs a verb, and in which role."""
+    """Who performs a verb, and in which role. Blanks around and between words of a name do not make two people."""
 
     name: str
     role: Role
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", " ".join(self.name.split()))
 
 
 @dataclass(frozen=True)

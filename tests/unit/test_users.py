@@ -82,3 +82,7 @@ def test_guessing_is_limited_and_every_failure_is_audited_without_what_was_typed
     with bench.desk.store.read() as tx:
         everything = str(tx.all("SELECT * FROM audit_event"))
     assert "mistake" not in everything and PASSWORD not in everything
+
+
+def test_a_blank_more_does_not_make_another_person() -> None:
+    assert Actor(" Anna  Berg ", "radiologist") == Actor("Anna Berg", "radiologist")
