@@ -12,10 +12,9 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -201,8 +200,3 @@ def train(
             last = time.monotonic()
     save()
     return average.weights, run
-
-
-def settings_of(values: Mapping[str, Any]) -> str:
-    """A mapping as one line of JSON, for cards and logs."""
-    return json.dumps(values, default=str, sort_keys=True)
