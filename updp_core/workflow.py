@@ -18,7 +18,9 @@ from updp_core.workbench import (
     administering,
     auditing,
     deciding,
+    flagging,
     generating,
+    heating,
     holding,
     importing,
     insight,
@@ -167,6 +169,14 @@ class Workbench:
     ) -> NDArray[np.uint16] | NDArray[np.uint8]:
         """The original (uint16) or a candidate's image (uint8), (H, W), at full size and depth."""
         return reading.image(self.desk, record, kind, candidate, actor)
+
+    @verb
+    def heat_map(self, record: str, finding: str, *, actor: Actor, candidate: int | None = None) -> shapes.HeatMap:
+        """Where the finding classifier looked for one finding, in the images that the actor may see; computed anew.
+
+        It tells of the classifier, not of the patient. ModelUnavailable without judges.
+        """
+        return heating.heat_map(self.desk, record, finding, candidate, actor)
 
     @verb
     def decide(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,14 @@ class JudgeNetwork(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """(B, 1, S, S) in 0..1 -> (B, 2 * last width): mean and maximum over the map."""
-        y = self.trunk((x - 0.5) / 0.25)
+        return self.pooled(self.fields(x))
+
+    def fields(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, 1, S, S) in 0..1 -> (B, last width, S / 32, S / 32): the map before pooling."""
+        return self.trunk((x - 0.5) / 0.25)
+
+    def pooled(self, y: torch.Tensor) -> torch.Tensor:
+        """A map (B, C, h, w) -> (B, 2 C): its mean and its maximum."""
         return torch.cat([y.mean(dim=(2, 3)), y.amax(dim=(2, 3))], dim=1)
 
     def read(self, ids: torch.Tensor) -> torch.Tensor:
@@ -111,6 +118,27 @@ class Judges:
     def findings(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(B, S, S) -> probabilities (B, F) in the order of `finding_names`."""
         return self._run(images, lambda f: self.network.finding_head(f).sigmoid())
+
+    def heat(self, images: NDArray[np.float32], finding: str) -> NDArray[np.float32]:
+        """What each field of the image adds to the logit of `finding`: (B, S, S) -> (B, h, w), signed.
+
+        HiResCAM (Draelos and Carin 2020, arXiv:2011.08891): gradient times activation of the last convolution, summed
+        over channels. The head is linear on mean and maximum, so the fields sum to the logit less its bias: what is
+        shown is what was counted. Grad-CAM, which averages the gradients, would smear each maximum over the image.
+        ValueError for a finding that the judges do not know.
+        """
+        column = self.finding_names.index(finding)
+        out = [self._heat(x, column) for x in self._batches(images)]
+        return np.concatenate(out) if out else np.zeros((0, 1, 1), np.float32)
+
+    def _heat(self, x: torch.Tensor, column: int) -> NDArray[np.float32]:
+        with torch.no_grad():
+            fields = self.network.fields(x)
+        with torch.enable_grad():
+            fields.requires_grad_(True)
+            logits = self.network.finding_head(self.network.pooled(fields))[:, column]
+            (gradient,) = torch.autograd.grad(logits.sum(), fields)
+        return (gradient * fields).sum(dim=1).detach().float().cpu().numpy()
 
     def identity(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(B, S, S) -> (B, 128), l2-normalised: images of one patient lie close."""
@@ -140,8 +168,8 @@ class Judges:
         """
         return nearest(standardised(self.features(images), self.reference), self.reference["bank"])
 
-    @torch.no_grad()
-    def _run(self, images: NDArray[np.float32], head: Any, batch: int = 32) -> NDArray[np.float32]:
+    def _batches(self, images: NDArray[np.float32], batch: int = 32) -> Iterator[torch.Tensor]:
+        """Images (B, S, S) as tensors (b, 1, size, size) on the judges' device."""
         images = np.asarray(images, np.float32)
         if images.ndim != 3 or images.shape[1] != images.shape[2]:
             raise ValueError(f"Judges need images (B, S, S), got {images.shape}.")
@@ -150,7 +178,11 @@ class Judges:
             x = torch.from_numpy(images[start : start + batch])[:, None].to(self.device)
             if x.shape[-1] != self.network.shape.size:
                 x = F.interpolate(x, size=(self.network.shape.size,) * 2, mode="bilinear", antialias=True)
-            out.append(head(self.network.features(x)).float().cpu().numpy())
+            yield x
+
+    @torch.no_grad()
+    def _run(self, images: NDArray[np.float32], head: Any) -> NDArray[np.float32]:
+        out = [head(self.network.features(x)).float().cpu().numpy() for x in self._batches(images)]
         width = out[0].shape[1] if out else 0
         return np.concatenate(out) if out else np.zeros((0, width), np.float32)
 

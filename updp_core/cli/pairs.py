@@ -114,11 +114,18 @@ def list_(
 
 @command
 def show(
-    record: Record, home: Home = None, role: RoleOption = "privacy-officer", who: Who = "", as_json: AsJson = False
-) -> None:
+    record: Record, home: Home = None, role: RoleOption = "privacy-officer", who: Who = "", as_json: AsJson = False,
+    heat: Annotated[str, typer.Option(help="Add where the finding classifier looked for this finding.")] = "",
+) -> None:  # fmt: skip
     """All about one record: state, prompt, reports, evidence, images, history."""
     with opened(home) as bench:
         detail: dict[str, Any] = dict(bench.show(record, actor=actor(who, role)))
+        if heat:
+            maps = bench.heat_map(record, heat, actor=actor(who, role), candidate=detail["candidate"])
+            detail["heat_map"] = {
+                kind: {**one, "fields": one["fields"].round(4).tolist()} if isinstance(one, dict) else one
+                for kind, one in maps.items()
+            }
         shown = actor(who, role).role in ("radiologist", "privacy-officer")
         detail["images"] = {
             kind: str(bench.desk.store.image_path(image["sha256"]).absolute())
@@ -136,6 +143,10 @@ def _shown(detail: dict[str, Any]) -> list[str]:
     lines.append(f"filtered report: {detail['report']['filtered']}")
     lines += [f"gate {gate['name']}: {gate['state']} ({gate['explanation']})" for gate in detail["gates"]]
     lines += [f"image {kind}: {path}" for kind, path in detail["images"].items()]
+    for kind in ("original", "synthetic"):
+        if seen := detail.get("heat_map", {}).get(kind):
+            lines.append(f"{detail['heat_map']['finding']} in the {kind} image: {100 * seen['probability']:.0f} %")
+            lines += [" ".join(f"{value:6.2f}" for value in row) for row in seen["fields"]]
     lines += [
         f"{d['decided_at']} {d['reviewer']} ({d['role']}): {d['verdict']}{' (undone)' if d['undone'] else ''} "
         f"{d['comment']}".rstrip()

@@ -20,6 +20,7 @@ ROLE_VERBS: dict[str, frozenset[Role]] = {
     "counts": _EVERYBODY,
     "show": _EVERYBODY,
     "image": _EVERYBODY,
+    "heat_map": _EVERYBODY,
     "candidate": _EVERYBODY,
     "gate_values": _EVERYBODY,
     "insight": _EVERYBODY,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from updp_core.domain import State
 
-Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided", "flagged"]
 ImageKind = Literal["original", "synthetic"]
 ListName = Literal["blacklist", "whitelist"]
 GateState = Literal["clear", "warn", "block", "unknown"]
@@ -199,6 +203,24 @@ class Detail(TypedDict):
     blind: bool
     void_terms: list[str]
     needs: int
+
+
+class Heat(TypedDict):
+    """Where the judges looked in one image: its probability of the finding, and what each field adds to the logit.
+
+    `fields` is (h, w) float32, signed, over the square that holds the image in its middle.
+    """
+
+    probability: float
+    fields: NDArray[np.float32]
+
+
+class HeatMap(TypedDict):
+    """The maps of one finding; None where there is no such image or the role does not see it."""
+
+    finding: str
+    original: Heat | None
+    synthetic: Heat | None
 
 
 class LexiconRow(TypedDict):
