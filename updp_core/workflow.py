@@ -18,7 +18,6 @@ from updp_core.workbench import (
     administering,
     auditing,
     deciding,
-    flagging,
     generating,
     heating,
     holding,

@@ -173,7 +173,6 @@ class Judges:
         images = np.asarray(images, np.float32)
         if images.ndim != 3 or images.shape[1] != images.shape[2]:
             raise ValueError(f"Judges need images (B, S, S), got {images.shape}.")
-        out = []
         for start in range(0, len(images), batch):
             x = torch.from_numpy(images[start : start + batch])[:, None].to(self.device)
             if x.shape[-1] != self.network.shape.size:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided", "flagged"]
+Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided"]
 ImageKind = Literal["original", "synthetic"]
 ListName = Literal["blacklist", "whitelist"]
 GateState = Literal["clear", "warn", "block", "unknown"]
