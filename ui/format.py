@@ -28,6 +28,7 @@ REASONS = (
     "Poor image quality",
     "Other",
 )
+AUDIENCES = {"radiologist": "a radiologist", "privacy-officer": "the privacy officer", "anybody": "anybody"}
 RISK_SHOWN = 12.0
 """The risk at which the bar of a queue row is full: one blocking gate and two doubtful ones."""
 CATEGORIES = {
@@ -139,8 +140,11 @@ def _row(card: Mapping[str, Any], name: str) -> str:
     gate, risk, notes = card["worst_gate"] or "unknown", card["risk"], ""
     if card["held_by"] and card["held_by"] != name:
         notes += f'<span class="note" title="{esc(card["held_by"])} is reading this pair">held</span>'
-    if card["flags"]:
-        notes += f'<span title="{esc("; ".join(card["flags"]))}">⚑<span class="sr">flagged at import</span></span>'
+    if card["flagged_for"]:
+        who = AUDIENCES[card["flagged_for"]]
+        notes += f'<span class="flag" title="Flagged for {who}">⚑<span class="sr">flagged for {who}</span></span>'
+    if card["remarks"]:
+        notes += f'<span title="{esc("; ".join(card["remarks"]))}">ⓘ<span class="sr">remark of the import</span></span>'
     if not card["has_report"]:
         notes += '<span class="note">no report</span>'
     bar = ""
@@ -169,7 +173,7 @@ def head(detail: Mapping[str, Any]) -> str:
             f"lexicon v{current['lexicon_version']} · {len(detail['candidates'])} candidate"
             f"{'s' if len(detail['candidates']) != 1 else ''}</div>"
         )
-    notes = [f'<li><b aria-hidden="true">⚑</b> {esc(flag)}</li>' for flag in detail["flags"]]
+    notes = [f'<li><b aria-hidden="true">ⓘ</b> {esc(remark)}</li>' for remark in detail["remarks"]]
     if current and not current["releasable"]:
         notes.append('<li><b aria-hidden="true">■</b> This method is for comparison only and cannot be released.</li>')
     if detail["void_terms"]:

@@ -17,6 +17,8 @@ Image16 = NDArray[np.uint16]
 Image8 = NDArray[np.uint8]
 Role = Literal["radiologist", "privacy-officer", "observer", "administrator"]
 Verdict = Literal["approve", "reject", "regenerate", "undo"]
+Audience = Literal["radiologist", "privacy-officer", "anybody"]
+"""Whom a flag asks to look."""
 State = Literal["new", "pending", "approved", "rejected", "failed", "void"]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
-VERSION = 1
+VERSION = 2
 """`PRAGMA user_version` of a workspace that has these tables."""
 
 APPEND_ONLY = (
@@ -158,7 +158,12 @@ class Violation(SQLModel, table=True):
 
 
 class Decision(SQLModel, table=True):
-    """A verdict, or the undoing of one. Append-only."""
+    """What somebody entered about a pair: a verdict, a flag, the clearing of a flag, or the undoing of one of these.
+
+    Append-only. A flag's `reasons_json` names whom it asks (["radiologist"], ["privacy-officer"] or ["anybody"]), its
+    comment says why. `undoes` is the entry that this one takes back or, of a flag, clears. Undoing the clearing of a
+    flag is an entry that raises it again.
+    """
 
     __table_args__ = (
         Index("decision_by_record", "record", "id"),
@@ -259,6 +264,7 @@ class Standing(SQLModel, table=True):
     )
     seq: int = Field(primary_key=True)
     record: str = Field(unique=True, foreign_key="record.id")
+        Index("standing_flagged", text("flagged_at DESC"), "seq"),
     patient: str
     state: str
     candidate: int | None = Field(index=True)
@@ -272,7 +278,9 @@ class Standing(SQLModel, table=True):
     reviewer: str | None
     decided_at: str | None
     released: bool
-    flagged: bool
+    remarked: bool
+    flagged_for: str | None
+    flagged_at: str | None
     error: str
 
 

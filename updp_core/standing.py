@@ -8,15 +8,28 @@ from __future__ import annotations
 
 from typing import Final
 
+VERDICTS: Final = "('approve', 'reject', 'regenerate')"
+"""What a verdict is, among the entries of the table `decision`: a flag, its clearing, and an undo are none."""
+
 # Verdicts that count: not undone, and given since the candidate became current and since a lexicon last voided it.
-VALID_DECISION: Final = """
+VALID_DECISION: Final = f"""
 CREATE VIEW IF NOT EXISTS valid_decision AS
 SELECT d.id, d.record, d.candidate, d.reviewer, d.role, d.verdict, d.blind, d.overrides_json, d.decided_at
 FROM decision d
-WHERE d.verdict <> 'undo'
+WHERE d.verdict IN {VERDICTS}
   AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id)
   AND d.id > (SELECT coalesce(max(h.after_decision), 0) FROM choice h WHERE h.record = d.record)
   AND d.id > (SELECT coalesce(max(v.after_decision), 0) FROM violation v WHERE v.candidate = d.candidate)
+"""
+
+# Flags that somebody raised and nobody has cleared or taken back. They belong to the record: another candidate, or a
+# lexicon that voids this one, does not answer them.
+OPEN_FLAG: Final = """
+CREATE VIEW IF NOT EXISTS open_flag AS
+SELECT d.id, d.record, d.candidate, d.reviewer, d.role, d.comment, d.decided_at,
+  (SELECT e.value FROM json_each(d.reasons_json) e LIMIT 1) AS audience
+FROM decision d
+WHERE d.verdict = 'flag' AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id)
 """
 
 # The latest rejection or regeneration clears the approvals before it; a person's approvals count once; a blind second
@@ -37,7 +50,7 @@ SELECT s.record, s.seq, s.patient,
   s.candidate, s.revision, s.method, s.lexicon_version, g.risk, g.worst, g.alignment, s.approvals,
   (SELECT reviewer FROM valid_decision v WHERE v.id = s.latest) AS reviewer,
   (SELECT decided_at FROM valid_decision v WHERE v.id = s.latest) AS decided_at,
-  s.released, s.flagged, s.error
+  s.released, s.remarked, s.flagged_for, s.flagged_at, s.error
 FROM (
   SELECT t.*,
     (SELECT count(DISTINCT v.reviewer) FROM valid_decision v
@@ -48,13 +61,16 @@ FROM (
     (SELECT max(v.id) FROM valid_decision v WHERE v.candidate = t.candidate) AS latest
   FROM (
     SELECT r.id AS record, r.seq, r.patient, c.id AS candidate, coalesce(c.error, '') AS error,
-      c.method, c.lexicon_version, r.flags_json <> '[]' AS flagged,
+      c.method, c.lexicon_version, r.flags_json <> '[]' AS remarked,
       (SELECT count(*) FROM choice x WHERE x.record = r.id)
         + (SELECT count(*) FROM decision x WHERE x.record = r.id)
         + (SELECT count(*) FROM violation x WHERE x.record = r.id) AS revision,
       EXISTS (SELECT 1 FROM violation x WHERE x.candidate = c.id
         AND x.lexicon_version = (SELECT max(version) FROM lexicon_version)) AS forbidden,
       EXISTS (SELECT 1 FROM release_pair x WHERE x.candidate = c.id) AS released,
+      (SELECT CASE count(DISTINCT f.audience) WHEN 0 THEN NULL WHEN 1 THEN max(f.audience) ELSE 'anybody' END
+        FROM open_flag f WHERE f.record = r.id) AS flagged_for,
+      (SELECT max(f.decided_at) FROM open_flag f WHERE f.record = r.id) AS flagged_at,
       (SELECT verdicts FROM policy_version ORDER BY id DESC LIMIT 1) AS needed,
       (SELECT max(v.id) FROM valid_decision v
         WHERE v.candidate = c.id AND v.verdict IN ('reject', 'regenerate')) AS refusal
@@ -67,7 +83,7 @@ FROM (
 
 COLUMNS: Final = (
     "record, seq, patient, state, candidate, revision, method, lexicon_version, risk, worst, alignment, approvals, "
-    "reviewer, decided_at, released, flagged, error"
+    "reviewer, decided_at, released, remarked, flagged_for, flagged_at, error"
 )
 REFRESH_ONE: Final = (
     f"INSERT OR REPLACE INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM derived_standing WHERE record = :record"

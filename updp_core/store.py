@@ -292,3 +292,4 @@ def _create(tx: Transaction) -> None:
             f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) {refuse}"
         )
     tx.run(f"PRAGMA user_version = {schema.VERSION}")
+    tx.run(standing.OPEN_FLAG)

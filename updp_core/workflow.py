@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from updp_core.config import Settings
-from updp_core.domain import Actor, Verdict
+from updp_core.domain import Actor, Audience, Role, Verdict
 from updp_core.workbench import (
     administering,
     auditing,
     deciding,
+    flagging,
     generating,
     heating,
     holding,
@@ -203,8 +204,27 @@ class Workbench:
 
     @verb
     def undo(self, *, actor: Actor, record: str | None = None) -> shapes.Detail:
-        """Take back the actor's own last standing verdict (of this record, or of all), as a new entry."""
+        """Take back the actor's own last standing verdict, flag or clearing of a flag (of this record, or of all).
+
+        The book is append-only: it is a new entry.
+        """
         return deciding.undo(self.desk, record, actor)
+
+    @verb
+    def flag(
+        self, record: str, reason: str, *, actor: Actor, audience: Audience = "anybody", candidate: int | None = None
+    ) -> shapes.Detail:
+        """Mark a pair for the attention of a role (or anybody), with a reason, without deciding it.
+
+        While a flag is open the pair stays out of releases and of `approve_all`; single verdicts are as before.
+        `undo` takes a flag back. Conflict where `candidate` (what the reviewer saw) is no longer current.
+        """
+        return flagging.flag(self.desk, record, reason, audience, candidate, actor)
+
+    @verb
+    def clear_flag(self, record: str, flag: int, comment: str, *, actor: Actor) -> shapes.Detail:
+        """Settle an open flag, saying what came of it: by the role that it asks, or by who raised it."""
+        return flagging.clear(self.desk, record, flag, comment, actor)
 
     @verb
     def approve_preview(self, *, actor: Actor, filters: Filters = Filters(), sample: int = 12) -> dict[str, Any]:
@@ -215,7 +235,7 @@ class Workbench:
     def approve_all(
         self, *, actor: Actor, expected_number: int, filters: Filters = Filters(), comment: str = ""
     ) -> dict[str, int]:
-        """Approve every pending pair of the filter whose gates are all clear: {"approved": n}.
+        """Approve every pending pair of the filter whose gates are all clear and that has no open flag: {"approved": n}.
 
         Conflict where the number is not `expected_number`, the one that the reviewer confirmed.
         """

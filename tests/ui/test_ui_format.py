@@ -32,7 +32,8 @@ def card(**changes: Any) -> dict[str, Any]:
     base = {
         "record": "R1", "state": "pending", "patient": HOSTILE, "study": "S1", "view": "PA", "candidate": 3,
         "revision": 2,
-        "risk": 1.5, "worst_gate": "warn", "held_by": None, "has_report": True, "flags": [HOSTILE], "error": "",
+        "risk": 1.5, "worst_gate": "warn", "held_by": None, "has_report": True, "remarks": [HOSTILE],
+        "flagged_for": None, "error": "",
     }  # fmt: skip
     return {**base, **changes}
 

@@ -56,9 +56,19 @@ class Verbs(RuleBasedStateMachine):
     def decide(self, n: int, verdict: str, who: Actor, comment: str) -> None:
         self.attempt(lambda: self.bench.decide(self.records[n], verdict, actor=who, comment=comment))  # type: ignore[arg-type]
 
-    @rule(who=st.sampled_from([READER, SECOND]))
+    @rule(who=st.sampled_from([READER, SECOND, OFFICER]))
     def undo(self, who: Actor) -> None:
         self.attempt(lambda: self.bench.undo(actor=who))
+
+    @rule(n=st.integers(0, 2), who=st.sampled_from([READER, OFFICER]),
+          audience=st.sampled_from(["radiologist", "privacy-officer", "anybody"]))  # fmt: skip
+    def flag(self, n: int, who: Actor, audience: str) -> None:
+        self.attempt(lambda: self.bench.flag(self.records[n], "odd", audience=audience, actor=who))  # type: ignore[arg-type]
+
+    @rule(n=st.integers(0, 2), who=st.sampled_from([READER, OFFICER]))
+    def clear(self, n: int, who: Actor) -> None:
+        for flag in self.bench.show(self.records[n], actor=who)["flags"]:
+            self.attempt(lambda: self.bench.clear_flag(self.records[n], flag["flag"], "settled", actor=who))
 
     @rule(n=st.integers(0, 2), seed=st.integers(0, 20))
     def regenerate(self, n: int, seed: int) -> None:

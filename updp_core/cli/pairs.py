@@ -137,7 +137,9 @@ def show(
 
 def _shown(detail: dict[str, Any]) -> list[str]:
     lines = [f"{detail['record']}  {detail['state']}  patient {detail['patient']}  view {detail['view']}"]
-    lines += [f"flag: {flag}" for flag in detail["flags"]] + ([f"error: {detail['error']}"] if detail["error"] else [])
+    lines += [f"remark: {remark}" for remark in detail["remarks"]] + (
+        [f"error: {detail['error']}"] if detail["error"] else []
+    )
     if detail["prompt"]:
         lines.append(f"prompt: {detail['prompt']['text']}")
     lines.append(f"filtered report: {detail['report']['filtered']}")

@@ -1,7 +1,8 @@
-"""Verdicts: approve, reject, regenerate, undo; one pair or a whole filter whose gates are all clear."""
+"""Verdicts: approve, reject, regenerate, undo; one pair or a whole filter whose gates are all clear and unflagged."""
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ def decide(
             _may_approve(tx, stands, actor, comment, overrides, blind)
         elif overrides:
             raise UsageError("Only an approval overrides gates.")
-        _record(tx, stands, verdict, actor, comment, reasons, overrides, blind=blind)
+        enter(tx, stands, verdict, actor, comment, reasons, overrides, blind=blind)
         tx.run("DELETE FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
         tx.refresh([record])
     return show(desk, record, actor)
@@ -90,10 +91,11 @@ def gates(tx: Transaction, candidate: int) -> list[Any]:
     return gate_rows(tx.value("SELECT gates_json FROM grade WHERE candidate = :c", c=candidate))
 
 
-def _record(
+def enter(
     tx: Transaction, stands: dict[str, Any], verdict: str, actor: Actor, comment: str = "",
     reasons: Sequence[str] = (), overrides: Sequence[str] = (), undoes: int | None = None, blind: bool = False,
 ) -> int:  # fmt: skip
+    """Add an entry to the book of verdicts and flags, with its audit event. The caller refreshes the standing."""
     row = {
         "record": stands["record"], "candidate": stands["candidate"], "reviewer": actor.name, "role": actor.role,
         "verdict": verdict, "reasons_json": canonical(list(reasons)), "comment": comment,
@@ -112,21 +114,31 @@ def undo(desk: Desk, record: str | None, actor: Actor) -> Detail:
     """See Workbench.undo."""
     with desk.store.write() as tx:
         last = tx.one(
-            "SELECT id, record, candidate, verdict FROM decision d WHERE reviewer = :me AND verdict <> 'undo' "
+            "SELECT * FROM decision d WHERE reviewer = :me AND (undoes IS NULL OR verdict = 'clear') "
             "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
             + ("AND record = :r " if record else "")
             + "ORDER BY id DESC LIMIT 1",
             me=actor.name, **({"r": record} if record else {}),
         )  # fmt: skip
         if last is None:
-            raise Conflict("You have no verdict that could be undone.")
-        valid = tx.value("SELECT 1 FROM valid_decision WHERE id = :d", d=last["id"])
-        current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=last["record"])
-        if not valid or current != last["candidate"]:
-            raise Conflict("Your last verdict no longer counts: the pair has been regenerated or voided since.")
-        _record(tx, last, "undo", actor, undoes=last["id"])
+            raise Conflict("You have no verdict or flag that could be undone.")
+        if last["verdict"] == "clear":  # the flag that it settled is raised again, in its own words
+            flag = known(tx.one("SELECT * FROM decision WHERE id = :d", d=last["undoes"]), "flag")
+            audience = json.loads(flag["reasons_json"])
+            enter(tx, last, "flag", actor, flag["comment"], audience, undoes=last["id"])
+        else:
+            if last["verdict"] != "flag":
+                _still_counts(tx, last)
+            enter(tx, last, "undo", actor, undoes=last["id"])
         tx.refresh([last["record"]])
     return show(desk, last["record"], actor)
+
+
+def _still_counts(tx: Transaction, verdict: dict[str, Any]) -> None:
+    valid = tx.value("SELECT 1 FROM valid_decision WHERE id = :d", d=verdict["id"])
+    current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=verdict["record"])
+    if not valid or current != verdict["candidate"]:
+        raise Conflict("Your last verdict no longer counts: the pair has been regenerated or voided since.")
 
 
 def choose(desk: Desk, record: str, candidate: int, actor: Actor) -> Detail:
@@ -158,7 +170,7 @@ def make_current(tx: Transaction, record: str, candidate: int, actor: Actor) -> 
 
 
 def _all_clear(tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[dict[str, Any]], int]:
-    """Pending pairs of the filter with all gates clear and in nobody else's hands; and how many are left out."""
+    """Pending pairs of the filter with all gates clear, no open flag, in nobody else's hands; how many are left out."""
     clause, values = queue.where(tx, filters, actor)
     rows = tx.all(f"SELECT s.* FROM standing s {clause} ORDER BY s.seq", **values)
     taken = {
@@ -175,7 +187,7 @@ def _all_clear(tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[di
         row["candidate"]
         for row in tx.all(
             "SELECT s.candidate FROM standing s JOIN candidate c ON c.id = s.candidate "
-            "WHERE s.state = 'pending' AND s.worst = 'clear' AND c.releasable"
+            "WHERE s.state = 'pending' AND s.worst = 'clear' AND s.flagged_for IS NULL AND c.releasable"
         )
     }
     fit = [row for row in rows if row["candidate"] in usable - approved and row["record"] not in taken]
@@ -197,7 +209,7 @@ def approve_all(desk: Desk, filters: Filters, expected_number: int, comment: str
         if len(fit) != expected_number:
             raise Conflict(f"The filter now holds {len(fit)} pairs, not {expected_number}. Confirm again.")
         for row in fit:
-            _record(tx, row, "approve", actor, comment, reasons=("batch",))
+            enter(tx, row, "approve", actor, comment, reasons=("batch",))
         narrowed = {name: value for name, value in filters.to_dict().items() if name != "text"}  # a text may be a name
         tx.audit(actor, "approve_all", number=len(fit), filters=narrowed, by_text=bool(filters.text))
         tx.refresh([row["record"] for row in fit])

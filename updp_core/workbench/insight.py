@@ -27,6 +27,7 @@ def insight(desk: Desk) -> dict[str, Any]:
             by_candidate[value["candidate"]][value["name"]] = value["value"]
         decisions = tx.all(
             "SELECT substr(decided_at, 1, 10) AS day, reviewer, verdict, count(*) AS count FROM decision "
+            "WHERE verdict NOT IN ('flag', 'clear') "
             "GROUP BY day, reviewer, verdict ORDER BY day"
         )
         throughput = tx.all(

@@ -11,7 +11,9 @@ from typing import Any, cast
 
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
+from updp_core.standing import VERDICTS
 from updp_core.store import Transaction
+from updp_core.workbench import second
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.roles import PHI_ROLES
 from updp_core.workbench.shapes import Card, Counts, Filters, Page, Sort
@@ -26,8 +28,10 @@ ORDERS: dict[str, tuple[str, bool]] = {
     "-alignment": ("alignment", True),
     "decided": ("decided_at", True),
     "-decided": ("decided_at", False),
+    "flagged": ("flagged_at", True),
 }
-"""Sort name -> (column, descending). "risk" puts the riskiest first, "decided" the latest, "alignment" the worst fit.
+"""Sort name -> (column, descending). "risk" puts the riskiest first, "decided" the latest, "alignment" the worst fit,
+"flagged" what somebody asks to be looked at.
 
 Records without a value stand at the end of a descending order and at the start of an ascending one, as NULL does in
 SQLite; equal values are in the order of import.
@@ -39,7 +43,7 @@ _SIMPLE = {
     "lexicon_version": "s.lexicon_version = :lexicon_version",
     "patient": "s.patient = :patient",
     "released": "s.released = :released",
-    "flagged": "s.flagged = :flagged",
+    "remarked": "s.remarked = :remarked",
     "reviewer": "s.reviewer = :reviewer",
 }
 GATE_COUNT = "SELECT n FROM gate_count WHERE name = :gate AND state = :gate_state"
@@ -81,6 +85,11 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
     if filters.text and (words := _fts(filters.text)):
         parts.append("s.seq IN (SELECT rowid FROM record_text WHERE record_text MATCH :text)")
         values["text"] = words
+    if filters.flagged == "any":
+        parts.append("s.flagged_at IS NOT NULL")
+    elif filters.flagged:
+        parts.append("s.flagged_at IS NOT NULL AND s.flagged_for IN (:flagged, 'anybody')")
+        values["flagged"] = filters.flagged
     held = "SELECT record FROM hold WHERE expires > :now AND holder"
     if filters.mine:
         parts.append(f"s.record IN ({held} = :me)")
@@ -89,8 +98,6 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
     if filters.mine or filters.free:
         values |= {"now": time.time(), "me": actor.name}
     if filters.second_reading:
-        from updp_core.workbench import second
-
         clause, more = second.waiting(tx, actor)
         parts.append(clause)
         values |= more
@@ -102,7 +109,7 @@ def keys(sort: Sort | str, back: bool = False) -> list[tuple[str, bool]]:
     if sort not in ORDERS:
         raise UsageError(f"There is no order {sort!r}. Choose one of: {', '.join(ORDERS)}.")
     column, down = ORDERS[sort]
-    columns = [(column, down)] + ([("seq", down)] if column != "seq" else [])
+    columns = [(column, down)] + ([("seq", False)] if column != "seq" else [])
     return [(name, direction != back) for name, direction in columns]
 
 
@@ -149,7 +156,7 @@ def page(desk: Desk, filters: Filters, sort: Sort, offset: int, limit: int, acto
     cards = [_card(row, actor) for row in rows]
     if filters.second_reading:  # they wait for a blind verdict
         for card in cards:
-            card |= {"state": "pending", "approvals": 0, "reviewer": None, "decided_at": None}
+            card |= {"state": "pending", "approvals": 0, "reviewer": None, "decided_at": None, "flagged_for": None}
     return {"records": cards, "total": total, "offset": offset, "limit": limit}
 
 
@@ -167,7 +174,8 @@ def _card(row: dict[str, Any], actor: Actor) -> Card:
         "lexicon_version": row["lexicon_version"], "risk": row["risk"], "worst_gate": row["worst"],
         "alignment": row["alignment"], "approvals": row["approvals"], "reviewer": row["reviewer"],
         "decided_at": row["decided_at"], "held_by": row["holder"], "has_report": bool(row["has_report"]),
-        "flags": json.loads(row["flags_json"]) if phi else [], "error": row["error"],
+        "remarks": json.loads(row["flags_json"]) if phi else [], "flagged_for": row["flagged_for"],
+        "error": row["error"],
     }  # fmt: skip
 
 
@@ -196,20 +204,24 @@ def counts(desk: Desk, actor: Actor) -> Counts:
         findings = _pairs(tx, "SELECT finding, count(*) FROM record_finding GROUP BY finding")
         day = _pairs(
             tx,
-            "SELECT reviewer, count(*) FROM decision WHERE decided_at >= :today AND verdict <> 'undo' "
+            f"SELECT reviewer, count(*) FROM decision WHERE decided_at >= :today AND verdict IN {VERDICTS} "
             "GROUP BY reviewer",
             today=today,
         )  # fmt: skip
         mine = tx.value("SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time())
+        flags = _pairs(tx, "SELECT flagged_for, count(*) FROM standing WHERE flagged_at IS NOT NULL GROUP BY 1")
+        blind = second.number(tx, actor) if actor.role in PHI_ROLES else 0
         latest = [
             row["decided_at"]
-            for row in tx.all("SELECT decided_at FROM decision WHERE verdict <> 'undo' ORDER BY id DESC LIMIT 50")
+            for row in tx.all(f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50")
         ]
     left = states["new"] + states["pending"] + states["void"]
     return {
         "total": sum(states.values()), "states": states, "gates": gates, "methods": methods,
         "lexicon_versions": versions, "reviewers": reviewers, "findings": findings, "today": day,
-        "released": released, "mine": mine, "left": left, "minutes_left": _minutes_left(latest, left),
+        "released": released, "mine": mine, "flagged": sum(flags.values()),
+        "flagged_for_me": flags.get(actor.role, 0) + flags.get("anybody", 0), "second_readings": blind,
+        "left": left, "minutes_left": _minutes_left(latest, left),
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from updp_core.store import Transaction, known
 from updp_core.workbench import second
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk
 from updp_core.workbench.roles import PHI_ROLES
-from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, GateRow, ImageKind
+from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRow, GateRow, ImageKind
 
 HARD_GATES = frozenset({"residual_phi", "forbidden_in_prompt"})
 """Gates that nobody may override: what they find must not leave."""
@@ -36,7 +36,8 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
             "(SELECT DISTINCT patient FROM record WHERE finding_key = :k AND patient <> :p LIMIT 100)",
             k=row["finding_key"], p=row["patient"],
         )  # fmt: skip
-        decisions = _decisions(tx, record)
+        decisions = _decisions(tx, record, phi)
+        flags = _flags(tx, record, actor, blind)
         held = tx.value("SELECT holder FROM hold WHERE record = :r AND expires > :t", r=record, t=time.time())
         needs = desk.policy(tx)["verdicts"]
     gates = next((c["gates"] for c in candidates if c["current"]), [])
@@ -50,7 +51,8 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
         "view": row["view"],
         "source": row["source"] if phi else None,
         "imported_at": row["imported_at"],
-        "flags": json.loads(row["flags_json"]) if phi else [],
+        "remarks": json.loads(row["flags_json"]) if phi else [],
+        "flags": flags,
         "error": stands["error"],
         "prompt": json.loads(current["prompt_json"])
         if current and current["prompt_json"] and (phi or current["releasable"])
@@ -127,7 +129,8 @@ def gate_rows(gates_json: str | None) -> list[GateRow]:
     return [cast(GateRow, {**gate, "hard": gate["name"] in HARD_GATES}) for gate in json.loads(gates_json or "[]")]
 
 
-def _decisions(tx: Transaction, record: str) -> list[DecisionRow]:
+def _decisions(tx: Transaction, record: str, phi: bool) -> list[DecisionRow]:
+    """The whole book of a record. What people typed may quote a report: it is kept back like one."""
     rows = tx.all(
         "SELECT d.*, EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) AS undone "
         "FROM decision d WHERE record = :r ORDER BY id",
@@ -136,12 +139,32 @@ def _decisions(tx: Transaction, record: str) -> list[DecisionRow]:
     return [
         {
             "decision": d["id"], "candidate": d["candidate"], "reviewer": d["reviewer"], "role": d["role"],
-            "verdict": d["verdict"], "reasons": json.loads(d["reasons_json"]), "comment": d["comment"],
+            "verdict": d["verdict"], "reasons": json.loads(d["reasons_json"]), "comment": d["comment"] if phi else "",
             "overrides": json.loads(d["overrides_json"]), "decided_at": d["decided_at"], "undoes": d["undoes"],
             "undone": bool(d["undone"]), "blind": bool(d["blind"]),
         }
         for d in rows
     ]  # fmt: skip
+
+
+def _flags(tx: Transaction, record: str, actor: Actor, blind: bool) -> list[FlagRow]:
+    """The open flags of a record, oldest first; a blind second reader sees their own only."""
+    rows = tx.all("SELECT * FROM open_flag WHERE record = :r ORDER BY id", r=record)
+    return [
+        {
+            "flag": row["id"], "candidate": row["candidate"], "reviewer": row["reviewer"], "role": row["role"],
+            "audience": row["audience"], "reason": row["comment"] if actor.role in PHI_ROLES else "",
+            "raised_at": row["decided_at"], "may_clear": may_clear(row, actor),
+        }
+        for row in rows
+        if not blind or row["reviewer"] == actor.name
+    ]  # fmt: skip
+
+
+def may_clear(flag: dict[str, Any], actor: Actor) -> bool:
+    """A flag is cleared by the role that it asks (a reader, where it asks anybody), or by who raised it."""
+    asked = flag["audience"] in (actor.role, "anybody") or flag["reviewer"] == actor.name
+    return asked and actor.role in PHI_ROLES
 
 
 def candidate(desk: Desk, candidate_id: int, actor: Actor) -> CandidateRow:

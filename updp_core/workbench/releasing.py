@@ -26,22 +26,24 @@ REASONS = {
     "rejected": "was rejected",
     "failed": "failed to generate",
     "void": "holds something that the lexicon forbids",
+    "flagged": "is approved, and a flag waits to be cleared",
 }
 # From the derivation itself, not from its copy: what leaves the house is looked up at the source.
-APPROVED = "SELECT record, candidate, revision FROM derived_standing WHERE state = 'approved' ORDER BY seq"
+_LEAVES = "state = 'approved' AND flagged_for IS NULL"
+APPROVED = f"SELECT record, candidate, revision FROM derived_standing WHERE {_LEAVES} ORDER BY seq"
 
 
 def preview(desk: Desk) -> ReleasePreview:
     """See Workbench.release_preview."""
     with desk.store.read() as tx:
         states = {r["state"]: r["n"] for r in tx.all("SELECT state, count(*) AS n FROM standing GROUP BY state")}
-        rows = tx.all(
-            "SELECT record, candidate, released FROM standing WHERE state = 'approved' ORDER BY seq LIMIT 500"
-        )
-        patients = tx.value("SELECT count(DISTINCT patient) FROM standing WHERE state = 'approved'")
+        rows = tx.all(f"SELECT record, candidate, released FROM standing WHERE {_LEAVES} ORDER BY seq LIMIT 500")
+        would = tx.value(f"SELECT count(*) FROM standing WHERE {_LEAVES}")
+        patients = tx.value(f"SELECT count(DISTINCT patient) FROM standing WHERE {_LEAVES}")
+        states["flagged"] = states.get("approved", 0) - would
         version, head = tx.value(CURRENT_LEXICON), auditing.head(tx)
     return {
-        "would": states.get("approved", 0),
+        "would": would,
         "would_not": {reason: states[state] for state, reason in REASONS.items() if states.get(state)},
         "records": [{**row, "released": bool(row["released"])} for row in rows],
         "patients": patients,
@@ -62,7 +64,9 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
         version, lexicon = desk.lexicon(tx)
         policy, head = desk.policy(tx), auditing.head(tx)
     if not approved:
-        raise ReleaseError("No pair is approved, so there is nothing to release. Approve pairs first.")
+        raise ReleaseError(
+            "No pair is approved and free of open flags, so there is nothing to release. Approve pairs first."
+        )
     steps: queue.SimpleQueue[Progress | BaseException] = queue.SimpleQueue()
     name = fresh_id("L")
 

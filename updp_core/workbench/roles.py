@@ -38,6 +38,8 @@ ROLE_VERBS: dict[str, frozenset[Role]] = {
     # judge
     "decide": _READERS,
     "undo": _READERS,
+    "flag": _READERS,
+    "clear_flag": _READERS,
     "choose": _READERS,
     "regenerate": _READERS,
     "reproduce": _READERS,

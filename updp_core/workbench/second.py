@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from updp_core.domain import Actor
+from updp_core.standing import VERDICTS
 from updp_core.store import Transaction
 
 # Knuth's multiplicative hash spreads consecutive ids evenly over 32 bits, so the sample is fixed and fair.
@@ -23,6 +24,12 @@ def waiting(tx: Transaction, actor: Actor) -> tuple[str, dict[str, Any]]:
     return _WAITING, {"second_share": int(float(share or 0) * 4294967296), "second_me": actor.name}
 
 
+def number(tx: Transaction, actor: Actor) -> int:
+    """How many pairs wait for the actor's blind second verdict."""
+    clause, values = waiting(tx, actor)
+    return tx.value(f"SELECT count(*) FROM standing s WHERE {clause}", **values) if values["second_share"] else 0
+
+
 def is_waiting(tx: Transaction, record: str, actor: Actor) -> bool:
     """True where this record waits for the actor's blind verdict."""
     clause, values = waiting(tx, actor)
@@ -36,9 +43,9 @@ def agreement(tx: Transaction) -> dict[str, Any]:
     or every verdict is the same (kappa is not defined then).
     """
     rows = tx.all(
-        """SELECT b.verdict = 'approve' AS second, (
+        f"""SELECT b.verdict = 'approve' AS second, (
             SELECT a.verdict = 'approve' FROM decision a WHERE a.candidate = b.candidate AND a.id < b.id
-              AND a.reviewer <> b.reviewer AND a.verdict <> 'undo'
+              AND a.reviewer <> b.reviewer AND a.verdict IN {VERDICTS}
               AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = a.id AND u.id < b.id)
             ORDER BY a.id DESC LIMIT 1) AS first
         FROM decision b WHERE b.blind AND b.verdict <> 'undo'

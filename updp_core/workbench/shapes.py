@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided"]
+Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided", "flagged"]
 ImageKind = Literal["original", "synthetic"]
 ListName = Literal["blacklist", "whitelist"]
 GateState = Literal["clear", "warn", "block", "unknown"]
@@ -25,7 +25,8 @@ class Filters:
     has this gate in this state; `gate_state` alone asks for the worst gate. `text` is searched for in the prompt, the
     filtered report and the pseudonyms (whole words, prefixes with `*`). `mine` asks for records that the actor holds,
     `free` for those that nobody else holds. `second_reading` asks for the pairs that wait for the actor's blind second
-    verdict.
+    verdict. `flagged` asks for records with an open flag: of "any" kind, or one that a role is asked to look at (or
+    anybody). `remarked` asks for records about which the import had something to remark.
     """
 
     state: State | None = None
@@ -38,7 +39,8 @@ class Filters:
     patient: str | None = None
     text: str | None = None
     released: bool | None = None
-    flagged: bool | None = None
+    remarked: bool | None = None
+    flagged: Literal["any", "radiologist", "privacy-officer"] | None = None
     mine: bool = False
     free: bool = False
     second_reading: bool = False
@@ -83,7 +85,8 @@ class Card(TypedDict):
     decided_at: str | None
     held_by: str | None
     has_report: bool
-    flags: list[str]
+    remarks: list[str]
+    flagged_for: str | None
     error: str
 
 
@@ -100,7 +103,9 @@ class Counts(TypedDict):
     """How far the work is. `reviewers` counts each person's standing verdicts, `today` those of this UTC day.
 
     `left` is the number of records that nobody has decided (new, pending, void); `minutes_left` is the
-    estimate from the pace of the last verdicts of everybody, None where there is no pace yet.
+    estimate from the pace of the last verdicts of everybody, None where there is no pace yet. `flagged` counts records
+    with an open flag, `flagged_for_me` those that ask the actor's role (or anybody); `second_readings` the pairs that
+    wait for the actor's blind second verdict.
     """
 
     total: int
@@ -113,6 +118,9 @@ class Counts(TypedDict):
     today: dict[str, int]
     released: int
     mine: int
+    flagged: int
+    flagged_for_me: int
+    second_readings: int
     left: int
     minutes_left: float | None
 
@@ -167,6 +175,19 @@ class DecisionRow(TypedDict):
     blind: bool
 
 
+class FlagRow(TypedDict):
+    """An open flag: who asks whom to look at what. `may_clear` is true where this actor may settle it."""
+
+    flag: int
+    candidate: int
+    reviewer: str
+    role: str
+    audience: str
+    reason: str
+    raised_at: str
+    may_clear: bool
+
+
 class Detail(TypedDict):
     """All about one record, for the review page.
 
@@ -175,6 +196,7 @@ class Detail(TypedDict):
     roles that see no PHI), filtered, and spans {start, end, rule, category} into the original.
     `images` maps original and synthetic to {sha256, height, width, bit_depth}, or None.
     `blind` is true where the actor reads second and other people's verdicts are kept back.
+    `remarks` are those of the import, `flags` the open flags of people.
     `rarity` is the number of other patients who share this combination of findings (100: that many or more).
     """
 
@@ -187,7 +209,8 @@ class Detail(TypedDict):
     view: str
     source: str | None
     imported_at: str
-    flags: list[str]
+    remarks: list[str]
+    flags: list[FlagRow]
     error: str
     prompt: dict[str, Any] | None
     report: dict[str, Any]
