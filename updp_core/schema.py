@@ -260,11 +260,11 @@ class Standing(SQLModel, table=True):
         Index("standing_decided", text("decided_at DESC"), "seq"),
         Index("standing_patient", "patient", "seq"),
         Index("standing_reviewer", "reviewer", "seq"),
+        Index("standing_flagged", text("flagged_at DESC"), "seq"),
         Index("standing_counts", "state", "method", "lexicon_version", "released"),
     )
     seq: int = Field(primary_key=True)
     record: str = Field(unique=True, foreign_key="record.id")
-        Index("standing_flagged", text("flagged_at DESC"), "seq"),
     patient: str
     state: str
     candidate: int | None = Field(index=True)
