@@ -295,7 +295,8 @@ class Workbench:
     ) -> str | None:
         """Hold and return the next record of the queue (after `after`) that nobody else holds; None at its end.
 
-        Lets go of `after`. `back` walks the other way.
+        Lets go of `after`. `back` walks the other way. A pair that the actor has approved and that waits for somebody
+        else's approval is passed over, unless the filter searches for a text.
         """
         return holding.take_next(self.desk, filters, sort, after, back, actor, minutes)
 

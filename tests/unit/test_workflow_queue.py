@@ -202,6 +202,20 @@ def test_two_reviewers_never_hold_the_same_pair(bench: Workbench) -> None:
     assert bench.take(records[1], actor=READER) == records[1]
 
 
+def test_what_one_has_approved_and_waits_for_a_second_person_is_offered_to_others_only(bench: Workbench) -> None:
+    records = made(bench)
+    bench.set_policy({"verdicts": 2}, actor=OFFICER)
+    bench.decide(records[0], "approve", actor=READER)
+    pending = Filters(state="pending")
+    assert bench.take_next(actor=READER, filters=pending) == records[1]
+    assert bench.take_next(actor=SECOND, filters=pending) == records[0]
+    bench.release_hold(actor=SECOND)
+    assert ids(bench, state="pending") == records, "the list still shows it"
+    assert bench.take_next(actor=READER, filters=Filters(state="pending", text=records[0])) == records[0]
+    bench.undo(actor=READER)
+    assert bench.take_next(actor=READER, filters=pending) == records[0]
+
+
 def test_a_hold_that_has_run_out_is_free(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     [record] = made(bench, 1)
     bench.take(record, actor=READER, minutes=1)

@@ -16,6 +16,11 @@ from updp_core.workbench.shapes import Filters, SavedView, Sort
 
 MAX_MINUTES = 120
 MAX_DRAFT = 20_000
+_NOT_MINE = (
+    "(s.approvals = 0 OR s.state <> 'pending' OR NOT EXISTS (SELECT 1 FROM valid_decision v "
+    "WHERE v.candidate = s.candidate AND v.reviewer = :holder AND v.verdict = 'approve'))"
+)
+"""Leaves out what the holder has approved and what now waits for somebody else's approval."""
 
 
 def take(desk: Desk, record: str, actor: Actor, minutes: int) -> str:
@@ -48,6 +53,8 @@ def take_next(
         clause, values = queue.where(tx, filters, actor)
         free = "s.record NOT IN (SELECT record FROM hold WHERE expires > :clock AND holder <> :holder)"
         clause = f"{clause} AND {free}" if clause else f"WHERE {free}"
+        if not filters.text:  # who searches by name gets what was named
+            clause += f" AND {_NOT_MINE}"
         values |= {"clock": time.time(), "holder": actor.name}
         columns = queue.keys(sort, back)
         if after and (place := tx.one("SELECT * FROM standing WHERE record = :r", r=after)):
