@@ -73,6 +73,16 @@
   // --- keys ---
   const click = (id) => () => { const b = by(id); (b?.matches("button") ? b : b?.querySelector("button"))?.click(); };
   const focus = (id) => () => { const f = by(id)?.querySelector("textarea, input"); f?.focus(); f?.select?.(); };
+  // From word to word in a report: the arrow keys move, Enter puts the word on a list as a click does.
+  const word = (key, at) => {
+    const report = at.closest?.("#reports .rep"), step = { arrowright: 1, arrowleft: -1 }[key];
+    if (!report || !(step || key === "enter")) return false;
+    const words = [...report.querySelectorAll(".w")], now = words.indexOf(at);
+    if (!step) return now < 0 ? false : (at.click(), true);
+    const next = words[now < 0 ? (step > 0 ? 0 : words.length - 1) : now + step];
+    if (next) { next.tabIndex = -1; next.setAttribute("role", "button"); next.focus(); }
+    return true;
+  };
   const scroll = (by_) => () => document.querySelectorAll("#reports .rep").forEach((r) => r.scrollBy({ top: by_, behavior: "smooth" }));
   const review = {
     j: click("next"), n: click("next"), arrowdown: click("next"), k: click("previous"), p: click("previous"), arrowup: click("previous"),
@@ -96,7 +106,8 @@
     if (name === "t" && !reviewing()) return updp.theme();
     if (Date.now() - prefix < 1200 && pages[name]) {
       prefix = 0; e.preventDefault();
-      return [...document.querySelectorAll("[role=tab]")].find((t) => t.textContent.trim() === pages[name])?.click();
+      const tab = [...document.querySelectorAll("#pages [role=tab]")].find((t) => t.textContent.trim() === pages[name]);
+      tab?.click(); tab?.focus(); return; // the next Tab goes into the page
     }
     if (name === "o") { prefix = Date.now(); return; }
     if (name === "t") return updp.theme();
@@ -105,6 +116,7 @@
     if (onButton && (e.key === " " || e.key === "Enter")) return;
     if (e.target.closest?.(".v-handle, .seg") && e.key.startsWith("Arrow") && !e.shiftKey) return;
     if (e.repeat && "aurgw".includes(name)) return; // a verdict is one press
+    if (word(name, e.target)) return e.preventDefault();
     if (review[name]) { e.preventDefault(); return review[name](); }
     if (updp.viewer?.key(name === "shift+" ? name : name)) e.preventDefault();
   });
