@@ -70,40 +70,58 @@ def test_the_rate_warms_up_stays_and_falls() -> None:
     assert rates[:10] == sorted(rates[:10]) and rates[70:] == sorted(rates[70:], reverse=True)
 
 
+TINY_DECODER = {"decoder_widths": (16, 32, 128, 256), "decoder_blocks": (1, 1, 1, 1)}
+
+
 @pytest.fixture(scope="module")
 def autoencoder(tmp_path_factory):
-    from updp_core.training.autoencoder import AutoencoderConfig, train_autoencoder
+    from updp_core.training import autoencoder as recipe
 
     work = tmp_path_factory.mktemp("autoencoder")
-    shape = AutoencoderConfig(16, (0, 0, 1, 1, 1), (1, 1, 0, 0, 0), latent_channels=4, crop=48, batch=4)
-    module, _ = train_autoencoder([IMAGES, IMAGES[:3]], work, SHORT, shape, "cpu", quiet)
-    module.export(work / "vae")
-    return module, work
+    config = recipe.AutoencoderConfig(latent_channels=4, crop=48, batch=4, **TINY_DECODER)
+    projection = recipe.fit_projection(IMAGES, config)
+    vae = recipe.make_autoencoder(config, projection).eval()
+    recipe.export_autoencoder(vae, work / "vae")
+    return vae, projection, config, work
 
 
-def test_the_exported_autoencoder_has_the_normalised_latents_of_training(autoencoder) -> None:
-    from diffusers import AutoencoderTiny
+def _patches(images: np.ndarray) -> torch.Tensor:
+    """Patches (N, P, 256) in -1..1 of uint8 images."""
+    x = torch.from_numpy(images).float()[:, None] / 127.5 - 1
+    return nn.functional.unfold(x, 16, stride=16).transpose(1, 2)
 
-    module, work = autoencoder
-    vae = AutoencoderTiny.from_pretrained(work / "vae").float()
-    x = torch.from_numpy(IMAGES).float()[:, None] / 255
+
+def test_the_autoencoder_starts_as_the_principal_components_of_patches() -> None:
+    from sklearn.decomposition import PCA
+
+    from updp_core.training import autoencoder as recipe
+
+    smooth = np.stack([np.roll(SMOOTH, 5 * k, axis=k % 2) // 2 + 40 for k in range(8)]).astype(np.uint8)
+    config = recipe.AutoencoderConfig(latent_channels=4, **TINY_DECODER)
+    vae = recipe.make_autoencoder(config, recipe.fit_projection(smooth, config)).eval()
+    rows = _patches(smooth)
+    oracle = PCA(4).fit(rows.reshape(-1, 256).numpy())
+    expected = oracle.inverse_transform(oracle.transform(rows.reshape(-1, 256).numpy()))
+    x = torch.from_numpy(smooth).float()[:, None] / 255
     with torch.no_grad():
-        expected, found = module(x)[1], vae.encode(x * 2 - 1).latents
-    assert found.shape == (len(IMAGES), 4, 4, 4)
-    torch.testing.assert_close(found, expected, atol=2e-2, rtol=2e-2)
+        z = recipe.latents_of(vae, x)
+        found = vae.decode(z).sample
+    assert z.shape == (8, 4, 4, 4) and float(z.square().mean().sqrt()) == pytest.approx(0.5, abs=0.02)
+    found = nn.functional.unfold(found, 16, stride=16).transpose(1, 2).reshape(-1, 256)
+    torch.testing.assert_close(found, torch.from_numpy(expected).float(), atol=0.01, rtol=0.01)
 
 
-def test_a_decoder_that_goes_on_alone_leaves_the_latents_as_they_are(autoencoder, tmp_path) -> None:
-    from updp_core.training.autoencoder import AutoencoderConfig, train_autoencoder
+def test_refining_the_decoder_leaves_the_latents_as_they_are(autoencoder, tmp_path) -> None:
+    import copy
 
-    module, _ = autoencoder
-    shape = AutoencoderConfig(16, (0, 0, 1, 1, 1), (1, 1, 0, 0, 0), latent_channels=4, crop=48, batch=4)
-    later, _ = train_autoencoder(
-        [IMAGES], tmp_path, SHORT, shape, "cpu", quiet, start=module.state_dict(), decoder_only=True
-    )
-    before, after = module.state_dict(), later.state_dict()
+    from updp_core.training import autoencoder as recipe
+
+    vae, projection, config, _ = autoencoder
+    later = copy.deepcopy(vae)
+    recipe.train_decoder(later, projection.spread, IMAGES, tmp_path, SHORT, config, "cpu", quiet)
+    before, after = vae.state_dict(), later.state_dict()
     same = {name: torch.equal(before[name], after[name]) for name in before}
-    assert all(value for name, value in same.items() if ".decoder." not in name)
+    assert all(value for name, value in same.items() if name.startswith("encoder."))
     assert not all(same.values())
 
 
@@ -120,20 +138,19 @@ def test_the_similarity_in_training_is_the_one_of_the_evaluation() -> None:
 
 
 def test_the_generator_recipe_writes_a_pipeline_that_draws(autoencoder, tmp_path) -> None:
-    from diffusers import AutoencoderTiny
-
     from updp_core.backends.generator import load_generator
     from updp_core.config import GeneratorConfig
     from updp_core.training import generator as recipe
 
-    vae = AutoencoderTiny.from_pretrained(autoencoder[1] / "vae").float()
+    vae = autoencoder[0]
     latents = recipe.encode_latents(vae, IMAGES, np.arange(len(IMAGES)), device="cpu")
     shape = recipe.GeneratorShape(
         latent_channels=4, latent_size=4, widths=(32, 32), head_width=16, text_width=48, text_layers=1, batch=4, read=24
     )
     module, _ = recipe.train_generator(
-        latents, TEXTS, VOCAB, tmp_path, SHORT, shape, lambda i, rng: "right effusion", device="cpu", say=quiet
-    )
+        latents, TEXTS, VOCAB, tmp_path, SHORT, shape, lambda i, rng: "right effusion", targets=TARGETS, device="cpu",
+        say=quiet,
+    )  # fmt: skip
     recipe.export_generator(module, vae, VOCAB, tmp_path / "pipeline", shape.read)
     loaded = load_generator(tmp_path / "pipeline", "cpu")
     images = loaded.generate(["large right pleural effusion", "normal"], [1, 2], GeneratorConfig(steps=2))

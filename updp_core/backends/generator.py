@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from updp_core.backends import files
+from updp_core.backends.memory import keep_memory
 from updp_core.config import GeneratorConfig
 from updp_core.domain import Image8, Image16
 from updp_core.errors import ModelUnavailable, UsageError
@@ -156,7 +157,10 @@ def load_generator(name: str | Path, device: str = "auto", parts: Mapping[str, s
                 f"The generator {name} has no {needed}.", "Choose a model of the StableDiffusionPipeline kind."
             )
     pipeline.set_progress_bar_config(disable=True)
+    _answer_as_expected(pipeline.vae)
     _place(pipeline, device)
+    if device == "cpu":
+        keep_memory()
     return Generator(files.stated(name), files.digest(*folders), device, _token_limit(pipeline), pipeline)
 
 
@@ -233,6 +237,18 @@ def _assemble(homes: Mapping[str, Path], dtype: Any) -> Any:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+
+
+def _answer_as_expected(vae: Any) -> None:
+    """AutoencoderDC answers in other words than the autoencoders that diffusers' pipelines were written for: its
+    `decode` knows no generator, its `encode` names the result `latent`. Everything else fits."""
+    from diffusers import AutoencoderDC
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
+
+    if issubclass(type(vae), AutoencoderDC):
+        encode, decode = vae.encode, vae.decode
+        vae.encode = lambda x: AutoencoderTinyOutput(latents=encode(x).latent)
+        vae.decode = lambda z, return_dict=True, generator=None: decode(z, return_dict)
 
 
 def _place(pipeline: Any, device: str) -> None:

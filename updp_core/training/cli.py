@@ -42,15 +42,18 @@ def autoencoder(
     source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK, steps: Steps = 20_000,
     minutes: Minutes = None, seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
 ) -> None:  # fmt: skip
-    """The generator's latent space (AutoencoderTiny)."""
-    from .autoencoder import AutoencoderConfig, train_autoencoder
+    """The generator's latent space (AutoencoderDC)."""
+    from .autoencoder import AutoencoderConfig, export_autoencoder, fit_projection, make_autoencoder, train_decoder
     from .card import write_card
     from .loop import Schedule
 
     material, config = _material(work, source, labels, patients, limit), AutoencoderConfig()
-    schedule = Schedule(steps, minutes, learning_rate=1e-3, seed=seed)
-    module, run = train_autoencoder([material.data.images], work / "autoencoder", schedule, config, device, _say)
-    module.export(out / "autoencoder")
+    projection = fit_projection(material.data.images, config)
+    vae = make_autoencoder(config, projection)
+    schedule = Schedule(steps, minutes, learning_rate=5e-4, seed=seed)
+    images = material.data.images
+    run = train_decoder(vae, projection.spread, images, work / "autoencoder", schedule, config, device, _say)
+    export_autoencoder(vae, out / "autoencoder")
     write_card(
         out / "autoencoder", "Autoencoder", "Latents of the generator.", _data(material), run, asdict(config),
         "Fine texture below the size of a latent cell is smoothed.",
@@ -119,7 +122,7 @@ def generator(
 ) -> None:  # fmt: skip
     """The latent diffusion model (StableDiffusionPipeline); needs the autoencoder in the same folder."""
     import torch
-    from diffusers import AutoencoderTiny
+    from diffusers import AutoencoderDC
 
     from updp_core.errors import UsageError
 
@@ -131,16 +134,16 @@ def generator(
         raise UsageError(f"There is no autoencoder in {out}: run `train autoencoder` with the same --out first.")
     m = _material(work, source, labels, patients, limit)
     keep = m.without_letters()
-    vae = AutoencoderTiny.from_pretrained(out / "autoencoder").float()
+    vae: Any = AutoencoderDC.from_pretrained(out / "autoencoder").float()
     file = work / "latents.pt"
     if not file.is_file():
         torch.save(encode_latents(vae, m.data.images, keep, device=device), file)
     latents = torch.load(file, weights_only=True)
     shape = GeneratorShape(latent_channels=vae.config["latent_channels"])
-    schedule = Schedule(steps, minutes, learning_rate=1e-3, warmup=200, ema=0.998, seed=seed)
+    schedule = Schedule(steps, minutes, learning_rate=6e-4, warmup=200, ema=0.998, seed=seed)
     module, run = train_generator(
         latents, [m.texts[i] for i in keep], m.vocab, work / "generator", schedule, shape,
-        lambda i, rng: m.short(int(keep[i]), rng), device=device, say=_say,
+        lambda i, rng: m.short(int(keep[i]), rng), targets=m.targets[keep], device=device, say=_say,
     )  # fmt: skip
     export_generator(module, vae, m.vocab, out / "generator", shape.read)
     write_card(
@@ -194,10 +197,10 @@ def everything(
         "source": source, "labels": labels, "out": out, "work": work, "patients": patients, "limit": limit,
         "device": device, "steps": 10**6,
     }  # fmt: skip
-    autoencoder(minutes=0.25 * minutes, seed=seed, **shared)
+    autoencoder(minutes=0.1 * minutes, seed=seed, **shared)
     encoder(minutes=0.15 * minutes, seed=seed, **shared)
     judges(minutes=0.15 * minutes, seed=seed + 1, **shared)
-    generator(minutes=0.45 * minutes, seed=seed, **shared)
+    generator(minutes=0.6 * minutes, seed=seed, **shared)
 
 
 def _data(material: Any) -> str:
