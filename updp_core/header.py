@@ -46,7 +46,7 @@ _KIND_WORDS = frozenset(
 def find_header(text: str, header: Header | None, lexicon: Lexicon) -> list[Found]:
     """Pieces of `text` (normal form) that write a value of `header`; the rule names the kind of value."""
     found = []
-    bare = text if text.isascii() else "".join(map(_base, text))
+    bare = unaccented(text)
     for kind, pattern in _patterns(_frozen(header), lexicon):
         category = CATEGORY_OF.get(kind, "identifiers")
         for written in (text,) if bare == text else (text, bare):
@@ -54,6 +54,12 @@ def find_header(text: str, header: Header | None, lexicon: Lexicon) -> list[Foun
     return found
 
 
+def unaccented(text: str) -> str:
+    """`text` as somebody writes it who has no accents: one character for one."""
+    return text if text.isascii() else "".join(map(_base, text))
+
+
+@lru_cache(maxsize=4096)
 def _base(character: str) -> str:
     """One letter for one letter: without its accent, and other scripts' digits as ours."""
     if character in _BASES:
@@ -67,9 +73,9 @@ def _base(character: str) -> str:
 def _spellings(name: str) -> tuple[str, ...]:
     """A name as it stands, without accents, and with umlauts written out or taken back ("Mueller", "Muller")."""
     out = "".join(_WRITTEN_OUT.get(c.lower(), c) for c in name)
-    bare = "".join(map(_base, name))
+    bare = unaccented(name)
     back = re.sub(r"(?i)\b(?=\w{5})(\w*?)([aou])e", r"\1\2", bare)
-    return tuple(dict.fromkeys((name, bare, "".join(map(_base, out)), back)))
+    return tuple(dict.fromkeys((name, bare, unaccented(out), back)))
 
 
 def _frozen(header: Header | None) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from updp_core import schema
+from updp_core import schema, wordindex
 from updp_core.errors import UpdpError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def _recorded_as_before(tx: Transaction) -> None:
 
 STEPS: Final[tuple[Step, ...]] = (
     _recorded_as_before,  # 1 -> 2: flags are decisions; the standing tells of them
+    _recorded_as_before,  # 2 -> 3: candidates have an index of words; people keep drafts of the lists
 )
 """STEPS[n - 1] leads from version n to version n + 1; there is one for each version before `schema.VERSION`."""
 
@@ -78,3 +79,4 @@ def _derive(tx: Transaction, create: Step) -> None:
         tx.run(f"DROP TABLE IF EXISTS {table}")
     create(tx)
     tx.refresh()
+    wordindex.add_all(tx)

@@ -133,6 +133,11 @@ def prompt_text(filtered_text: str, lexicon: Lexicon) -> str:
     return text if not lexicon.forbidden_in(text) else prompt_text(_without(text, lexicon), lexicon)
 
 
+def own_words(text: str, surrogates: Sequence[Span] = ()) -> str:
+    """A filtered report, character for character, with a neutral one wherever the filter itself has written."""
+    return _shown(text, [(s.start, s.end) for s in surrogates])
+
+
 def sections(text: str) -> dict[str, str]:
     """The sections of a report by lower-case heading ("findings", "impression"); text before any heading is "".
 
@@ -152,11 +157,7 @@ def _scan(
     text: str, lexicon: Lexicon, header: Header | None, ner: Ner | None, known: Sequence[tuple[int, int]]
 ) -> list[Span]:
     """PHI of `text` outside of `known` pieces and placeholders, which read as a neutral character."""
-    covered = _unite([*known, *(m.span() for m in _PLACEHOLDER.finditer(text))])
-    readable = list(text)
-    for start, end in covered:
-        readable[start:end] = FILLER * (end - start)
-    shown = "".join(readable)
+    shown = _shown(text, known)
     plain = fold(shown, casefold=False)
     spans = [Span(hit.start, hit.end, f"lexicon: {hit.category}", hit.category) for hit in lexicon.terms_in(shown)]
     for found in _find(plain.text, lexicon, header):
@@ -169,6 +170,13 @@ def _scan(
         if not (shown[span.start : span.end].islower() and lexicon.allows(shown[span.start : span.end])):
             spans.append(span)
     return _merge([clipped for span in spans if (clipped := _clip(span, shown))], shown)
+
+
+def _shown(text: str, known: Sequence[tuple[int, int]]) -> str:
+    readable = list(text)
+    for start, end in [*known, *(m.span() for m in _PLACEHOLDER.finditer(text))]:
+        readable[start:end] = FILLER * (end - start)
+    return "".join(readable)
 
 
 def _find(text: str, lexicon: Lexicon, header: Header | None) -> list[Found]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
-VERSION = 2
+VERSION = 3
 """`PRAGMA user_version` of a workspace that has these tables."""
 
 APPEND_ONLY = (
@@ -19,6 +19,10 @@ APPEND_ONLY = (
 
 TOLD = tuple(table for table in APPEND_ONLY if table not in ("audit_event", "pseudonym"))
 """Tables whose rows' digests the audit chain carries. Not pseudonyms: a digest of a short source id can be guessed."""
+
+GROUPED = {"violation": "lexicon_version", "release_pair": "release"}
+"""Tables of which many rows come at once -> the column by which: an audit event may tell one digest of such a group,
+over the rows that no event tells one by one."""
 
 
 class Record(SQLModel, table=True):
@@ -333,6 +337,15 @@ class Draft(SQLModel, table=True):
     """A reviewer's unfinished comment."""
 
     record: str = Field(primary_key=True, foreign_key="record.id")
+    owner: str = Field(primary_key=True)
+    content_json: str
+    saved_at: str
+
+
+class LexiconDraft(SQLModel, table=True):
+    """What somebody has changed in the lists and not saved as a version: what it adds and removes, and why."""
+
+    __tablename__ = "lexicon_draft"
     owner: str = Field(primary_key=True)
     content_json: str
     saved_at: str

@@ -100,6 +100,23 @@ COUNT_ONE: Final = (
     "ON CONFLICT (name, state) DO UPDATE SET n = n + 1"
 )
 COUNT_ALL: Final = f"INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, count(*) {_GATES} GROUP BY 1, 2"
+# The same for any number of records: derived once into a table of this connection, then put in place. `before` is the
+# candidate that was current: where it still is, its gates are counted already.
+DERIVE_SOME: Final = (
+    f"CREATE TEMP TABLE derived_now AS SELECT {COLUMNS}, "
+    "(SELECT o.candidate FROM standing o WHERE o.record = d.record) AS before FROM derived_standing d WHERE {clause}"
+)
+_TALLY: Final = (
+    "INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, {sign}count(*) FROM derived_now n "
+    "JOIN gate_value g ON g.candidate = n.{which} WHERE n.candidate IS NOT n.before GROUP BY g.name, g.state "
+    "ON CONFLICT (name, state) DO UPDATE SET n = n + excluded.n"
+)
+REFRESH_DERIVED: Final = (
+    _TALLY.format(sign="-", which="before"),
+    f"INSERT OR REPLACE INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM derived_now",
+    _TALLY.format(sign="", which="candidate"),
+    "DROP TABLE derived_now",
+)
 MISCOUNTED: Final = f"""
 SELECT name FROM (SELECT g.name AS name, g.state AS state, count(*) AS n {_GATES} GROUP BY 1, 2
   EXCEPT SELECT name, state, n FROM gate_count)

@@ -22,13 +22,15 @@ import filelock
 from sqlalchemy import Connection, create_engine, event, exc, insert, text
 from sqlmodel import SQLModel
 
-from updp_core import schema, standing
+from updp_core import migrations, schema, standing, wordindex
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UpdpError, UsageError
 
 GENESIS = "0" * 64
 """What stands as "the digest before" in the first audit event."""
 BUSY_SECONDS = 60
+FEW = 50
+"""Up to here, records are derived one by one: each with statements that SQLite has prepared."""
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -59,6 +61,7 @@ class Transaction:
         self._connection = connection
         self.head: tuple[int, str] | None = None
         self._untold: dict[str, dict[str, str]] = {}
+        self._untold_groups: dict[str, dict[str, dict[str, Any]]] = {}
 
     def all(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         """The rows of a query."""
@@ -100,10 +103,28 @@ class Transaction:
             self.run(standing.REFRESH_ALL)
             self.run("DELETE FROM gate_count")
             self.run(standing.COUNT_ALL)
-            return
-        for record in records:
-            for statement in (standing.UNCOUNT_ONE, standing.REFRESH_ONE, standing.COUNT_ONE):
-                self.run(statement, record=record)
+        elif len(records) > FEW:
+            self.refresh_where("record IN (SELECT value FROM json_each(:records))", records=json.dumps(list(records)))
+        else:
+            for record in records:
+                for statement in (standing.UNCOUNT_ONE, standing.REFRESH_ONE, standing.COUNT_ONE):
+                    self.run(statement, record=record)
+
+    def refresh_where(self, clause: str, **values: Any) -> None:
+        """Derive the standing of the records that a clause over `record` names: few statements for any number."""
+        self.run(standing.DERIVE_SOME.format(clause=clause), **values)
+        for statement in standing.REFRESH_DERIVED:
+            self.run(statement)
+
+    def tell(self, table: str, group: Any) -> None:
+        """Have the next audit event tell one digest of all rows of a group (schema.GROUPED) that were just added."""
+        rows, digest = 0, hashlib.sha256()
+        for row in self.stream(f"SELECT * FROM {table} WHERE {schema.GROUPED[table]} = :group ORDER BY {keys(table)}",
+                               group=group):  # fmt: skip
+            rows += 1
+            digest.update(row_digest(row).encode())
+        if rows:
+            self._untold_groups.setdefault(table, {})[str(group)] = {"rows": rows, "sha256": digest.hexdigest()}
 
     def audit(self, actor: Actor, verb: str, subject: str = "", **detail: Any) -> None:
         """Append an event to the chain. `detail` carries ids, counts and digests: no patient text.
@@ -112,6 +133,8 @@ class Transaction:
         """
         if self._untold:
             detail["rows"], self._untold = self._untold, {}
+        if self._untold_groups:
+            detail["groups"], self._untold_groups = self._untold_groups, {}
         last = self.one("SELECT id, digest FROM audit_event ORDER BY id DESC LIMIT 1") or {"id": 0, "digest": GENESIS}
         row = {
             "id": last["id"] + 1, "at": now(), "actor": actor.name, "role": actor.role, "verb": verb,
@@ -123,13 +146,18 @@ class Transaction:
 
     def finish(self) -> None:
         """Called before the commit: a protected row that no event tells of is a mistake of ours."""
-        if self._untold:
-            raise AssertionError(f"No audit event tells of the new rows of {', '.join(self._untold)}.")
+        if untold := [*self._untold, *self._untold_groups]:
+            raise AssertionError(f"No audit event tells of the new rows of {', '.join(untold)}.")
 
 
 def row_key(table: str, row: Mapping[str, Any]) -> str:
     """The primary key of a row as one string."""
     return "|".join(str(row[column.name]) for column in SQLModel.metadata.tables[table].primary_key.columns)
+
+
+def keys(table: str) -> str:
+    """The columns of a table's primary key, as ORDER BY takes them."""
+    return ", ".join(column.name for column in SQLModel.metadata.tables[table].primary_key.columns)
 
 
 def event_digest(row: Mapping[str, Any]) -> str:
@@ -165,12 +193,21 @@ class Store:
         )  # fmt: skip
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
-        with filelock.FileLock(home / "locks" / "schema.lock", mode=0o600), self.write() as tx:
-            found = tx.value("PRAGMA user_version")
+        with filelock.FileLock(home / "locks" / "schema.lock", mode=0o600):
+            with self.read() as tx:
+                found = int(tx.value("PRAGMA user_version"))
             if found > schema.VERSION:
-                raise UpdpError(f"The workspace {home} was made by a newer UPDP. Update, or choose another --home.")
-            if found < schema.VERSION:
-                _create(tx)
+                raise UpdpError(
+                    f"The workspace {home} was made by a newer UPDP (version {found}; this one knows "
+                    f"{schema.VERSION}). "
+                    "Update UPDP, or choose another --home."
+                )
+            if found == 0:
+                with self.write() as tx:
+                    create(tx)
+                    tx.run(f"PRAGMA user_version = {schema.VERSION}")
+            elif found < schema.VERSION:
+                migrations.migrate(self, found, create)
 
     def close(self) -> None:
         """Close every connection."""
@@ -276,10 +313,13 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _create(tx: Transaction) -> None:
+def create(tx: Transaction) -> None:
+    """Make what is missing of the schema."""
     SQLModel.metadata.create_all(tx._connection)
     tx.run(standing.VALID_DECISION)
+    tx.run(standing.OPEN_FLAG)
     tx.run(standing.DERIVED)
+    tx.run(wordindex.CREATE)
     tx.run("CREATE VIRTUAL TABLE IF NOT EXISTS record_text USING fts5(body, tokenize = 'unicode61')")
     for table in schema.APPEND_ONLY:
         keys = SQLModel.metadata.tables[table].primary_key.columns.keys()
@@ -291,5 +331,3 @@ def _create(tx: Transaction) -> None:
             f"CREATE TRIGGER IF NOT EXISTS {table}_no_replace BEFORE INSERT ON {table} "
             f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) {refuse}"
         )
-    tx.run(f"PRAGMA user_version = {schema.VERSION}")
-    tx.run(standing.OPEN_FLAG)

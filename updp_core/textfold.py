@@ -16,6 +16,8 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("‐‑‒–—―−﹘﹣－", "-")
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+# Characters that fold to themselves whatever stands around them; one before a mark may be composed with it.
+_SIMPLE = re.compile(r"[\t-\r\x20-\x7e]+(?=[\x00-\x7f]|\Z)")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -52,6 +54,12 @@ def fold(text: str, *, casefold: bool = True) -> Folded:
     ends: list[int] = []
     start = 0
     while start < len(text):
+        if run := _SIMPLE.match(text, start):
+            out.append(run.group().lower() if casefold else run.group())
+            starts.extend(range(start, run.end()))
+            ends.extend(range(start + 1, run.end() + 1))
+            start = run.end()
+            continue
         end = start + 1
         if not (text[start].isascii() and (end == len(text) or text[end].isascii())):
             # A base character and its combining marks are normalised together; runs longer than 32 are not language.

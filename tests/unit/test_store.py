@@ -113,15 +113,6 @@ def test_a_changed_or_missing_image_is_noticed_when_it_is_read(tmp_path: Path) -
         store.get_image(digest)
 
 
-def test_a_workspace_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    Store(tmp_path / "ws").close()
-    plain = sqlite3.connect(tmp_path / "ws" / "updp.sqlite3")
-    plain.execute("PRAGMA user_version = 99")
-    plain.close()
-    with pytest.raises(UpdpError, match="newer UPDP"):
-        Store(tmp_path / "ws")
-
-
 def test_a_home_that_is_a_file_gives_a_message_and_not_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UpdpError, match="cannot be written"):
@@ -174,7 +165,10 @@ def tampered(home: Path, *statements: str) -> list[str]:
         ("UPDATE record SET report = report || '.' WHERE seq = 1", "was changed"),
         ("UPDATE lexicon_version SET content_json = '{}' WHERE version = 1", "lexicon version 1 was changed"),
         ("UPDATE policy_version SET verdicts = 0", "policy version 1 was changed"),
-        ("DELETE FROM violation", "is missing"),
+        ("DELETE FROM violation WHERE candidate = 1", "is missing"),
+        ("UPDATE violation SET terms_json = '[]' WHERE candidate = 1", "lexicon version 2 was changed"),
+        ("INSERT INTO violation SELECT candidate, 1, record, '[]', 0 FROM violation WHERE candidate = 1",
+         "No audit event tells of violation"),
         ("INSERT INTO choice (record, candidate, after_decision, actor, created_at) "
          "SELECT record, 1, 0, 'x', 'y' FROM candidate WHERE id = 1", "No audit event tells of choice"),
     ],

@@ -44,7 +44,7 @@ def test_an_approval_falls_when_the_lexicon_forbids_a_word_of_its_report_and_the
         bench.decide(record, "approve", actor=READER)
     foreseen = bench.lexicon_impact(add=forbid("effusion"), actor=READER)
     assert (foreseen["approved"], foreseen["pending"], foreseen["released"]) == (1, 0, 0)
-    assert foreseen["where"] == [{"record": records[0], "state": "approved", "terms": ["effusion"]}]
+    assert foreseen["where"] == [{"record": records[0], "state": "approved", "terms": ["effusion"], "in": ["report"]}]
     assert [state(bench, record) for record in records] == ["approved"] * 3, "looking changes nothing"
     saved = bench.lexicon_edit(add=forbid("effusion"), comment="a name here", actor=OFFICER)
     assert saved["version"] == 2

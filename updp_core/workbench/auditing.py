@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from updp_core.schema import TOLD
-from updp_core.store import GENESIS, Store, Transaction, event_digest, row_digest, row_key
+from updp_core.schema import GROUPED, TOLD
+from updp_core.store import GENESIS, Store, Transaction, event_digest, keys, row_digest, row_key
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.shapes import AuditPage, AuditReport
 
@@ -95,17 +96,20 @@ class _Told:
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, str]] = {table: {} for table in TOLD}
+        self.groups: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in GROUPED}
         self.again: list[str] = []
 
     def add(self, event: dict[str, Any]) -> None:
         try:
-            for table, rows in json.loads(event["detail_json"]).get("rows", {}).items():
-                # Rows are inserted once: a second telling would hide that one was changed in between.
-                self.again += [
-                    f"Audit event {event['id']} tells of {table} {key} again."
-                    for key in rows.keys() & self.rows[table].keys()
-                ]
-                self.rows[table].update(rows)
+            detail = json.loads(event["detail_json"])
+            for part, known in (("rows", self.rows), ("groups", self.groups)):
+                for table, told in detail.get(part, {}).items():
+                    # Rows are inserted once: a second telling would hide that one was changed in between.
+                    self.again += [
+                        f"Audit event {event['id']} tells of {table} {key} again."
+                        for key in told.keys() & known[table].keys()
+                    ]
+                    known[table].update(told)
         except (ValueError, KeyError, AttributeError):
             return  # the event's own digest has already told of the change
 
@@ -113,12 +117,44 @@ class _Told:
         yield from self.again
         for table, told in self.rows.items():
             name = table.replace("_", " ")
-            for row in tx.stream(f"SELECT * FROM {table}"):
+            groups = _Groups(table, self.groups.get(table, {}))
+            for row in tx.stream(f"SELECT * FROM {table} ORDER BY {keys(table)}"):
                 key = row_key(table, row)
                 noted = told.pop(key, None)
-                if noted is None:
+                if noted is None and not groups.add(row):
                     yield f"No audit event tells of {name} {key}."
-                elif noted != row_digest(row):
+                elif noted is not None and noted != row_digest(row):
                     yield f"The row of {name} {key} was changed."
             for key in told:
                 yield f"The row of {name} {key} is missing."
+            yield from groups.differences()
+
+
+class _Groups:
+    """The rows of a table that events tell of by the group, in the order of the primary key."""
+
+    def __init__(self, table: str, told: dict[str, dict[str, Any]]) -> None:
+        self.column, self.name = GROUPED.get(table, ""), table.replace("_", " ")
+        self.told = told
+        self.found = {group: (0, hashlib.sha256()) for group in told}
+
+    def add(self, row: dict[str, Any]) -> bool:
+        """Count a row in; False where no event tells of its group."""
+        group = str(row.get(self.column))
+        if group not in self.found:
+            return False
+        rows, digest = self.found[group]
+        digest.update(row_digest(row).encode())
+        self.found[group] = rows + 1, digest
+        return True
+
+    def differences(self) -> Iterator[str]:
+        for group, (rows, digest) in self.found.items():
+            noted = self.told[group]
+            of = f"{self.name}, {self.column.replace('_', ' ')} {group}"
+            if rows < noted["rows"]:
+                yield f"A row of {of} is missing: {rows} of {noted['rows']} are there."
+            elif rows > noted["rows"]:
+                yield f"No audit event tells of a row of {of}: {rows} are there, {noted['rows']} were told."
+            elif digest.hexdigest() != noted["sha256"]:
+                yield f"A row of {of} was changed."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, LexiconError
 from updp_core.store import Transaction, canonical, known, now, sha256
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk
+from updp_core.workbench.foreseeing import Foreseen, catch_up, foresee, rows, violations, void_under
 from updp_core.workbench.shapes import Impact, LexiconDiff, LexiconRow, LexiconView
 
 if TYPE_CHECKING:
@@ -64,9 +65,8 @@ def impact(desk: Desk, add: Terms, remove: Terms) -> Impact:
 
     with desk.store.read() as tx:
         version, old = desk.lexicon(tx)
-        new = edited(old, add=add, remove=remove)
-        hits = _forbidden(tx, old, new, version)
-        return _impact(tx, version, old, new, hits, add)
+        seen = foresee(tx, version, old, edited(old, add=add, remove=remove))
+        return _impact(tx, seen, seen.hits)
 
 
 def edit(
@@ -75,47 +75,68 @@ def edit(
     """See Workbench.lexicon_edit."""
     from updp_core.lexicon import edit as edited
 
-    with desk.store.write() as tx:
-        version, old = desk.lexicon(tx)
+    def make(tx: Transaction, version: int, old: Lexicon) -> Lexicon:
         if expected_version not in (None, version):
             raise Conflict(f"Somebody saved lexicon version {version} meanwhile. Look at it and edit again.")
-        return _save(desk, tx, version, old, edited(old, add=add, remove=remove), comment, actor, "lexicon_edit", add)
+        return edited(old, add=add, remove=remove)
+
+    return _save(desk, make, comment, actor, "lexicon_edit")
 
 
 def revert(desk: Desk, version: int, comment: str, actor: Actor) -> dict[str, Any]:
     """See Workbench.lexicon_revert."""
-    with desk.store.write() as tx:
-        current, old = desk.lexicon(tx)
-        _, new = desk.lexicon(tx, version)
-        comment = comment or f"Back to version {version}"
-        return _save(desk, tx, current, old, new, comment, actor, "lexicon_revert", {})
+
+    def make(tx: Transaction, current: int, old: Lexicon) -> Lexicon:
+        return desk.lexicon(tx, version)[1]
+
+    return _save(desk, make, comment or f"Back to version {version}", actor, "lexicon_revert")
 
 
 def _save(
-    desk: Desk, tx: Transaction, version: int, old: Lexicon, new: Lexicon, comment: str, actor: Actor, verb: str,
-    asked: Terms,
-) -> dict[str, Any]:  # fmt: skip
-    added, removed = _difference(old, new)
-    if not added and not removed:
-        raise LexiconError("This edit changes nothing: every term is already as you want it.")
-    hits = _forbidden(tx, old, new, version)
-    told = _impact(tx, version, old, new, hits, asked)
-    number = tx.insert(
-        "lexicon_version", version=version + 1, digest=new.digest, content_json=canonical(new.to_dict()),
-        author=actor.name, role=actor.role, comment=comment, added=_count(added), removed=_count(removed),
-        created_at=now(),
+    desk: Desk, make: Callable[[Transaction, int, Lexicon], Lexicon], comment: str, actor: Actor, verb: str
+) -> dict[str, Any]:
+    """Look at everything while others go on working; then, in one transaction, at what changed since, and save."""
+    while True:
+        with desk.store.read() as tx:
+            version, old = desk.lexicon(tx)
+            new = make(tx, version, old)
+            added, removed = _difference(old, new)
+            if not added and not removed:
+                raise LexiconError("This edit changes nothing: every term is already as you want it.")
+            seen = foresee(tx, version, old, new)
+        with desk.store.write() as tx:
+            if tx.value(CURRENT_LEXICON) != version:
+                continue  # somebody saved a version while we looked
+            hits = catch_up(tx, seen)
+            told = _impact(tx, seen, hits)
+            number = tx.insert(
+                "lexicon_version", version=version + 1, digest=new.digest, content_json=canonical(new.to_dict()),
+                author=actor.name, role=actor.role, comment=comment, added=_count(added), removed=_count(removed),
+                created_at=now(),
+            )  # fmt: skip
+            _mark_all(tx, hits, number)
+            tx.audit(
+                actor, verb, f"lexicon {number}", digest=new.digest, added=_count(added), removed=_count(removed),
+                voided=len(hits), **({"comment_sha256": sha256(comment)} if comment else {}),
+            )  # fmt: skip
+            # What the version before forbade may be allowed again: its state changes too.
+            tx.refresh_where(
+                "record IN (SELECT record FROM violation WHERE lexicon_version IN (:before, :after))",
+                before=version, after=number,
+            )  # fmt: skip
+            return {"version": number, "digest": new.digest, "impact": told}
+
+
+def _mark_all(tx: Transaction, hits: Mapping[int, Sequence[str]], version: int) -> None:
+    """As `mark`, for all that an edit forbids. The audit event tells one digest of these rows, however many."""
+    tx.run(
+        "INSERT INTO violation (candidate, lexicon_version, record, terms_json, after_decision) "
+        "SELECT c.id, :v, c.record, json_extract(hit.value, '$[1]'), "
+        "  coalesce((SELECT max(d.id) FROM decision d WHERE d.candidate = c.id), 0) "
+        "FROM json_each(:hits) hit JOIN candidate c ON c.id = json_extract(hit.value, '$[0]')",
+        v=version, hits=json.dumps([(candidate, canonical(terms)) for candidate, terms in sorted(hits.items())]),
     )  # fmt: skip
-    touched = {hit["record"] for hit in hits}
-    # what the version before forbade may be allowed again: its state changes too
-    touched |= {row["record"] for row in tx.all("SELECT record FROM violation WHERE lexicon_version = :v", v=version)}
-    for hit in hits:
-        mark(tx, hit["candidate"], number, hit["record"], hit["terms"])
-    tx.audit(
-        actor, verb, f"lexicon {number}", digest=new.digest, added=_count(added), removed=_count(removed),
-        voided=len(hits), **({"comment_sha256": sha256(comment)} if comment else {}),
-    )  # fmt: skip
-    tx.refresh(sorted(touched))
-    return {"version": number, "digest": new.digest, "impact": told}
+    tx.tell("violation", version)
 
 
 def mark(tx: Transaction, candidate: int, version: int, record: str, terms: Iterable[str]) -> None:
@@ -130,12 +151,7 @@ def mark(tx: Transaction, candidate: int, version: int, record: str, terms: Iter
 def check_candidate(tx: Transaction, desk: Desk, candidate: int) -> None:
     """Mark a candidate that the current lexicon forbids and that no edit has looked at, since it was not current."""
     version, lexicon = desk.lexicon(tx)
-    row = tx.one(
-        "SELECT c.record, c.prompt_text, c.filtered, c.surrogates_json, c.lexicon_version, r.header_json "
-        "FROM candidate c JOIN record r ON r.id = c.record WHERE c.id = :c",
-        c=candidate,
-    )
-    assert row is not None
+    [row] = rows(tx, [candidate])
     seen = tx.value("SELECT 1 FROM violation WHERE candidate = :c AND lexicon_version = :v", c=candidate, v=version)
     if row["lexicon_version"] != version and not seen and (terms := violations(lexicon, row)):
         mark(tx, candidate, version, row["record"], terms)
@@ -145,82 +161,63 @@ def _count(lists: Mapping[str, Mapping[str, Sequence[str]]]) -> int:
     return sum(len(terms) for categories in lists.values() for terms in categories.values())
 
 
-def _forbidden(tx: Transaction, old: Lexicon, new: Lexicon, version: int) -> list[dict[str, Any]]:
-    """Current candidates that `new` forbids: [{"record", "candidate", "state", "released", "terms"}].
+def _impact(tx: Transaction, seen: Foreseen, hits: Mapping[int, Sequence[str]]) -> Impact:
+    from updp_core.lexicon import diff as difference
 
-    Only candidates that contain a changed word, or that the version before forbade, can change sides; only those are
-    checked in full.
-    """
-    from updp_core.lexicon import Lexicon as Make
-
-    added, removed = _difference(old, new)
-    lists = (added.get("blacklist", {}), removed.get("whitelist", {}))
-    words = {term for categories in lists for terms in categories.values() for term in terms}
-    # Each word of a whitelist term was allowed by itself, too.
-    words |= {word for terms in lists[1].values() for term in terms for word in term.split()}
-    changed = Make(blacklist={"changed": tuple(sorted(words))}) if words else None
-    before = _void_under(tx, version)
-    found = []
-    for row in tx.stream(
-        "SELECT c.id AS candidate, c.record, c.prompt_text, c.filtered, c.surrogates_json, s.state, s.released, "
-        "r.header_json "
-        "FROM candidate c JOIN standing s ON s.record = c.record JOIN record r ON r.id = c.record "
-        "WHERE c.error = '' AND (c.id = s.candidate OR EXISTS (SELECT 1 FROM release_pair p WHERE p.candidate = c.id))"
-    ):
-        suspect = row["candidate"] in before or (
-            changed is not None and (changed.terms_in(row["prompt_text"]) or changed.terms_in(row["filtered"]))
-        )
-        if suspect and (terms := violations(new, row)):
-            found.append({**row, "terms": terms})
-    return found
-
-
-def _void_under(tx: Transaction, version: int) -> set[int]:
-    rows = tx.all("SELECT candidate FROM violation WHERE lexicon_version = :v", v=version)
-    return {row["candidate"] for row in rows}
-
-
-def violations(lexicon: Lexicon, row: Mapping[str, Any]) -> list[str]:
-    """What the lexicon forbids in a candidate (`prompt_text`, `filtered`, `surrogates_json`, `header_json`), by term.
-
-    What the filter would now remove from the report counts, the stand-ins that it wrote itself do not.
-    """
-    from updp_core.domain import Span
-    from updp_core.report import residual
-
-    text = row["filtered"]
-    stand_ins = [Span(**span) for span in json.loads(row["surrogates_json"])]
-    spans = residual(text, lexicon, json.loads(row["header_json"]), stand_ins)
-    terms = {hit.term for hit in lexicon.forbidden_in(row["prompt_text"])}
-    for span in spans:
-        named = {hit.term for hit in lexicon.terms_in(text[span.start : span.end])}
-        terms |= named or {f"{span.category} (in the report)"}
-    return sorted(terms)
-
-
-def _impact(
-    tx: Transaction, version: int, old: Lexicon, new: Lexicon, hits: list[dict[str, Any]], asked: Terms
-) -> Impact:
-    added, removed = _difference(old, new)
-    before = _void_under(tx, version)
-    fresh = [hit for hit in hits if hit["candidate"] not in before]
-    states = [hit["state"] for hit in fresh]
-    named = {term for terms in asked.get("blacklist", {}).values() for term in map(str.casefold, terms)}
+    added, removed = _difference(seen.old, seen.new)
+    fresh = hits.keys() - void_under(tx, seen.version)
+    values = {"fresh": json.dumps(sorted(fresh))}
+    listed = "FROM json_each(:fresh) hit JOIN standing s ON s.candidate = hit.value"
+    states = {r["state"]: r["n"] for r in tx.all(f"SELECT s.state, count(*) AS n {listed} GROUP BY s.state", **values)}
+    released = tx.value(
+        "SELECT count(DISTINCT p.candidate) FROM json_each(:fresh) hit JOIN release_pair p ON p.candidate = hit.value",
+        **values,
+    )
+    named = difference(seen.old, seen.new).added.get("blacklist", {})
+    forbidden = {term for terms in named.values() for term in terms}
     swallowed = sorted(
-        term for term in new.preferred_terms if any(hit.term in named for hit in new.terms_in(term, "blacklist"))
+        term
+        for term in seen.new.preferred_terms
+        if any(hit.term in forbidden for hit in seen.new.terms_in(term, "blacklist"))
     )
     return {
-        "version": version,
+        "version": seen.version,
         "added": added,
         "removed": removed,
-        "pending": states.count("pending"),
-        "approved": states.count("approved"),
-        "released": sum(bool(hit["released"]) for hit in fresh),
-        "other": len(states) - states.count("pending") - states.count("approved"),
-        "conflicts": sorted(named & old.preferred_terms.keys()),
+        "pending": states.get("pending", 0),
+        "approved": states.get("approved", 0),
+        "released": released,
+        "other": sum(n for state, n in states.items() if state not in ("pending", "approved")),
+        "conflicts": sorted(forbidden & seen.old.preferred_terms.keys()),
         "swallowed": swallowed[:SHOWN],
-        "where": [{"record": h["record"], "state": h["state"], "terms": h["terms"]} for h in fresh[:SHOWN]],
+        "where": _where(tx, seen.new, sorted(fresh)[:SHOWN]),
     }
+
+
+def _where(tx: Transaction, new: Lexicon, candidates: Sequence[int]) -> list[dict[str, Any]]:
+    """Each pair by record: how it stands, what would be forbidden, and in which of its texts."""
+    standings = {
+        row["record"]: row
+        for row in tx.all(
+            "SELECT record, candidate, state FROM standing WHERE record IN "
+            "(SELECT record FROM candidate WHERE id IN (SELECT value FROM json_each(:some)))",
+            some=json.dumps(candidates),
+        )
+    }
+    found = []
+    for row in rows(tx, candidates):
+        now_is = standings[row["record"]]
+        in_prompt, in_report = violations(new, {**row, "filtered": ""}), violations(new, {**row, "prompt_text": ""})
+        found.append(
+            {
+                "record": row["record"],
+                # a candidate that left in a release may have been replaced in the queue since
+                "state": now_is["state"] if now_is["candidate"] == row["candidate"] else "replaced",
+                "terms": sorted({*in_prompt, *in_report}),
+                "in": [name for name, terms in (("prompt", in_prompt), ("report", in_report)) if terms],
+            }
+        )
+    return found
 
 
 def filter_text(desk: Desk, text: str, header: Mapping[str, Sequence[str]] | None) -> dict[str, Any]:

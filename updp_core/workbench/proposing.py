@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from updp_core import wordindex
 from updp_core.domain import Actor, MethodInput, Proposal, Span, Step
 from updp_core.errors import ModelUnavailable, UpdpError, UsageError
 from updp_core.store import canonical, now, sha256
@@ -171,18 +172,21 @@ def _keep(
         best: tuple[float, int] | None = None
         for (proposal, evidence), image in zip(made, images, strict=True):
             error = proposal.error or ("" if image else "The method made no image for this record.")
+            row = {
+                "prompt_text": proposal.prompt_text, "filtered": task.input.filtered_report,
+                "surrogates_json": canonical(task.surrogates),
+            }  # fmt: skip
             candidate = tx.insert(
                 "candidate", record=record, method=context.options.method, releasable=releasable,
                 settings_json=canonical(settings), lexicon_version=context.version, seed=proposal.seed,
                 prompt_json=canonical(asdict(proposal.prompt)) if proposal.prompt else None,
-                prompt_text=proposal.prompt_text, filtered=task.input.filtered_report,
-                spans_json=canonical(task.spans), surrogates_json=canonical(task.surrogates),
-                report_policy=context.report_policy, image=image,
+                spans_json=canonical(task.spans), report_policy=context.report_policy, image=image, **row,
                 height=proposal.image.shape[0] if proposal.image is not None else None,
                 width=proposal.image.shape[1] if proposal.image is not None else None,
                 evidence_json=canonical(evidence), error=error, actor=context.actor.name, created_at=now(),
             )  # fmt: skip
             if not error:
+                wordindex.add(tx, candidate, row)
                 best = min(best or (float("inf"), 0), (grade(tx, candidate, evidence, policy), candidate))
                 lexicons.check_candidate(tx, desk, candidate)  # the lexicon may have changed meanwhile
             kept.append(Kept(record, candidate, error))
