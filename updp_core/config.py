@@ -43,13 +43,15 @@ class PromptConfig:
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """Settings of the diffusion model. `strength` switches to the image-conditioned variant, which leaks."""
+    """Settings of the diffusion model. `strength` switches to the image-conditioned variant, which leaks. Of
+    `candidates` images of a prompt the one is kept that the encoder finds to fit the prompt best."""
 
     steps: int = 20
     guidance_scale: float = 4.0
     scheduler: Literal["dpmsolver++", "ddim", "unipc", "model"] = "dpmsolver++"
     strength: float | None = None
     size: int | None = None
+    candidates: int = 1
 
 
 @dataclass(frozen=True)

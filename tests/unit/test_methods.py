@@ -20,6 +20,7 @@ from updp_core.lexicon import edit, load_lexicon
 from updp_core.methods.base import METHODS, Method, make_method
 from updp_core.methods.dp_pix import DpPix, pixelise
 from updp_core.methods.start import start_text
+from updp_core.methods.synthesis import nth_seed
 from updp_core.methods.updp import what_it_says
 
 LEXICON = load_lexicon()
@@ -71,6 +72,20 @@ def test_one_record_under_several_seeds_gives_several_proposals(updp: Method) ->
     made = proposals(updp, [record(1)] * 3, [1, 2, 3])
     assert [p.seed for p in made] == [1, 2, 3]
     assert len({p.image.tobytes() for p in made if p.image is not None}) == 3
+
+
+def test_of_several_images_of_a_prompt_the_one_that_fits_its_text_best_is_kept(models: Settings, updp: Method) -> None:
+    few = make_method("updp", models, LEXICON, PROMPT, replace(IMAGE, candidates=3))
+    records = [record(n) for n in range(4)]
+    made = proposals(few, records, [1, 2, 3, 4])
+    apart = [proposals(updp, records, [nth_seed(seed, k) for seed in (1, 2, 3, 4)]) for k in range(3)]
+    encoder = few.encoder  # type: ignore[attr-defined]
+    for i, kept in enumerate(made):
+        images = [apart[k][i].image for k in range(3)]
+        text = encoder.encode_text([kept.prompt_text])
+        fits = [float((encoder.encode_image([image]) * text).sum()) for image in images]
+        assert kept.seed == i + 1 and (kept.image == images[int(np.argmax(fits))]).all()
+    assert any((kept.image != first.image).any() for kept, first in zip(made, apart[0], strict=True))
 
 
 def test_the_same_settings_and_seed_give_the_same_prompt_again(models: Settings, updp: Method) -> None:

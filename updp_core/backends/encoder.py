@@ -17,7 +17,7 @@ import numpy as np
 
 from updp_core import vocabulary
 from updp_core.backends import files
-from updp_core.domain import Image16
+from updp_core.domain import Image8, Image16
 from updp_core.errors import ModelUnavailable
 from updp_core.vocabulary import Vocabulary
 
@@ -112,7 +112,7 @@ class Encoder:
             mask[n, : len(row)] = True
         return self.token_table[padded.to(self.device)], mask.to(self.device)
 
-    def encode_image(self, images: Sequence[Image16]) -> Tensor:
+    def encode_image(self, images: Sequence[Image16 | Image8]) -> Tensor:
         """E_I of grayscale images (H, W), uint16 or uint8 over their full range -> (B, D), without gradient.
 
         An image that is not square is padded with black to a square: a centre crop would cut costophrenic angles off.
@@ -129,7 +129,7 @@ class Encoder:
             return torch.nn.functional.normalize(features.to(self.token_table.dtype), dim=-1)
 
 
-def square(image: Image16, side: int, interpolation: str = "bicubic") -> Tensor:
+def square(image: Image16 | Image8, side: int, interpolation: str = "bicubic") -> Tensor:
     """A grayscale image as (1, 1, side, side) float32 in 0..1: padded with black to a square, antialiased."""
     import torch
 

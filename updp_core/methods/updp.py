@@ -7,9 +7,12 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from updp_core.config import GeneratorConfig, PromptConfig, Settings
 from updp_core.constraint import Constraint
-from updp_core.domain import MethodInput, Prompt, Step
+from updp_core.domain import Image8, MethodInput, Prompt, Step
 from updp_core.errors import PromptError, UsageError
 from updp_core.evidence.findings_terms import STEMS
 from updp_core.evidence.findings_text import mentions
@@ -71,7 +74,7 @@ class Updp:
             part = slice(start, start + PROMPTS_AT_ONCE)
             jobs += self._prompts(records[part], seeds[part])
             yield Step("prompt", len(jobs), len(records))
-        yield from synthesise(self.generator, jobs, self.generation, _evidence)
+        yield from synthesise(self.generator, jobs, self.generation, _evidence, self._fit)
 
     def _prompts(self, records: Sequence[MethodInput], seeds: Sequence[int]) -> list[Job]:
         """Prompts for a batch; where the batch fails as a whole, for each record alone."""
@@ -89,6 +92,11 @@ class Updp:
 
         images = [r.image for r in records]
         return optimise(self.encoder, self.constraint, images, texts, self.prompt, seeds, what_it_says)
+
+    def _fit(self, texts: Sequence[str], images: Image8) -> NDArray[np.float32]:
+        """Cosine (B,) between prompts and images in the encoder's space."""
+        shown = self.encoder.encode_image(list(images))
+        return (self.encoder.encode_text(texts) * shown).sum(dim=-1).float().cpu().numpy()
 
     def _job(self, record: MethodInput, seed: int, prompt: Prompt) -> Job:
         fitted = fit_to_generator(prompt, self.generator, self.constraint)
