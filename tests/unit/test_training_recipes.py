@@ -70,15 +70,12 @@ def test_the_rate_warms_up_stays_and_falls() -> None:
     assert rates[:10] == sorted(rates[:10]) and rates[70:] == sorted(rates[70:], reverse=True)
 
 
-TINY_DECODER = {"decoder_widths": (16, 32, 128, 256), "decoder_blocks": (1, 1, 1, 1)}
-
-
 @pytest.fixture(scope="module")
 def autoencoder(tmp_path_factory):
     from updp_core.training import autoencoder as recipe
 
     work = tmp_path_factory.mktemp("autoencoder")
-    config = recipe.AutoencoderConfig(latent_channels=4, crop=48, batch=4, **TINY_DECODER)
+    config = recipe.AutoencoderConfig(latent_channels=4, crop=48, batch=4)
     projection = recipe.fit_projection(IMAGES, config)
     vae = recipe.make_autoencoder(config, projection).eval()
     recipe.export_autoencoder(vae, work / "vae")
@@ -97,7 +94,7 @@ def test_the_autoencoder_starts_as_the_principal_components_of_patches() -> None
     from updp_core.training import autoencoder as recipe
 
     smooth = np.stack([np.roll(SMOOTH, 5 * k, axis=k % 2) // 2 + 40 for k in range(8)]).astype(np.uint8)
-    config = recipe.AutoencoderConfig(latent_channels=4, **TINY_DECODER)
+    config = recipe.AutoencoderConfig(latent_channels=4)
     vae = recipe.make_autoencoder(config, recipe.fit_projection(smooth, config)).eval()
     rows = _patches(smooth)
     oracle = PCA(4).fit(rows.reshape(-1, 256).numpy())

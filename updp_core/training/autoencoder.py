@@ -35,8 +35,8 @@ class AutoencoderConfig:
     of all latents: below 1, since neighbouring latents are alike and noise hides coarse structure late."""
 
     latent_channels: int = 48
-    decoder_widths: tuple[int, ...] = (16, 32, 128, 256)
-    decoder_blocks: tuple[int, ...] = (1, 1, 1, 2)
+    decoder_widths: tuple[int, ...] = (12, 16, 64, 256)
+    decoder_blocks: tuple[int, ...] = (1, 1, 1, 1)
     flatness: float = 0.5
     size: float = 0.5
     fitted_on: int = 2000
@@ -120,7 +120,7 @@ def _start_encoder(encoder: Any, projection: Projection) -> None:
 def _start_decoder(decoder: Any, projection: Projection, widths: Sequence[int]) -> None:
     """Blocks silent, the patch's pixels in the first 256 channels, then moved out of the channels again.
 
-    The decoder ends in a norm over channels and a ReLU. Half of the last channels are a large constant, so that the
+    The decoder ends in a norm over channels and a ReLU. A part of the last channels is a large constant, so that the
     norm divides by nearly the same number everywhere; the others carry each pixel and its negative, so that the ReLU
     loses nothing.
     """

@@ -50,7 +50,7 @@ def autoencoder(
     material, config = _material(work, source, labels, patients, limit), AutoencoderConfig()
     projection = fit_projection(material.data.images, config)
     vae = make_autoencoder(config, projection)
-    schedule = Schedule(steps, minutes, learning_rate=5e-4, seed=seed)
+    schedule = Schedule(steps, minutes, learning_rate=2e-4, seed=seed)
     images = material.data.images
     run = train_decoder(vae, projection.spread, images, work / "autoencoder", schedule, config, device, _say)
     export_autoencoder(vae, out / "autoencoder")
