@@ -6,6 +6,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
     """The writer works in a thread of its own, so that its progress can be told; it stops with the process."""
     with desk.store.read() as tx:
         approved = {row["candidate"]: row for row in tx.all(APPROVED)}
+        moment = Moment.of(tx)
         version, lexicon = desk.lexicon(tx)
         policy, head = desk.policy(tx), auditing.head(tx)
     if not approved:
@@ -70,26 +72,14 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
     steps: queue.SimpleQueue[Progress | BaseException] = queue.SimpleQueue()
     name = fresh_id("L")
 
-    def publish(result: Any) -> None:
-        """Just before the folder gets its name: every approval must hold still, in the transaction that records it."""
-        with desk.store.write() as tx:
-            still = {row["candidate"]: row for row in tx.all(APPROVED)}
-            if fallen := [c for c, row in approved.items() if still.get(c) != row]:
-                raise Conflict(
-                    f"{len(fallen)} approval(s) changed while the release was written. Nothing left; start again."
-                )
-            tx.insert(
-                "release", id=name, folder=str(out), officer=actor.name, comment=comment, pairs=len(approved),
-                lexicon_version=version, manifest_sha256=result.manifest_sha256, root_digest=result.root_digest,
-                audit_head=head, created_at=now(),
-            )  # fmt: skip
-            for candidate, row in approved.items():
-                tx.insert("release_pair", release=name, candidate=candidate, record=row["record"])
-            tx.audit(
-                actor, "release", name, pairs=len(approved), manifest_sha256=result.manifest_sha256,
-                root_digest=result.root_digest,
-            )  # fmt: skip
-            tx.refresh([row["record"] for row in approved.values()])
+    def publish(made: Any) -> None:
+        """Just before the folder gets its name."""
+        about = {
+            "folder": str(out), "officer": actor.name, "comment": comment, "pairs": len(approved),
+            "lexicon_version": version, "manifest_sha256": made.manifest_sha256, "root_digest": made.root_digest,
+            "audit_head": head,
+        }  # fmt: skip
+        record(desk, name, about, approved, moment, actor)
 
     def pairs() -> Iterator[ReleasePair]:
         for done, candidate in enumerate(approved):
@@ -126,6 +116,65 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
         yield step
         if step.result is not None:
             return
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How far the history had come. A standing can only change by a row that is added to one of these."""
+
+    choice: int
+    decision: int
+    violation: int
+    lexicon_version: int
+    policy_version: int
+
+    @classmethod
+    def of(cls, tx: Transaction) -> Moment:
+        return cls(*(tx.value(f"SELECT coalesce(max(rowid), 0) FROM {field.name}") for field in fields(cls)))
+
+    def touched(self, tx: Transaction) -> set[str] | None:
+        """Records whose standing may have changed since; None where it may be any."""
+        now_is = Moment.of(tx)
+        if (self.lexicon_version, self.policy_version) != (now_is.lexicon_version, now_is.policy_version):
+            return None
+        return {
+            row["record"]
+            for table in ("choice", "decision", "violation")
+            for row in tx.all(f"SELECT record FROM {table} WHERE rowid > :last", last=getattr(self, table))
+        }
+
+
+def record(
+    desk: Desk, name: str, about: Mapping[str, Any], approved: Mapping[int, Mapping[str, Any]], since: Moment,
+    actor: Actor,
+) -> None:  # fmt: skip
+    """Note a release in one transaction in which every approval must hold still. Raises Conflict where one fell.
+
+    Approvals that nothing has touched since they were read are not derived again.
+    """
+    with desk.store.write() as tx:
+        touched = since.touched(tx)
+        asked = [row["record"] for row in approved.values() if touched is None or row["record"] in touched]
+        again = set(asked)
+        clause = "AND record IN (SELECT value FROM json_each(:asked))"
+        rows = tx.all(APPROVED.replace("ORDER BY", f"{clause} ORDER BY"), asked=json.dumps(asked))
+        still = {row["candidate"]: row for row in rows}
+        if fallen := [c for c, row in approved.items() if row["record"] in again and still.get(c) != row]:
+            raise Conflict(
+                f"{len(fallen)} approval(s) changed while the release was written. Nothing left; start again."
+            )
+        tx.insert("release", id=name, created_at=now(), **about)
+        tx.run(
+            "INSERT INTO release_pair (release, candidate, record) "
+            "SELECT :name, c.id, c.record FROM json_each(:some) p JOIN candidate c ON c.id = p.value",
+            name=name, some=json.dumps(list(approved)),
+        )  # fmt: skip
+        tx.tell("release_pair", name)
+        told = {key: about[key] for key in ("pairs", "manifest_sha256", "root_digest")}
+        tx.audit(actor, "release", name, **told)
+        # the one thing in a standing that a release changes
+        tx.run("UPDATE standing SET released = 1 WHERE candidate IN (SELECT value FROM json_each(:some))",
+               some=json.dumps(list(approved)))  # fmt: skip
 
 
 def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
