@@ -301,6 +301,13 @@ class Workbench:
         return holding.take_next(self.desk, filters, sort, after, back, actor, minutes)
 
     @verb
+    def upcoming(
+        self, after: str, *, actor: Actor, filters: Filters = Filters(), sort: Sort = "imported", limit: int = 2
+    ) -> list[dict[str, Any]]:
+        """What `take_next` would give after `after`, without holding it: [{"record", "candidate"}], to load ahead."""
+        return holding.upcoming(self.desk, filters, sort, after, limit, actor)
+
+    @verb
     def release_hold(self, *, actor: Actor, record: str | None = None) -> int:
         """Let go of one record, or of all that the actor holds; how many."""
         return holding.release_hold(self.desk, record, actor)

@@ -185,6 +185,19 @@ def test_impossible_pages_are_refused(bench: Workbench) -> None:
             bench.page(actor=READER, **arguments)  # type: ignore[arg-type]
 
 
+def test_what_is_loaded_ahead_is_what_comes_next_and_is_not_held(bench: Workbench) -> None:
+    records = made(bench, 5)
+    bench.take(records[1], actor=SECOND)
+    mine = bench.take_next(actor=READER)
+    assert mine == records[0]
+    ahead = bench.upcoming(mine, actor=READER, filters=Filters(state="pending"))
+    assert [row["record"] for row in ahead] == [records[2], records[3]]
+    assert ahead[0]["candidate"] == bench.show(records[2], actor=READER)["candidate"]
+    assert ids(bench, mine=True) == [mine]
+    assert bench.take_next(actor=READER, after=mine) == records[2]
+    assert bench.upcoming(records[4], actor=READER) == []
+
+
 def test_two_reviewers_never_hold_the_same_pair(bench: Workbench) -> None:
     records = made(bench, 3)
     mine, yours = bench.take_next(actor=READER), bench.take_next(actor=SECOND)

@@ -50,24 +50,38 @@ def take_next(
 ) -> str | None:
     """See Workbench.take_next."""
     with desk.store.write() as tx:
-        clause, values = queue.where(tx, filters, actor)
-        free = "s.record NOT IN (SELECT record FROM hold WHERE expires > :clock AND holder <> :holder)"
-        clause = f"{clause} AND {free}" if clause else f"WHERE {free}"
-        if not filters.text:  # who searches by name gets what was named
-            clause += f" AND {_NOT_MINE}"
-        values |= {"clock": time.time(), "holder": actor.name}
-        columns = queue.keys(sort, back)
-        if after and (place := tx.one("SELECT * FROM standing WHERE record = :r", r=after)):
-            beyond, more = queue.beyond(columns, place)
-            clause, values = f"{clause} AND {beyond}", values | more
-        ordered = f"SELECT s.record FROM standing s {clause} ORDER BY {queue.order_by(columns)} LIMIT 1"
-        found = tx.value(ordered, **values)
+        following = _following(tx, filters, sort, after, back, actor, 1)
+        found = following[0]["record"] if following else None
         if after and found:
             tx.run("DELETE FROM hold WHERE record = :r AND holder = :me", r=after, me=actor.name)
         if found:
             _hold(tx, found, actor, minutes)
             tx.audit(actor, "take", found)
     return found
+
+
+def upcoming(desk: Desk, filters: Filters, sort: Sort, after: str, limit: int, actor: Actor) -> list[dict[str, Any]]:
+    """See Workbench.upcoming."""
+    with desk.store.read() as tx:
+        return _following(tx, filters, sort, after, False, actor, max(1, min(limit, 10)))
+
+
+def _following(
+    tx: Transaction, filters: Filters, sort: Sort, after: str | None, back: bool, actor: Actor, limit: int
+) -> list[dict[str, Any]]:
+    """The next records (and their candidates) of the queue that nobody else holds."""
+    clause, values = queue.where(tx, filters, actor)
+    free = "s.record NOT IN (SELECT record FROM hold WHERE expires > :clock AND holder <> :holder)"
+    clause = f"{clause} AND {free}" if clause else f"WHERE {free}"
+    if not filters.text:  # who searches by name gets what was named
+        clause += f" AND {_NOT_MINE}"
+    values |= {"clock": time.time(), "holder": actor.name, "most": limit}
+    columns = queue.keys(sort, back)
+    if after and (place := tx.one("SELECT * FROM standing WHERE record = :r", r=after)):
+        beyond, more = queue.beyond(columns, place)
+        clause, values = f"{clause} AND {beyond}", values | more
+    ordered = f"SELECT s.record, s.candidate FROM standing s {clause} ORDER BY {queue.order_by(columns)} LIMIT :most"
+    return tx.all(ordered, **values)
 
 
 def release_hold(desk: Desk, record: str | None, actor: Actor) -> int:

@@ -47,6 +47,7 @@ ROLE_VERBS: dict[str, frozenset[Role]] = {
     "approve_preview": _READERS,
     "take": _READERS,
     "take_next": _READERS,
+    "upcoming": _READERS,
     "release_hold": _READERS,
     "save_draft": _READERS,
     "lexicon_impact": _READERS,
