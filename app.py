@@ -21,12 +21,13 @@ def prepare(settings: Settings) -> None:
         folder.chmod(0o700)
     os.environ["GRADIO_TEMP_DIR"] = str(temp)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # the server tells the true peer: `ui.access` decides which proxy to believe
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
-def check_host(settings: Settings, signed: bool) -> None:
+def check_host(settings: Settings) -> None:
     """Raises UsageError where anybody on the network could act in any role on patients' studies."""
-    if not signed and not settings.demo and settings.host not in ("127.0.0.1", "localhost", "::1"):
+    if not settings.signed and not settings.demo and settings.host not in ("127.0.0.1", "localhost", "::1"):
         raise UsageError(
             f"Without sign-in the app is served to this machine only, not on {settings.host}. Set UPDP_AUTH to a users "
             "file (python -m updp_core user add), or leave UPDP_HOST unset."
@@ -36,8 +37,7 @@ def check_host(settings: Settings, signed: bool) -> None:
 def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool = True) -> str:
     """Serve; returns the address where `wait` is false (tests)."""
     settings = settings or Settings.from_env()
-    signed = bool(os.environ.get("UPDP_AUTH"))
-    check_host(settings, signed)
+    check_host(settings)
     prepare(settings)
     from ui.app import build_app, launch_options
     from ui.background import Background
@@ -45,7 +45,7 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     from updp_core.workflow import Workbench
 
     workbench = Workbench.open(settings)
-    session = Session(workbench, signed=signed)
+    session = Session(workbench, signed=settings.signed)
     background = Background(workbench, sample)
     app = build_app(session, settings, background)
     _, address, _ = app.launch(**launch_options(session, settings), prevent_thread_lock=True)

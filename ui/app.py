@@ -8,10 +8,12 @@ from typing import Any
 import gradio as gr
 
 from ui import audit, format_pages, insight, intake, lexicons, release, review
+from ui.access import access
 from ui.background import Background
 from ui.serving import guarded
-from ui.session import ROLE_NAMES, Session, told
+from ui.session import ROLE_NAMES, SITTING, Session, told
 from ui.shell import ASK, QUICK, Shell
+from ui.signin import SignIn
 from ui.theme import theme
 from updp_core.config import Settings
 
@@ -62,7 +64,7 @@ def build_app(session: Session, settings: Settings, background: Background) -> g
             gr.Button("Close", elem_classes=["sheet-close"])
         dark.click(None, js="() => updp.theme()")
         keys.click(None, js="() => updp.open('help-box')")
-        leave.click(None, js="() => { location.href = 'logout'; }")
+        leave.click(None, js="() => updp.leave()")
 
         guard, view = told(shell.say), reading.filters.view
         for event in (app.load, role.change):
@@ -114,6 +116,8 @@ def head() -> str:
 def launch_options(session: Session, settings: Settings) -> dict[str, Any]:
     """Gradio's settings: no telemetry, no shared link, no history in the browser, no file of the workspace served."""
     home = settings.home.resolve()
+    allowed = access(settings)
+    sign_in = SignIn(session, settings, allowed) if session.signed else None
     return {
         "server_name": settings.host,
         "server_port": settings.port,
@@ -133,7 +137,13 @@ def launch_options(session: Session, settings: Settings) -> dict[str, Any]:
         "ssr_mode": False,
         "mcp_server": False,
         "strict_cors": True,
-        "auth": session.sign_in if session.signed else None,
-        "auth_message": "Sign in to review. Failed attempts are recorded." if session.signed else None,
-        "app_kwargs": guarded(session),
+        "num_workers": 0,  # workers of Gradio's would serve files past `Guard`
+        "auth_dependency": _person if session.signed else None,
+        "app_kwargs": guarded(session, allowed, sign_in),
     }
+
+
+def _person(request: Any) -> str | None:
+    """Whom `Guard` has found behind a request: what Gradio then calls its username."""
+    sitting = request.scope.get(SITTING)
+    return sitting.name if sitting else None

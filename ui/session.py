@@ -1,12 +1,16 @@
-"""Who acts: the role switch of a single-user desk, or the signed-in user; and the feedback for refusals."""
+"""Who acts: the role switch of a single-user desk, or the signed-in person; and the feedback for refusals."""
 
 from __future__ import annotations
 
 import functools
 import getpass
+import hashlib
 import logging
+import secrets
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 import gradio as gr
@@ -24,29 +28,105 @@ ROLE_NAMES: dict[Role, str] = {
 LOG = logging.getLogger("updp")
 IDLE_SECONDS = 30 * 60
 LONGEST_SECONDS = 12 * 3600
-ROLES_SECONDS = 5
+SITTING = "updp.sitting"
+"""Where a request's scope holds the Sitting of the person behind it."""
+
+
+@dataclass
+class Sitting:
+    """One person's sign-in. `mark` is what the users file said of them then."""
+
+    name: str
+    role: Role
+    mark: str
+    born: float
+    last: float
 
 
 class Session:
-    """Maps a request to an Actor. With `signed`, roles come from the users file alone and sessions end."""
+    """Maps a request to an Actor. With `signed`, roles come from the users file alone and sign-ins end.
+
+    Sign-ins live in memory, under the digest of the token in the person's cookie: a restart ends them all.
+    """
 
     def __init__(self, workbench: Workbench, signed: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.workbench, self.signed, self.clock = workbench, signed, clock
-        self._roles: tuple[float, dict[str, Role]] = (float("-inf"), {})
-        self._seen: dict[str, tuple[float, float]] = {}
+        self._sittings: dict[str, Sitting] = {}
+        self._proxied: dict[str, Sitting] = {}
+        self._lock = threading.Lock()
 
-    def sign_in(self, name: str, password: str) -> bool:
-        """Gradio's auth callable: the core checks the password, limits the rate and audits failures."""
-        return self.workbench.sign_in(name, password) is not None
+    def open(self, actor: Actor) -> str:
+        """Begin a sign-in; the token for the cookie."""
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._sittings[_digest(token)] = self._sitting(actor)
+        for old in list(self._sittings):
+            self._end(self._sittings, old)
+        return token
 
-    def role_of(self, name: str) -> Role | None:
-        """The role in the users file, read again every few seconds: a removed user is out at once."""
-        read_at, roles = self._roles
-        if self.clock() - read_at > ROLES_SECONDS:
-            listed = self.workbench.users(actor=Actor("app", "administrator"))
-            roles = {user["name"]: cast(Role, user["role"]) for user in listed}
-            self._roles = (self.clock(), roles)
-        return roles.get(name)
+    def sitting(self, token: str) -> Sitting | None:
+        """The sign-in behind a token, while it lasts; it lasts longer by being used."""
+        found = self._sittings.get(_digest(token))
+        if found is None or self.over(found):
+            return None
+        found.last = self.clock()
+        return found
+
+    def proxied(self, name: str, address: str) -> Sitting:
+        """The sign-in of somebody whom a believed proxy names at each request. Raises NotAllowed.
+
+        The proxy decides how long; here a new sign-in is noted after a pause, and a role that was changed is heeded.
+        """
+        with self._lock:
+            found = self._proxied.get(name)
+            if found is None or self.over(found):
+                self._proxied.pop(name, None)
+                found = self._sitting(self.workbench.sign_in_outside(name, "proxy", address=address))
+                self._proxied[name] = found
+            found.last = self.clock()
+            return found
+
+    def _sitting(self, actor: Actor) -> Sitting:
+        standing = self.workbench.standing(actor.name)
+        if standing is None:
+            raise NotAllowed("You have no role here. Ask the administrator to add you.")
+        now = self.clock()
+        return Sitting(actor.name, standing[0], standing[1], now, now)
+
+    def over(self, sitting: Sitting) -> str:
+        """Why a sign-in has ended, or "": nobody touched it for 30 minutes, it is 12 hours old, or the person's entry
+        in the users file is another one."""
+        now = self.clock()
+        if now - sitting.last > IDLE_SECONDS:
+            return "idle"
+        if now - sitting.born > LONGEST_SECONDS:
+            return "too old"
+        try:
+            standing = self.workbench.standing(sitting.name)
+        except UpdpError:  # a damaged users file lets nobody in
+            standing = None
+        return "" if standing and standing[1] == sitting.mark else "account changed"
+
+    def end(self, token: str) -> None:
+        """Forget a sign-in that is over, and note why. Writes to the database."""
+        self._end(self._sittings, _digest(token))
+
+    def _end(self, where: dict[str, Sitting], key: str) -> None:
+        with self._lock:
+            found = where.get(key)
+            reason = self.over(found) if found else ""
+            if not found or not reason:
+                return
+            del where[key]
+        self.workbench.sign_out(reason, actor=Actor(found.name, found.role))
+
+    def close(self, token: str) -> None:
+        """Sign out."""
+        with self._lock:
+            found = self._sittings.pop(_digest(token), None)
+        if found:
+            found.last = float("-inf")  # streams that are still open see it
+            self.workbench.sign_out(actor=Actor(found.name, found.role))
 
     def actor(self, request: Any, role: str = "") -> Actor:
         """Who is behind this request. `role` is the switch's position, heeded on a single-user desk only."""
@@ -54,31 +134,22 @@ class Session:
             chosen = role if role in get_args(Role) else "radiologist"
             return Actor(_desk_name(), cast(Role, chosen))
         name = username(request)
-        of_file = self.role_of(name) if name else None
-        if name is None or of_file is None:
+        standing = self.workbench.standing(name) if name else None
+        if name is None or standing is None:
             raise NotAllowed("You are signed out. Reload the page and sign in.")
-        return Actor(name, of_file)
-
-    def alive(self, token: str) -> bool:
-        """False once a sign-in has been idle for 30 minutes or is 12 hours old."""
-        now = self.clock()
-        born, last = self._seen.get(token, (now, now))
-        if now - last > IDLE_SECONDS or now - born > LONGEST_SECONDS:
-            self._seen.pop(token, None)
-            return False
-        self._seen[token] = (born, now)
-        return True
+        return Actor(name, standing[0])
 
 
 def username(request: Any) -> str | None:
     """The signed-in name behind a gr.Request, or behind the plain request that a server function gets."""
     if isinstance(request, gr.Request):
         return request.username
-    app = request.app
-    for kind in ("access-token-", "access-token-unsecure-"):
-        if token := request.cookies.get(kind + app.cookie_id):
-            return app.tokens.get(token)
-    return None
+    sitting = request.scope.get(SITTING)
+    return sitting.name if sitting else None
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 @functools.cache

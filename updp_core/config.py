@@ -86,6 +86,18 @@ class Settings:
     port: int = 7860
     report_policy: Literal["remove", "placeholder", "surrogate"] = "placeholder"
     demo: bool = False
+    auth: str = ""
+    oauth: bool = False
+    proxy_user_header: str = ""
+    proxy_from: str = ""
+    proxy_sign_out: str = ""
+    unlisted: Literal["refuse", "observer"] = "refuse"
+    public_url: str = ""
+
+    @property
+    def signed(self) -> bool:
+        """True where people sign in, in any way; else this is a single person's desk."""
+        return bool(self.auth or self.oauth or self.proxy_user_header)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
@@ -102,11 +114,20 @@ class Settings:
             ("host", str),
             ("port", int),
             ("report_policy", str),
+            ("auth", str),
+            ("oauth", lambda text: text != "0"),
+            ("proxy_user_header", str),
+            ("proxy_from", str),
+            ("proxy_sign_out", str),
+            ("unlisted", str),
+            ("public_url", str),
         ):
             if text := env.get(f"UPDP_{name.upper()}"):
                 values[name] = cast(text)
         if env.get("SPACE_ID"):  # a Space is reached from outside its container
             values.setdefault("host", "0.0.0.0")
+            names = [name.strip() for name in env.get("SPACE_HOST", "").split(",") if name.strip()]
+            values.setdefault("public_url", ",".join(f"https://{name}" for name in names))
         values["demo"] = bool(env.get("SPACE_ID")) or env.get("UPDP_DEMO") == "1"
         values.update({k: v for k, v in overrides.items() if v is not None})
         return cls(**values)

@@ -435,19 +435,43 @@ class Workbench:
 
     @verb
     def users(self, *, actor: Actor) -> list[dict[str, str]]:
-        """[{"name", "role"}] of the users file."""
+        """[{"name", "role", "by"}] of the users file."""
         return administering.users(self.desk)
 
     @verb
-    def add_user(self, name: str, role: str, password: str, *, actor: Actor) -> None:
-        """Add a user or give a new role and password."""
-        administering.add_user(self.desk, name, role, password, actor)
+    def add_user(self, name: str, role: str, password: str | None, *, actor: Actor, by: str = "password") -> None:
+        """Add a user, or give a new role and password. `by` "oauth" or "proxy": such a person has no password here."""
+        administering.add_user(self.desk, name, role, password, by, actor)
 
     @verb
     def remove_user(self, name: str, *, actor: Actor) -> None:
         """Remove a user; what they decided stays."""
         administering.remove_user(self.desk, name, actor)
 
-    def sign_in(self, name: str, password: str) -> Actor | None:
+    def sign_in(self, name: str, password: str, address: str = "") -> Actor | None:
         """The actor behind a name and password, or None. Rate limited; failures are audited. Takes no actor."""
-        return administering.sign_in(self.desk, name, password)
+        return administering.sign_in(self.desk, name, password, address)
+
+    def sign_in_outside(self, name: str, by: str, account: str = "", address: str = "") -> Actor:
+        """The actor for whom a sign-in service ("oauth") or a proxy ("proxy") vouches; the role is ours.
+
+        Takes no actor. `account` is the service's own mark of the account: a name whose account changes is refused.
+        Raises NotAllowed with a sentence for that person; refusals are audited.
+        """
+        return administering.sign_in_outside(self.desk, name, by, account, address)
+
+    def standing(self, name: str) -> tuple[Role, str] | None:
+        """A signed-in person's role, and a mark that changes when an administrator changes anything about them."""
+        return administering.standing(self.desk, name)
+
+    def ways(self) -> set[str]:
+        """The ways in which somebody signs in here: "password", "oauth", "proxy"."""
+        return {user["by"] for user in administering.users(self.desk)}
+
+    def sign_out(self, reason: str = "asked", *, actor: Actor) -> None:
+        """Note that a sign-in has ended, and why."""
+        administering.sign_out(self.desk, actor, reason)
+
+    def at_the_door(self, verb: str, subject: str, address: str) -> None:
+        """Note a request that was turned away before anybody was known. Takes no actor."""
+        administering.at_the_door(self.desk, verb, subject, address)

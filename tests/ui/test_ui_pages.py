@@ -11,16 +11,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
-from starlette.testclient import TestClient
 
 from tests.unit.workbench_kit import OFFICER, add, last, study, workbench
 from ui import lexicons, review, viewer
 from ui.background import Background
-from ui.serving import Guard
-from ui.session import IDLE_SECONDS, Session, told
+from ui.session import Session, told
 from ui.shell import Shell
 from updp_core.errors import NotAllowed, UsageError
 from updp_core.workflow import Workbench
@@ -164,46 +159,6 @@ def test_pixels_reach_the_browser_at_full_depth() -> None:
     assert np.array_equal(unpack(viewer.pack(deep)), deep)
     shallow = rng.integers(0, 256, (5, 9), dtype=np.uint8)
     assert np.array_equal(unpack(viewer.pack(shallow)), shallow.astype(np.uint16) * 257)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_sign_in_ends_when_idle_and_a_removed_user_is_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from updp_core import users
-
-    monkeypatch.setenv("UPDP_AUTH", str(tmp_path / "users.json"))
-    users.add(tmp_path / "users.json", "rita", "radiologist", "a long password")
-    clock, bench = Clock(), workbench(tmp_path / "home")
-    session = Session(bench, signed=True, clock=clock)
-    assert not session.sign_in("rita", "wrong") and session.sign_in("rita", "a long password")
-    request = gr.Request(username="rita")
-    assert session.actor(request, "privacy-officer").role == "radiologist"
-    assert session.alive("token")
-    clock.now += IDLE_SECONDS + 1
-    assert not session.alive("token")
-    users.add(tmp_path / "users.json", "olga", "observer", "a long password")
-    users.remove(tmp_path / "users.json", "rita")
-    with pytest.raises(NotAllowed, match="signed out"):
-        session.actor(request)
-    bench.close()
-
-
-def test_every_answer_forbids_storing_and_loading_from_elsewhere(tmp_path: Path) -> None:
-    bench = workbench(tmp_path)
-    inner = Starlette(routes=[Route("/config", lambda _: PlainTextResponse("x", headers={"Cache-Control": "public"}))])
-    answer = TestClient(Guard(inner, Session(bench, signed=False))).get("/config")
-    assert answer.headers["cache-control"] == "no-store"
-    assert "default-src 'self'" in answer.headers["content-security-policy"]
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    for path in ("/gradio_api/file=/etc/passwd", "/file/x", "/gradio_api/proxy=http://elsewhere", "/monitoring"):
-        closed = TestClient(Guard(inner, Session(bench, signed=False))).get(path)
-        assert closed.status_code == 403 and closed.headers["cache-control"] == "no-store", path
-    bench.close()
 
 
 def test_the_background_imports_the_sample_once_and_generates_without_being_asked(tmp_path: Path) -> None:

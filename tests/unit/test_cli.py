@@ -170,8 +170,10 @@ def test_filter_report_takes_a_text_or_lines_and_keeps_what_is_no_phi() -> None:
 
 def test_users_are_added_with_a_password_from_stdin() -> None:
     run("user", "add", "ada", "--role", "radiologist", "--password-stdin", stdin="correct horse battery\n")
-    assert run("user", "list")["users"] == [{"name": "ada", "role": "radiologist"}]
+    assert run("user", "list")["users"] == [{"name": "ada", "role": "radiologist", "by": "password"}]
     assert "at least 10" in run("user", "add", "eve", "--role", "observer", "--password-stdin", stdin="a\n", code=1)
+    for way in ("oauth", "proxy"):  # known elsewhere: nobody is asked for a password
+        assert run("user", "add", f"by {way}", "--role", "observer", "--by", way)["by"] == way
     run("user", "remove", "ada")
 
 

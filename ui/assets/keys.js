@@ -133,5 +133,18 @@
   const IDLE = 30 * 60 * 1000;
   let touched = Date.now();
   for (const kind of ["pointermove", "pointerdown", "keydown", "wheel"]) addEventListener(kind, () => { touched = Date.now(); }, { capture: true, passive: true });
-  setInterval(() => { if (Date.now() - touched > IDLE && by("signout")?.offsetParent) location.href = "logout"; }, 15000);
+  setInterval(() => { if (Date.now() - touched > IDLE && by("signout")?.offsetParent) updp.leave(); }, 15000);
+
+  // --- signing out, and a sign-in that has ended elsewhere: nothing stays on the screen ---
+  updp.leave = async () => {
+    const { to, said } = await fetch("logout", { method: "POST" }).then((r) => r.json()).catch(() => ({ to: "./", said: "" }));
+    if (to) location.replace(to); else alert(said);
+  };
+  const ask = window.fetch;
+  window.fetch = async (...asked) => {
+    const answer = await ask(...asked);
+    if (answer.status === 401 && by("signout")?.offsetParent) location.reload();
+    return answer;
+  };
+  addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
 })();

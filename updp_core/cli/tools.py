@@ -14,6 +14,7 @@ import typer
 
 from updp_core.cli.console import AsJson, Home, Who, actor, command, one_of, opened, result, say, settings
 from updp_core.errors import UpdpError, UsageError
+from updp_core.users import WAYS
 
 POLICIES = ("remove", "placeholder", "surrogate")
 user = typer.Typer(help="Who may sign in.", no_args_is_help=True)
@@ -181,26 +182,32 @@ def user_add(
     name: Annotated[str, typer.Argument()],
     role: Annotated[str, typer.Option("--role", help="What the new user is.")],
     from_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
+    by: Annotated[
+        str, typer.Option("--by", help="password here, or known to a sign-in service (oauth) or to a proxy.")
+    ] = "password",
     home: Home = None,
     who: Who = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add a user, or give a new role and password."""
-    password = sys.stdin.readline().rstrip("\r\n") if from_stdin else typer.prompt(
-        "Password", hide_input=True, confirmation_prompt=True, err=True
-    )  # fmt: skip
+    """Add a user, or give a new role, way to sign in and password. Their open sign-ins end."""
+    one_of(by, WAYS, "--by")
+    password: str | None = None
+    if by == "password":
+        password = sys.stdin.readline().rstrip("\r\n") if from_stdin else typer.prompt(
+            "Password", hide_input=True, confirmation_prompt=True, err=True
+        )  # fmt: skip
     with opened(home) as bench:
-        bench.add_user(name, role, password, actor=actor(who, "administrator"))
-    result({"name": name, "role": role}, as_json, [f"{name} may sign in as {role}."])
+        bench.add_user(name, role, password, by=by, actor=actor(who, "administrator"))
+    result({"name": name, "role": role, "by": by}, as_json, [f"{name} may sign in as {role} (by {by})."])
 
 
 @user.command("list")
 @command
 def user_list(home: Home = None, who: Who = "", as_json: AsJson = False) -> None:
-    """Names and roles."""
+    """Names, roles, and how each signs in."""
     with opened(home) as bench:
         rows = bench.users(actor=actor(who, "administrator"))
-    result({"users": rows}, as_json, [f"{row['name']}  {row['role']}" for row in rows])
+    result({"users": rows}, as_json, [f"{row['name']}  {row['role']}  by {row['by']}" for row in rows])
 
 
 @user.command("remove")

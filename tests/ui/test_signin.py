@@ -1,0 +1,429 @@
+"""Signing in to the whole app over HTTP: by password, by an OpenID provider, by a proxy; and what roles then may do."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import gradio_client
+import httpx
+import pytest
+from joserfc.jwk import RSAKey
+
+import app
+from tests.e2e.served import free_port
+from tests.ui.openid_provider import Provider, provider
+from tests.unit.workbench_kit import ADMIN, OFFICER, made, workbench
+from ui.oauth import Provider as OurSide
+from updp_core.config import Settings
+from updp_core.errors import UsageError
+from updp_core.workflow import Workbench
+
+PASSWORD = "a long password"
+PEOPLE = (
+    ("rita", "radiologist", "password"), ("peter", "privacy-officer", "password"), ("obi", "observer", "password"),
+    ("adam", "administrator", "password"), ("olga", "privacy-officer", "oauth"), ("paul", "radiologist", "proxy"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with three pairs and a person for each role."""
+    place = tmp_path_factory.mktemp("signin") / "home"
+    bench = workbench(place)
+    made(bench, 3)
+    for name, role, by in PEOPLE:
+        bench.add_user(name, role, PASSWORD if by == "password" else None, by=by, actor=ADMIN)
+    bench.close()
+    return place
+
+
+@contextmanager
+def served(home: Path, env: dict[str, str] | None = None, **settings: Any) -> Iterator[str]:
+    """The app's address, as `python app.py` serves it: a real server, its own temporary folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "FORWARDED_ALLOW_IPS", "HF_HUB_DISABLE_TELEMETRY"):
+            patch.setenv(name, "")
+        for name, value in (env or {}).items():
+            patch.setenv(name, value)
+        chosen = Settings(home=home, port=free_port(), **settings)
+        try:
+            yield app.main(chosen, home / "no sample", wait=False).rstrip("/")
+        finally:
+            gr.close_all(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def at(home: Path) -> Iterator[str]:
+    """Served with a users file."""
+    with served(home, auth=str(home / "users.json")) as address:
+        yield address
+
+
+@pytest.fixture
+def bench(home: Path) -> Iterator[Workbench]:
+    opened = Workbench.open(Settings(home=home))
+    yield opened
+    opened.close()
+
+
+def person(at: str, name: str = "", password: str = PASSWORD, **more: Any) -> httpx.Client:
+    """A browser's worth of cookies, signed in where a name is given."""
+    client = httpx.Client(base_url=at, timeout=120, **more)
+    if name:
+        assert client.post("/login", data={"username": name, "password": password}).json() == {"success": True}
+    return client
+
+
+def part(config: dict[str, Any], elem_id: str) -> int:
+    return int(next(c["id"] for c in config["components"] if c["props"].get("elem_id") == elem_id))
+
+
+def event(config: dict[str, Any], elem_id: str, kind: str = "click") -> dict[str, Any]:
+    """The handler behind a control of the page."""
+    target = part(config, elem_id)
+    return next(d for d in config["dependencies"] if [target, kind] in [list(t) for t in d["targets"]])
+
+
+def pixels(client: httpx.Client, config: dict[str, Any], asked: dict[str, Any]) -> httpx.Response:
+    """What the viewer asks for: the one way in which an image leaves."""
+    body = {"session_hash": "s1", "component_id": part(config, "viewer"), "fn_name": "pixels", "data": asked}
+    return client.post("/gradio_api/component_server/", json=body)
+
+
+def pair(bench: Workbench) -> dict[str, Any]:
+    record = bench.page(actor=OFFICER)["records"][0]["record"]
+    return {"record": record, "candidate": bench.show(record, actor=OFFICER)["candidate"]}
+
+
+# --- signed out ---
+
+
+def test_signed_out_no_image_no_config_and_no_call_is_answered(at: str, bench: Workbench) -> None:
+    config = person(at, "rita").get("/config").json()
+    nobody = person(at)
+    for path in (
+        "/config", "/gradio_api/info", "/gradio_api/openapi.json", "/gradio_api/queue/data?session_hash=s1",
+        "/gradio_api/heartbeat/s1", "/gradio_api/user", "/gradio_api/token", "/gradio_api/startup-event", "/?page=x/",
+    ):  # fmt: skip
+        answer = nobody.get(path)
+        assert answer.status_code == 401 and len(answer.content) < 9000, path
+    for path in ("run/predict", "api/predict", "queue/join", "call/predict", "call/v2/x", "upload", "cancel", "reset"):
+        assert nobody.post(f"/gradio_api/{path}", json={"fn_index": 0, "data": []}).status_code == 401, path
+    answer = pixels(nobody, config, pair(bench))
+    assert answer.status_code == 401 and "data" not in answer.json()
+
+
+def test_signed_out_only_the_door_is_shown(at: str) -> None:
+    page = person(at).get("/", headers={"accept": "text/html"})
+    assert page.status_code == 401 and "<form" in page.text and "gradio" not in page.text.lower()
+    assert page.headers["cache-control"] == "no-store"
+
+
+def test_a_cookie_of_gradios_own_opens_nothing(at: str) -> None:
+    app_id = person(at, "rita").get("/gradio_api/app_id").json()["app_id"]
+    nobody = person(at, cookies={f"access-token-{app_id}": "x", f"access-token-unsecure-{app_id}": "x"})
+    assert nobody.get("/config").status_code == 401
+
+
+# --- roles, by HTTP ---
+
+
+def test_an_image_reaches_a_reader_and_an_observer_gets_the_synthetic_one_alone(at: str, bench: Workbench) -> None:
+    shown = {}
+    for name in ("rita", "obi"):
+        client = person(at, name)
+        answer = pixels(client, client.get("/config").json(), pair(bench))
+        assert answer.headers["cache-control"] == "no-store"
+        shown[name] = answer.json()
+    assert shown["rita"]["original"]["data"] and shown["rita"]["synthetic"]["data"]
+    assert shown["obi"]["original"] is None and shown["obi"]["synthetic"]["data"]
+
+
+def test_the_role_that_a_page_claims_is_not_heeded(at: str, bench: Workbench) -> None:
+    client = person(at, "obi")
+    answer = pixels(client, client.get("/config").json(), {**pair(bench), "role": "privacy-officer"})
+    assert answer.json()["original"] is None
+
+
+def edit(client: httpx.Client, role: str) -> str:
+    """What the lexicon page sends when its button is pressed, with the role that somebody writes into it."""
+    config = client.get("/config").json()
+    button = event(config, "lex-save")
+    at_hand = {part(config, name): value for name, value in (("lex-text", "effusion"), ("lex-comment", "because"))}
+    known = {c["id"]: c["props"].get("value") for c in config["components"]}
+    data = [at_hand.get(i, role if i == part(config, "role") else known.get(i)) for i in button["inputs"]]
+    body = {"fn_index": button["id"], "data": data, "session_hash": "s2"}
+    return client.post("/gradio_api/run/predict", json=body).text
+
+
+@pytest.mark.parametrize("name", ["rita", "obi", "adam"])
+def test_no_session_but_an_officers_edits_a_lexicon_by_raw_http(at: str, bench: Workbench, name: str) -> None:
+    refused = bench.audit(actor=ADMIN, verb="refused", who=name)["total"]
+    assert "may not" in edit(person(at, name), "privacy-officer")
+    assert bench.lexicon_current(actor=OFFICER)["version"] == 1
+    assert bench.audit(actor=ADMIN, verb="refused", who=name)["total"] > refused
+
+
+def test_the_same_call_by_an_officer_makes_a_new_version(tmp_path: Path) -> None:
+    opened = workbench(tmp_path / "home")
+    opened.add_user("peter", "privacy-officer", PASSWORD, actor=ADMIN)
+    with served(tmp_path / "home", auth=str(tmp_path / "home" / "users.json")) as address:
+        edit(person(address, "peter"), "observer")
+    assert opened.lexicon_current(actor=OFFICER)["version"] == 2, "or the refusals above would prove nothing"
+    opened.close()
+
+
+def test_gradios_client_with_a_radiologists_password_finds_nothing_to_call(at: str, bench: Workbench) -> None:
+    with tempfile.TemporaryDirectory() as downloads:
+        client = gradio_client.Client(at, auth=("rita", PASSWORD), verbose=False, download_files=downloads)
+        offered = client.view_api(return_format="dict", print_info=False)
+        assert not offered["named_endpoints"] and not offered["unnamed_endpoints"]
+        for dependency in client.config["dependencies"]:
+            with pytest.raises(ValueError, match=r"[Ii]nvalid|no endpoints|private|Cannot"):
+                client.predict("privacy-officer", fn_index=dependency["id"])
+    assert bench.lexicon_current(actor=OFFICER)["version"] == 1
+
+
+def test_gradios_client_with_a_wrong_password_stays_outside(at: str) -> None:
+    with pytest.raises(ValueError, match=r"[Cc]ould not login"):
+        gradio_client.Client(at, auth=("rita", "wrong"), verbose=False)
+    with pytest.raises(Exception, match=r"requires login|401|[Aa]uth"):
+        gradio_client.Client(at, verbose=False)
+
+
+# --- signed out again ---
+
+
+def test_after_signing_out_nothing_of_the_pair_is_left_on_the_servers_disk(
+    home: Path, at: str, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files() -> set[Path]:
+        places = [home / "gradio", Path(tempfile.gettempdir()) / "gradio"]
+        return {path for place in places for path in place.rglob("*") if path.is_file()}
+
+    before = files()
+    client = person(at, "rita")
+    config = client.get("/config").json()
+    assert pixels(client, config, pair(bench)).json()["original"]
+    load = next(d for d in config["dependencies"] if any(t[1] == "load" for t in d["targets"]))
+    known = {c["id"]: c["props"].get("value") for c in config["components"]}
+    body = {"fn_index": load["id"], "data": [known.get(i) for i in load["inputs"]], "session_hash": "s3"}
+    assert client.post("/gradio_api/run/predict", json=body).status_code == 200
+    assert client.post("/logout").headers["clear-site-data"] == '"cache"'
+    assert files() == before
+    assert client.get("/config").status_code == 401
+    assert pixels(client, config, pair(bench)).status_code == 401
+
+
+def test_another_sites_page_cannot_sign_anybody_in_or_out(at: str) -> None:
+    client = person(at, "rita")
+    foreign = {"origin": "https://evil.example"}
+    assert client.post("/logout", headers=foreign).status_code == 403
+    assert client.post("/login", data={"username": "obi", "password": PASSWORD}, headers=foreign).status_code == 403
+    assert client.get("/config").json()["username"] == "rita"
+
+
+# --- a proxy ---
+
+
+def from_address(address: str, **more: Any) -> dict[str, Any]:
+    """Another loopback address to come from: the server sees it as the peer."""
+    return {"transport": httpx.HTTPTransport(local_address=address), **more}
+
+
+def test_the_proxys_header_counts_from_the_listed_address_alone(home: Path, bench: Workbench) -> None:
+    says = {"X-Forwarded-User": "paul"}
+    with served(home, proxy_user_header="X-Forwarded-User", proxy_from="127.0.0.7") as address:
+        behind = person(address, **from_address("127.0.0.7"))
+        assert behind.get("/config", headers=says).json()["username"] == "paul"
+        assert behind.get("/config").status_code == 401, "the proxy lets somebody through without a name"
+        assert "may not" in edit_as(behind, says)
+        for spoof in ({}, {"X-Forwarded-For": "127.0.0.7"}, {"X-Real-IP": "127.0.0.7"}):
+            answer = person(address).get("/config", headers={**says, **spoof})
+            assert answer.status_code == 403, spoof
+    noted = bench.audit(actor=ADMIN, verb="request_refused")["events"][0]
+    assert noted["subject"] == "user header" and noted["detail"]["address"] == "127.0.0.1"
+    assert bench.lexicon_current(actor=OFFICER)["version"] == 1
+
+
+def edit_as(client: httpx.Client, says: dict[str, str]) -> str:
+    client.headers.update(says)
+    return edit(client, "privacy-officer")
+
+
+# --- an OpenID provider ---
+
+
+@pytest.fixture(scope="module")
+def openid(home: Path) -> Iterator[tuple[str, Provider]]:
+    """The app and the provider that it sends people to."""
+    with provider() as there, served(home, there.env, oauth=True) as address:
+        yield address, there
+
+
+@pytest.fixture
+def there(openid: tuple[str, Provider]) -> Iterator[Provider]:
+    """The provider, put right again after each test."""
+    url, key = openid[1].url, openid[1].key
+    yield openid[1]
+    fresh = Provider(url, key=key)
+    for name, value in vars(fresh).items():
+        setattr(openid[1], name, value)
+
+
+def through(address: str) -> tuple[httpx.Client, httpx.Response]:
+    """Press the button and follow every redirect, as a browser does."""
+    client = httpx.Client(base_url=address, timeout=120, follow_redirects=True)
+    return client, client.get("/login/oauth")
+
+
+def test_a_person_comes_in_by_the_provider_with_the_role_of_our_file(
+    openid: tuple[str, Provider], there: Provider, bench: Workbench
+) -> None:
+    there.claims = {"role": "administrator", "roles": ["administrator"], "groups": ["administrators"]}
+    page = httpx.get(openid[0]).text
+    assert "Sign in with 127.0.0.1" in page
+    client, answer = through(openid[0])
+    assert answer.status_code == 200 and answer.url.path == "/", answer.text[-500:]
+    steps = [response.url.path for response in answer.history]
+    assert steps == ["/login/oauth", "/authorize", "/login/callback"]
+    config = client.get("/config").json()
+    assert config["username"] == "olga"
+    sign_in = bench.audit(actor=ADMIN, verb="sign_in", who="olga")["events"][0]
+    assert sign_in["role"] == "privacy-officer" and sign_in["detail"]["by"] == "oauth"
+    assert pixels(client, config, pair(bench)).json()["original"]
+    asked = there.asked[-1]
+    assert asked["code_challenge_method"] == "S256" and asked["nonce"] and "openid" in asked["scope"].split()
+    assert asked["redirect_uri"] == f"{openid[0]}/login/callback"
+    assert client.post("/logout").json()["to"] == "./"
+    assert client.get("/config").status_code == 401
+
+
+def test_no_token_of_the_provider_reaches_the_browser(openid: tuple[str, Provider], there: Provider) -> None:
+    client, _ = through(openid[0])
+    assert [len(cookie.value or "") for cookie in client.cookies.jar] == [43], "our own random token and nothing else"
+    assert all(cookie.has_nonstandard_attr("HttpOnly") for cookie in client.cookies.jar)
+
+
+@pytest.mark.parametrize(
+    ("person_there", "sentence"),
+    [
+        ({"sub": "7", "preferred_username": "stranger"}, "no role here"),
+        ({"sub": "7", "preferred_username": "rita"}, "another way"),
+        ({"sub": "another account", "preferred_username": "olga"}, "another account"),
+        ({"sub": "7", "preferred_username": "<b>x</b>"}, "no name that can be used"),
+    ],
+)
+def test_whoever_has_no_role_here_is_refused_in_a_sentence_and_noted(
+    openid: tuple[str, Provider], there: Provider, bench: Workbench, person_there: dict[str, str], sentence: str
+) -> None:
+    through(openid[0])  # olga's first account
+    there.person = person_there
+    before = bench.audit(actor=ADMIN, verb="sign_in_refused")["total"]
+    client, answer = through(openid[0])
+    assert answer.status_code == 403 and sentence in answer.text and "<b>" not in answer.text
+    assert client.get("/config").status_code == 401
+    assert bench.audit(actor=ADMIN, verb="sign_in_refused")["total"] == before + 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"denies": True},
+        {"signs_with": RSAKey.generate_key(2048, {"kid": "k1"})},
+        {"claims": {"aud": "another client"}},
+        {"claims": {"iss": "https://evil.example"}},
+        {"claims": {"nonce": "of another browser"}},
+        {"claims": {"exp": 1}},
+        {"claims": {"preferred_username": None}},
+        {"claims": {"sub": None}},
+    ],
+    ids=str,
+)
+def test_what_the_provider_does_not_confirm_brings_nobody_in(
+    openid: tuple[str, Provider], there: Provider, bench: Workbench, wrong: dict[str, Any]
+) -> None:
+    for name, value in wrong.items():
+        setattr(there, name, value)
+    signed_in = bench.audit(actor=ADMIN, verb="sign_in")["total"]
+    client, answer = through(openid[0])
+    assert answer.status_code == 403 and "did not confirm" in answer.text
+    assert client.get("/config").status_code == 401
+    assert bench.audit(actor=ADMIN, verb="sign_in")["total"] == signed_in
+    assert bench.audit(actor=ADMIN, verb="sign_in_failed")["events"][0]["subject"] == "oauth"
+
+
+def test_a_callback_belongs_to_the_browser_that_began(openid: tuple[str, Provider], there: Provider) -> None:
+    attacker = httpx.Client(base_url=openid[0], timeout=120)
+    to_provider = attacker.get("/login/oauth").headers["location"]
+    back = httpx.get(to_provider).headers["location"]
+    victim = httpx.Client(base_url=openid[0], timeout=120)
+    assert victim.get(back).status_code == 403
+    assert victim.get("/config").status_code == 401
+    assert attacker.get(back).status_code == 303
+    assert attacker.get(back).status_code == 403, "a code is good once"
+
+
+def test_a_provider_that_does_not_answer_is_told_in_words(home: Path) -> None:
+    env = {**Provider(f"http://127.0.0.1:{free_port()}", key=object()).env}
+    with served(home, env, oauth=True) as address:
+        answer = httpx.get(f"{address}/login/oauth", timeout=120)
+        assert answer.status_code == 502 and "does not answer" in answer.text
+
+
+def test_a_stranger_is_an_observer_where_the_operator_says_so(home: Path, there: Provider, bench: Workbench) -> None:
+    there.person = {"sub": "7", "preferred_username": "stranger"}
+    with served(home, there.env, oauth=True, unlisted="observer") as address:
+        client, answer = through(address)
+        config = client.get("/config").json()
+        assert answer.status_code == 200 and config["username"] == "stranger"
+        shown = pixels(client, config, pair(bench)).json()
+        assert shown["original"] is None and shown["synthetic"]
+        assert "may not" in edit(client, "privacy-officer")
+
+
+@pytest.mark.parametrize(
+    ("env", "names"),
+    [
+        ({}, "OAUTH_CLIENT_ID"),
+        ({"OAUTH_CLIENT_ID": "x", "OAUTH_CLIENT_SECRET": "y"}, "OPENID_PROVIDER_URL"),
+        ({"OAUTH_CLIENT_ID": "x", "OAUTH_CLIENT_SECRET": "y", "OPENID_PROVIDER_URL": "http://far.example"}, "https"),
+    ],
+)
+def test_a_provider_that_is_half_named_is_refused_at_the_start(env: dict[str, str], names: str) -> None:
+    with pytest.raises(UsageError, match=names):
+        OurSide(env)
+
+
+# --- without sign-in ---
+
+
+def test_one_persons_desk_and_the_public_demonstration_ask_nobody_to_sign_in(tmp_path: Path) -> None:
+    space = {"SPACE_ID": "someone/updp", "SPACE_HOST": "someone-updp.hf.space"}
+    workbench(tmp_path / "home").close()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in space.items():
+            patch.setenv(name, value)
+        settings = Settings.from_env({**os.environ, **space}, home=tmp_path / "home", port=free_port())
+        patch.setenv("GRADIO_TEMP_DIR", "")
+        patch.setenv("FORWARDED_ALLOW_IPS", "")
+        try:
+            app.main(settings, tmp_path / "none", wait=False)
+            local = f"http://127.0.0.1:{settings.port}"
+            page = httpx.get(
+                local, headers={"host": "someone-updp.hf.space", "x-forwarded-proto": "https"}, timeout=120
+            )
+            assert page.status_code == 200 and "gradio" in page.text.lower()
+            assert "https://huggingface.co" in page.headers["content-security-policy"]
+            config = httpx.get(f"{local}/config", headers={"host": "someone-updp.hf.space"}, timeout=120).json()
+            assert config.get("username") is None and "Public demonstration" in json.dumps(config)
+            assert httpx.get(f"{local}/login/oauth", timeout=120).status_code == 404
+        finally:
+            gr.close_all(verbose=False)

@@ -1,0 +1,212 @@
+"""Signing in and out: the page, the password, the OpenID provider, and the cookie that stands for a person."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from ui.access import Access
+from ui.oauth import CALLBACK, START_SECONDS, Provider
+from ui.session import SITTING, Session
+from updp_core.config import Settings
+from updp_core.errors import NotAllowed
+
+ASSETS = Path(__file__).parent / "assets"
+LARGEST_FORM = 8192
+MOST_FAILURES, FAILURE_SECONDS = 30, 10 * 60
+WRONG = (
+    "The name or the password is not right, or the name is locked after several failures. "
+    "Try again in ten minutes, or ask the administrator."
+)
+ENDED = "Your sign-in has ended. Sign in again to go on."
+
+
+class SignIn:
+    """The routes of the door, and the page that whoever is signed out sees."""
+
+    def __init__(
+        self, session: Session, settings: Settings, access: Access, env: Mapping[str, str] = os.environ
+    ) -> None:
+        self.session, self.access = session, access
+        self.provider = Provider(env) if settings.oauth else None
+        self.cookie = (
+            f"updp-{settings.port}"  # cookies do not tell ports apart: another desk on this machine has its own
+        )
+        self.started = f"updp-{settings.port}-start"
+        self.limit = Limit(time.monotonic)
+
+    def routes(self) -> list[Route]:
+        """To be put before Gradio's own, which they replace."""
+        found = [
+            Route("/login", self.login, methods=["POST"]),
+            Route("/login", _front, methods=["GET"]),
+            Route("/logout", self.logout, methods=["POST"]),
+            Route("/logout", _gone, methods=["GET"]),
+        ]
+        if self.provider:
+            found += [Route("/login/oauth", self.start, methods=["GET"]), Route(CALLBACK, self.back, methods=["GET"])]
+        return found
+
+    async def login(self, request: Request) -> Response:
+        """Name and password, from the page's form (answered with a page) or from a program (with JSON)."""
+        address = self.access.address(request.scope)
+        if self.limit.reached(address):
+            await run_in_threadpool(self.session.workbench.at_the_door, "sign_in_locked", "", address)
+            return self._said(request, "Too many failed sign-ins from this address. Try again in ten minutes.", 429)
+        fields = await _form(request)
+        name, password = fields.get("username", "").strip(), fields.get("password", "")
+        actor = await run_in_threadpool(self.session.workbench.sign_in, name, password, address)
+        if actor is None:
+            self.limit.failed(address)
+            return self._said(request, WRONG, 400)
+        answer: Response = RedirectResponse("./", 303) if _by_page(request) else JSONResponse({"success": True})
+        return await self._welcome(request, answer, lambda: self.session.open(actor))
+
+    async def start(self, request: Request) -> Response:
+        """On to the provider."""
+        assert self.provider
+        try:
+            answer, token = await self.provider.start(request, self._back(request))
+        except Exception:  # it does not answer, or not as an OpenID provider does
+            return self.page("The sign-in service does not answer. Try again in a minute.", 502)
+        self._keep(answer, self.started, token, max_age=START_SECONDS)
+        return answer
+
+    async def back(self, request: Request) -> Response:
+        """Back from the provider."""
+        assert self.provider
+        address = self.access.address(request.scope)
+        try:
+            person = await self.provider.finish(request, request.cookies.get(self.started, ""))
+        except NotAllowed as error:
+            await run_in_threadpool(self.session.workbench.at_the_door, "sign_in_failed", "oauth", address)
+            return self.page(str(error), 403)
+        workbench = self.session.workbench
+
+        def admitted() -> str:
+            return self.session.open(workbench.sign_in_outside(person.name, "oauth", person.account, address))
+
+        try:
+            answer = await self._welcome(request, RedirectResponse("/", 303), admitted)
+        except NotAllowed as error:
+            return self.page(str(error), 403)
+        answer.delete_cookie(self.started)
+        return answer
+
+    async def logout(self, request: Request) -> Response:
+        """End this sign-in. {"to": address to go on to, "said": what to tell}."""
+        token = request.cookies.get(self.cookie, "")
+        if self.session.sitting(token) is None and request.scope.get(SITTING):
+            said = (
+                "" if self.access.sign_out else "Your sign-in belongs to the service in front of UPDP: sign out there."
+            )
+            return JSONResponse({"to": self.access.sign_out, "said": said})
+        await run_in_threadpool(self.session.close, token)
+        answer = JSONResponse({"to": "./", "said": ""}, headers={"clear-site-data": '"cache"'})
+        answer.delete_cookie(self.cookie)
+        return answer
+
+    def page(self, note: str = "", status: int = 401) -> HTMLResponse:
+        """The sign-in page; `note` says what went wrong."""
+        elsewhere = self.provider or self.access.header
+        by_password = not elsewhere or "password" in self.session.workbench.ways()
+        hint = "Sign in to review." if by_password or self.provider else _BY_PROXY
+        parts = [f'<p class="note" role="alert">{escape(note)}</p>' if note else "", f"<p>{hint}</p>"]
+        if by_password:
+            parts.append(_FORM)
+        if self.provider:
+            parts.append(
+                f'<a class="go" href="login/oauth" data-apart="alone">Sign in with {escape(self.provider.title)}</a>'
+            )
+        parts.append('<a class="go" href="./" target="_blank" data-apart="framed" hidden>Open UPDP in its own tab</a>')
+        parts.append("<small>Every sign-in and every failed attempt is recorded.</small>")
+        return self._html("\n".join(parts), status)
+
+    def refused(self, note: str) -> HTMLResponse:
+        """A page for somebody who is known elsewhere and may not come in."""
+        return self._html(f'<p class="note" role="alert">{escape(note)}</p>', 403)
+
+    def _html(self, body: str, status: int) -> HTMLResponse:
+        theme = (ASSETS / "theme.css").read_text(encoding="utf-8")
+        text = (ASSETS / "signin.html").read_text(encoding="utf-8")
+        return HTMLResponse(text.replace("{theme}", theme).replace("{body}", body), status)
+
+    def _said(self, request: Request, text: str, status: int) -> Response:
+        return self.page(text, status) if _by_page(request) else JSONResponse({"detail": text}, status)
+
+    async def _welcome(self, request: Request, answer: Response, opened: Callable[[], str]) -> Response:
+        """A fresh token for the browser; the one that it came with, if any, is no longer good."""
+        token = await run_in_threadpool(opened)
+        await run_in_threadpool(self.session.close, request.cookies.get(self.cookie, ""))
+        self._keep(answer, self.cookie, token)
+        return answer
+
+    def _keep(self, answer: Response, name: str, token: str, **more: Any) -> None:
+        # Lax: sent along when somebody follows a link or comes back from the provider, not when another site calls.
+        answer.set_cookie(name, token, httponly=True, samesite="lax", secure=self.access.secure, **more)
+
+    def _back(self, request: Request) -> str:
+        """Where the provider sends the browser back to."""
+        here = f"{request.url.scheme}://{request.headers['host']}"
+        return (self.access.origins[0] if self.access.origins else here) + CALLBACK
+
+
+class Limit:
+    """Failed passwords by address: a guesser who goes through many names is slowed down as well."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self._failures = clock, dict[str, list[float]]()
+
+    def reached(self, address: str) -> bool:
+        """True once an address has failed 30 times within ten minutes."""
+        since = self.clock() - FAILURE_SECONDS
+        recent = [at for at in self._failures.get(address, []) if at > since]
+        return len(recent) >= MOST_FAILURES
+
+    def failed(self, address: str) -> None:
+        """Count one."""
+        if len(self._failures) > 10_000:
+            self._failures.clear()
+        self._failures[address] = [*self._failures.get(address, [])[1 - MOST_FAILURES :], self.clock()]
+
+
+_BY_PROXY = "Open UPDP under the address of your hospital's sign-in service; this one does not say who you are."
+_FORM = """<form method="post" action="login" data-apart="alone">
+<label>Name
+<input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus></label>
+<label>Password
+<input name="password" type="password" autocomplete="current-password" required></label>
+<button type="submit">Sign in</button>
+</form>"""
+
+
+def _front(request: Request) -> Response:
+    return RedirectResponse("./", 303)
+
+
+def _gone(request: Request) -> Response:
+    return JSONResponse({"detail": "Sign out with the button on the page."}, 405, {"allow": "POST"})
+
+
+def _by_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Fields of a short form; anything longer than a name and a password is not read."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_FORM:
+            return {}
+    return {key: values[0] for key, values in parse_qs(body.decode("utf-8", "replace")).items()}
