@@ -91,6 +91,17 @@ def hits_in(lexicon: Lexicon, text: str) -> list[Hit]:
     return sorted(set(hits), key=lambda hit: (hit.start, -hit.end))
 
 
+def tokens_that_read_as(lexicon: Lexicon, vocabulary: Vocabulary) -> dict[int, set[str]]:
+    """Usable tokens whose text alone holds a term of the blacklist -> these terms: what the terms add to F of eq. 4."""
+    terms = lexicon.forbidden_terms.keys()
+    by_text: dict[str, set[str]] = {}
+    for text in {vocabulary.texts[i] for i in np.flatnonzero(vocabulary.usable)}:
+        hits = lexicon.terms_in(text) if text.isascii() else hits_in(lexicon, text)
+        if found := {hit.term for hit in hits} & terms:
+            by_text[text] = found
+    return {int(i): by_text[t] for i in np.flatnonzero(vocabulary.usable) if (t := vocabulary.texts[i]) in by_text}
+
+
 def readings(text: str) -> Iterator[tuple[str, Sequence[int]]]:
     """Other texts that a tokenizer may take `text` for, each with its characters' places in `text`.
 

@@ -18,6 +18,7 @@ from updp_core.workbench import (
     administering,
     auditing,
     deciding,
+    drafting,
     flagging,
     generating,
     heating,
@@ -25,6 +26,7 @@ from updp_core.workbench import (
     importing,
     insight,
     lexicons,
+    pieces,
     queue,
     reading,
     releasing,
@@ -358,6 +360,26 @@ class Workbench:
     def lexicon_impact(self, *, actor: Actor, add: Terms | None = None, remove: Terms | None = None) -> shapes.Impact:
         """What an edit would do, before it is saved."""
         return lexicons.impact(self.desk, add or {}, remove or {})
+
+    @verb
+    def lexicon_pieces(self, *, actor: Actor, add: Terms | None = None, remove: Terms | None = None) -> shapes.Pieces:
+        """Which word pieces of the encoder an edit masks or frees. Reads the encoder's tokenizer, no weights.
+
+        ModelUnavailable where it is not on this machine.
+        """
+        return pieces.pieces(self.desk, add or {}, remove or {})
+
+    @verb
+    def lexicon_draft(self, *, actor: Actor) -> shapes.LexiconDraft:
+        """The actor's unsaved changes of the lists."""
+        return drafting.draft(self.desk, actor)
+
+    @verb
+    def save_lexicon_draft(
+        self, *, actor: Actor, add: Terms | None = None, remove: Terms | None = None, comment: str = ""
+    ) -> None:
+        """Keep the actor's unsaved changes in place of those before; none of them and no comment discards them."""
+        drafting.save_draft(self.desk, add or {}, remove or {}, comment, actor)
 
     @verb
     def lexicon_edit(

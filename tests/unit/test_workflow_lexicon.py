@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workbench_kit import OFFICER, READER, QuickMethod, add, hush, last, made, study, workbench
+from workbench_kit import OBSERVER, OFFICER, READER, QuickMethod, add, hush, last, made, study, workbench
 
-from updp_core.errors import Conflict, LexiconError, UsageError
+from updp_core.errors import Conflict, LexiconError, NotAllowed, UsageError
 from updp_core.lexicon import load_lexicon
 from updp_core.workflow import Workbench
 
@@ -144,3 +144,60 @@ def test_the_filter_can_be_tried_on_any_text(bench: Workbench) -> None:
     found = bench.filter_text("Seen by Dr. Mortimer Quill.", actor=READER)
     assert "Quill" not in found["text"]
     assert any("Quill" in span["text"] for span in found["spans"])
+
+
+def test_unsaved_changes_are_kept_for_each_person_and_shrink_as_they_come_into_force(bench: Workbench) -> None:
+    change = {"blacklist": {"names": ["Zyx", "wvu", "zyx"]}, "whitelist": {"findings": ["tuv sign"]}}
+    bench.save_lexicon_draft(add=change, comment="two names", actor=OFFICER)
+    kept = bench.lexicon_draft(actor=OFFICER)
+    assert kept["add"] == {"blacklist": {"names": ["zyx", "wvu"]}, "whitelist": {"findings": ["tuv sign"]}}
+    assert (kept["terms"], kept["comment"], kept["version"]) == (3, "two names", 1)
+    assert bench.lexicon_draft(actor=READER)["terms"] == 0, "another person has another desk"
+    bench.lexicon_edit(add=forbid("zyx"), comment="by somebody else", actor=OFFICER)
+    kept = bench.lexicon_draft(actor=OFFICER)
+    assert (kept["terms"], kept["version"], kept["current"]) == (2, 1, 2)
+    bench.save_lexicon_draft(actor=OFFICER)
+    assert bench.lexicon_draft(actor=OFFICER)["terms"] == 0
+
+
+def test_drafts_are_no_way_to_change_a_list_and_stay_small(bench: Workbench) -> None:
+    bench.save_lexicon_draft(add=forbid("zyx"), actor=READER)
+    assert "zyx" not in bench.lexicon_current(actor=READER)["blacklist"]["names"]
+    with pytest.raises(NotAllowed):
+        bench.save_lexicon_draft(add=forbid("zyx"), actor=OBSERVER)
+    with pytest.raises(UsageError, match="longer"):
+        bench.save_lexicon_draft(add=forbid(*(f"name{n:09d}" for n in range(200_000))), actor=OFFICER)
+
+
+def test_the_word_pieces_that_a_term_masks_are_told_for_the_encoder_in_use(bench: Workbench) -> None:
+    from updp_core.backends.presets import load_preset_words, resolve
+    from updp_core.constraint import Constraint
+
+    encoder = load_preset_words(resolve(bench.desk.settings).encoder)
+    with bench.desk.store.read() as tx:
+        _, old = bench.desk.lexicon(tx)
+    before = Constraint(old, encoder)
+    told = bench.lexicon_pieces(add=forbid("effusion", "mortimer", "pleural effusion"), actor=READER)
+    bench.lexicon_edit(add=forbid("effusion", "mortimer", "pleural effusion"), comment="", actor=OFFICER)
+    with bench.desk.store.read() as tx:
+        _, new = bench.desk.lexicon(tx)
+    after = Constraint(new, encoder)
+    fresh = {encoder.vocabulary.texts[i] for i in (after.forbidden & ~before.forbidden).nonzero()[0]}
+    by_term = {row["term"]: row for row in told["terms"]}
+    assert {piece["text"] for row in told["terms"] for piece in row["masked"]} == fresh == {"effusion"}
+    assert told["masked"] == int((after.forbidden & ~before.forbidden).sum())
+    assert told["size"] == int(encoder.vocabulary.usable.sum())
+    assert by_term["mortimer"]["masked"] == [], "no piece alone reads as it"
+    assert "".join(piece["text"] for piece in by_term["mortimer"]["reads"]) == "mortimer"
+    assert told["encoder"] == "starter encoder", "a path may name people"
+    back = bench.lexicon_pieces(remove=forbid("effusion"), actor=READER)
+    assert [piece["text"] for piece in back["free_again"]] == ["effusion"] * back["freed"] and back["freed"]
+
+
+def test_no_weights_are_read_to_tell_of_word_pieces(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from updp_core.backends import encoder, presets
+
+    presets.load_preset_words.cache_clear()
+    monkeypatch.setattr(encoder, "_from_folder", lambda *args: pytest.fail("the weights were read"))
+    bench.desk.model_lock.acquire()  # somebody is generating
+    assert bench.lexicon_pieces(add=forbid("effusion"), actor=READER)["masked"]

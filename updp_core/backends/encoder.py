@@ -195,6 +195,44 @@ def load_encoder(name: str | Path, device: str = "auto") -> Encoder:
         )
 
 
+@dataclass(frozen=True)
+class Words:
+    """The tokens of an encoder without the encoder: enough for a constraint's masks."""
+
+    vocabulary: Vocabulary
+    _tokenize: Callable[[str], list[int]]
+
+    def encode_ids(self, text: str) -> list[int]:
+        """Content token ids of a text, without special tokens."""
+        return self._tokenize(text)
+
+
+def load_words(name: str) -> Words:
+    """The tokens of the encoder `name`, as `load_encoder` takes it, from its tokenizer alone: no weights, no network.
+
+    Raises ModelUnavailable where the tokenizer is not on this machine.
+    """
+    import open_clip
+
+    builtin = name.partition(":")[0]
+    source = builtin
+    if builtin not in open_clip.list_models() or files.local_folder(name) is not None:
+        folder = files.cached_folder(name)
+        if folder is None:
+            raise ModelUnavailable("The encoder is not on this machine yet.", "Generate once, or name its folder.")
+        source = f"{files.LOCAL}{folder}"
+    try:
+        tokenizer = open_clip.get_tokenizer(source)
+        rows = len(tokenizer.decoder) if hasattr(tokenizer, "sot_token_id") else len(tokenizer.tokenizer)
+        words, tokenize, *_ = _read_tokenizer(tokenizer, rows)
+    except Exception as error:
+        raise ModelUnavailable(
+            f"The encoder's tokenizer cannot be loaded ({type(error).__name__}).",
+            "Check that the encoder's folder holds its tokenizer's files, all whole.",
+        ) from error
+    return Words(words, tokenize)
+
+
 def _from_folder(folder: Path, device: str) -> tuple[Any, Any, str]:
     """Model, tokenizer and digest of an open_clip folder, whatever path its config was written with."""
     import open_clip

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,14 @@ def load_preset_encoder(preset: Preset, device: str = "auto") -> Any:
     from updp_core.backends.encoder import load_encoder
 
     return _keep("encoder", preset, (preset.encoder,), device, lambda: load_encoder(preset.encoder, device))
+
+
+@lru_cache(maxsize=2)
+def load_preset_words(encoder: str) -> Any:
+    """The tokens of a preset's encoder, without its weights and past any work that they do."""
+    from updp_core.backends.encoder import load_words
+
+    return load_words(encoder)
 
 
 def load_preset_generator(preset: Preset, device: str = "auto") -> Any:

@@ -51,6 +51,9 @@ ROLE_VERBS: dict[str, frozenset[Role]] = {
     "release_hold": _READERS,
     "save_draft": _READERS,
     "lexicon_impact": _READERS,
+    "lexicon_pieces": _READERS,
+    "lexicon_draft": _READERS,
+    "save_lexicon_draft": _READERS,
     "filter_text": _READERS,
     # answer for the workspace
     "lexicon_edit": _OFFICER,

@@ -284,8 +284,8 @@ class LexiconDiff(TypedDict):
 class Impact(TypedDict):
     """What an edit would do. `pending`, `approved`, `released`: records whose prompt or report it would forbid.
 
-    `conflicts` are terms in both lists; `swallowed` whitelist terms that contain a newly forbidden word;
-    `where` lists at most 200 records {record, state, terms}.
+    `conflicts` are terms that leave the whitelist since they join the blacklist; `swallowed` whitelist terms that
+    contain a newly forbidden word; `where` lists at most 200 records {record, state, terms, in: prompt, report}.
     """
 
     version: int
@@ -298,6 +298,46 @@ class Impact(TypedDict):
     conflicts: list[str]
     swallowed: list[str]
     where: list[dict[str, Any]]
+
+
+class Piece(TypedDict):
+    """A token of the encoder: its letters, and whether it goes on from the one before or into the one behind."""
+
+    text: str
+    joins_left: bool
+    joins_right: bool
+
+
+class Pieces(TypedDict):
+    """What an edit means for the encoder's `size` word pieces: how many are `masked` and `freed` by it.
+
+    `terms` are added terms {term, masked, reads}: a piece is masked only because its letters alone read as the term;
+    `reads` are the pieces into which the encoder takes the term apart. `more` terms are not told; `free_again` are
+    pieces that only removed terms masked.
+    """
+
+    encoder: str
+    size: int
+    masked: int
+    freed: int
+    terms: list[dict[str, Any]]
+    more: int
+    free_again: list[Piece]
+
+
+class LexiconDraft(TypedDict):
+    """The actor's unsaved changes: what they add to and take from the version in force, and why.
+
+    `terms` counts them; `version` is the version they were begun on, `current` the one in force.
+    """
+
+    add: dict[str, dict[str, list[str]]]
+    remove: dict[str, dict[str, list[str]]]
+    comment: str
+    terms: int
+    version: int
+    current: int
+    saved_at: str
 
 
 class ReleasePreview(TypedDict):
