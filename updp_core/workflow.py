@@ -21,6 +21,7 @@ from updp_core.workbench import (
     drafting,
     flagging,
     generating,
+    grading,
     heating,
     holding,
     importing,
@@ -151,6 +152,11 @@ class Workbench:
         return queue.gate_values(self.desk, name, method, limit)
 
     @verb
+    def gate_rules(self, *, actor: Actor) -> list[shapes.GateRule]:
+        """Every gate: its title, limit and action under the policy in force, and its defaults."""
+        return grading.rules(self.desk.policy())
+
+    @verb
     def insight(self, *, actor: Actor) -> dict[str, Any]:
         """Numbers behind the page of plots, without PHI.
 
@@ -230,14 +236,14 @@ class Workbench:
 
     @verb
     def approve_preview(self, *, actor: Actor, filters: Filters = Filters(), sample: int = 12) -> dict[str, Any]:
-        """{"number": n, "sample": [record], "left_out": n}: what approve_all would approve; all gates clear only."""
+        """{"number": n, "sample": [record], "left_out": n}: what approve_all would approve."""
         return deciding.approve_preview(self.desk, filters, sample, actor)
 
     @verb
     def approve_all(
         self, *, actor: Actor, expected_number: int, filters: Filters = Filters(), comment: str = ""
     ) -> dict[str, int]:
-        """Approve every pending pair of the filter whose gates are all clear and that has no open flag: {"approved": n}.
+        """Approve every pending pair of the filter with all gates clear and no open flag: {"approved": n}.
 
         Conflict where the number is not `expected_number`, the one that the reviewer confirmed.
         """
@@ -256,10 +262,19 @@ class Workbench:
     ) -> Iterator[Progress]:
         """Make a candidate for each seed now (one with a fresh seed by default), with other settings or another method.
 
-        The one with the lowest risk becomes current; `choose` takes another. Earlier candidates stay in the
-        history. Result: {"record", "candidates": [id], "current": id, "failed": [reason]}.
+        The method is by default that of the current candidate. The one with the lowest risk becomes current; `choose`
+        takes another. Earlier candidates stay in the history. Result: {"record", "candidates": [id], "current": id,
+        "failed": [reason]}.
         """
         return generating.regenerate(self.desk, record, seeds, method, prompt, generation, actor)
+
+    @verb
+    def compare(self, record: str, *, actor: Actor, seed: int | None = None) -> Iterator[Progress]:
+        """Make a candidate by each method that can run here, with one seed, to be looked at side by side.
+
+        The current candidate stays current. Result as of `regenerate`.
+        """
+        return generating.compare(self.desk, record, seed, actor)
 
     @verb
     def choose(self, record: str, candidate: int, *, actor: Actor) -> shapes.Detail:

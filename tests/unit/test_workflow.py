@@ -154,6 +154,31 @@ def test_choosing_another_candidate_begins_its_reading_anew(bench: Workbench) ->
     assert bench.decide(record, "approve", actor=READER, candidate=first)["state"] == "approved"
 
 
+def test_other_versions_are_made_by_the_method_of_the_pair_unless_another_is_asked_for(bench: Workbench) -> None:
+    [record] = made(bench, 1)
+    last(bench.regenerate(record, seeds=[1], method="dp-pix", actor=READER))
+    assert bench.show(record, actor=READER)["candidates"][-1]["method"] == "dp-pix"
+    last(bench.regenerate(record, seeds=[2], actor=READER))
+    assert bench.show(record, actor=READER)["candidates"][-1]["method"] == "dp-pix"
+
+
+def test_methods_are_compared_on_one_seed_and_the_current_version_stays(bench: Workbench) -> None:
+    [record] = made(bench, 1)
+    before = bench.show(record, actor=READER)
+    bench.decide(record, "approve", actor=READER)
+    result = last(bench.compare(record, seed=7, actor=READER))
+    here = [method["name"] for method in bench.methods(actor=READER) if method["available"]]
+    detail = bench.show(record, actor=READER)
+    tried = detail["candidates"][1:]
+    assert [row["candidate"] for row in tried] == result["candidates"]
+    assert [row["method"] for row in tried] == here and {row["seed"] for row in tried} == {7}
+    assert detail["candidate"] == before["candidate"] == result["current"]
+    assert detail["state"] == "approved", "a comparison takes no verdict away"
+    with pytest.raises(Conflict, match="in hand"):
+        bench.take(record, actor=SECOND)
+        bench.compare(record, actor=READER)
+
+
 def test_a_method_for_comparison_only_is_never_approved(tmp_path: Path) -> None:
     bench = workbench(tmp_path / "ws", QuickMethod(releasable=False))
     [record] = made(bench, 1)

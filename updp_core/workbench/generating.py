@@ -36,6 +36,8 @@ class Options:
     retry_failed: bool = False
     prompt: Mapping[str, Any] | None = None
     generation: Mapping[str, Any] | None = None
+    keep_current: bool = False
+    """Leave the record's current candidate in its place, where it has one."""
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -210,12 +212,47 @@ def regenerate(
         raise UsageError(f"Give at most {MAX_SEEDS} seeds from 0 to {2**31 - 1}.")
     with desk.store.read() as tx:
         row = known(tx.one("SELECT sha256 FROM record WHERE id = :r", r=record), f"record {record}")
-        holder = tx.value("SELECT holder FROM hold WHERE record = :r AND expires > :t", r=record, t=time.time())
         attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
+        before = tx.value(
+            "SELECT c.method FROM standing s JOIN candidate c ON c.id = s.candidate WHERE s.record = :r", r=record
+        )
+    _nobody_elses(desk, record, actor)
+    options = Options(method or before or desk.settings.method, prompt=prompt, generation=generation)
+    return _regenerate(desk, record, seeds or [seed_for(0, row["sha256"], attempt)], options, actor)
+
+
+def _nobody_elses(desk: Desk, record: str, actor: Actor) -> None:
+    with desk.store.read() as tx:
+        holder = tx.value("SELECT holder FROM hold WHERE record = :r AND expires > :t", r=record, t=time.time())
     if holder not in (None, actor.name):
         raise Conflict(f"{holder} has this pair in hand. Take another one.")
-    options = Options(method or desk.settings.method, prompt=prompt, generation=generation)
-    return _regenerate(desk, record, seeds or [seed_for(0, row["sha256"], attempt)], options, actor)
+
+
+def compare(desk: Desk, record: str, seed: int | None, actor: Actor) -> Iterator[Progress]:
+    """See Workbench.compare."""
+    with desk.store.read() as tx:
+        row = known(tx.one("SELECT sha256 FROM record WHERE id = :r", r=record), f"record {record}")
+        attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
+    _nobody_elses(desk, record, actor)
+    seeds = [seed_for(0, row["sha256"], attempt) if seed is None else seed]
+    return _compare(desk, record, seeds, actor)
+
+
+def _compare(desk: Desk, record: str, seeds: list[int], actor: Actor) -> Iterator[Progress]:
+    names = [method["name"] for method in methods(desk) if method["available"]]
+    made: list[int] = []
+    errors: list[str] = []
+    for done, name in enumerate(names):
+        options = Options(name, keep_current=True)
+        for step in _regenerate(desk, record, seeds, options, actor):
+            if step.result is None:
+                yield Progress(step.stage, done, len(names), name)
+            else:
+                made += step.result["candidates"]
+                errors += step.result["failed"]
+                current = step.result["current"]
+    result = {"record": record, "candidates": made, "current": current, "failed": errors}
+    yield Progress("done", len(names), len(names), result=result)
 
 
 def _regenerate(desk: Desk, record: str, seeds: list[int], options: Options, actor: Actor) -> Iterator[Progress]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from updp_core.store import Transaction, canonical
-from updp_core.workbench.shapes import Policy
+from updp_core.workbench.shapes import GateRule, Policy
 
 UPSERT_GRADE = (
     "INSERT OR REPLACE INTO grade (candidate, gates_json, worst, risk, alignment) "
@@ -17,6 +17,22 @@ UPSERT_GRADE = (
 UPSERT_GATE = (
     "INSERT OR REPLACE INTO gate_value (candidate, name, state, value) VALUES (:candidate, :name, :state, :value)"
 )
+
+
+def rules(policy: Policy) -> list[GateRule]:
+    """See Workbench.gate_rules."""
+    from updp_core.evidence.gates import RULES
+    from updp_core.workbench.reading import HARD_GATES
+
+    return [
+        {
+            "name": name, "title": rule.title, "worse": rule.worse, "hard": name in HARD_GATES,
+            "limit": policy["gates"].get(name, {}).get("limit", rule.limit),
+            "action": policy["gates"].get(name, {}).get("action", rule.action),
+            "default_limit": rule.limit, "default_action": rule.action,
+        }
+        for name, rule in RULES.items()
+    ]  # fmt: skip
 
 
 def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from updp_core import wordindex
 from updp_core.domain import Actor, MethodInput, Proposal, Span, Step
 from updp_core.errors import ModelUnavailable, UpdpError, UsageError
-from updp_core.store import canonical, now, sha256
+from updp_core.store import Transaction, canonical, now, sha256
 from updp_core.workbench import deciding, lexicons, population
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.grading import grade
@@ -192,7 +192,7 @@ def _keep(
             kept.append(Kept(record, candidate, error))
         current = best[1] if best else kept[0].candidate
         assert current is not None
-        deciding.make_current(tx, record, current, context.actor)
+        _make_current(tx, context, record, current)
         worker.drop(tx, record)
         tx.audit(
             context.actor, "candidate", record, candidates=[k.candidate for k in kept], method=context.options.method,
@@ -200,6 +200,12 @@ def _keep(
         )  # fmt: skip
         tx.refresh([record])
     return kept
+
+
+def _make_current(tx: Transaction, context: _Context, record: str, candidate: int) -> None:
+    stands = tx.value("SELECT candidate FROM standing WHERE record = :r", r=record)
+    if stands is None or not context.options.keep_current:
+        deciding.make_current(tx, record, candidate, context.actor)
 
 
 def _fail(desk: Desk, worker: Worker, context: _Context, record: str, seed: int, reason: str) -> Kept:
@@ -214,7 +220,7 @@ def _fail(desk: Desk, worker: Worker, context: _Context, record: str, seed: int,
             evidence_json="{}", error=reason, actor=context.actor.name,
             created_at=now(),
         )  # fmt: skip
-        deciding.make_current(tx, record, candidate, context.actor)
+        _make_current(tx, context, record, candidate)
         worker.drop(tx, record)
         tx.audit(context.actor, "candidate", record, candidates=[candidate], method=context.options.method, failed=1)
         tx.refresh([record])

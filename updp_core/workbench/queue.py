@@ -215,13 +215,16 @@ def counts(desk: Desk, actor: Actor) -> Counts:
             row["decided_at"]
             for row in tx.all(f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50")
         ]
+        needed = desk.policy(tx)["verdicts"]
+        begun = tx.value("SELECT count(*) FROM standing WHERE state = 'pending' AND approvals > 0") if needed > 1 else 0
     left = states["new"] + states["pending"] + states["void"]
+    verdicts_left = needed * left - begun
     return {
         "total": sum(states.values()), "states": states, "gates": gates, "methods": methods,
         "lexicon_versions": versions, "reviewers": reviewers, "findings": findings, "today": day,
         "released": released, "mine": mine, "flagged": sum(flags.values()),
         "flagged_for_me": flags.get(actor.role, 0) + flags.get("anybody", 0), "second_readings": blind,
-        "left": left, "minutes_left": _minutes_left(latest, left),
+        "left": left, "minutes_left": _minutes_left(latest, verdicts_left),
     }  # fmt: skip
 
 

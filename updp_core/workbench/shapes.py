@@ -138,6 +138,19 @@ class GateRow(TypedDict):
     hard: bool
 
 
+class GateRule(TypedDict):
+    """A gate under the policy in force, and its default. `hard` gates always block; `worse`: "above" or "below"."""
+
+    name: str
+    title: str
+    worse: str
+    hard: bool
+    limit: float
+    action: str
+    default_limit: float
+    default_action: str
+
+
 class CandidateRow(TypedDict):
     """One proposal for a record: how it came to be, and how it stands."""
 
