@@ -29,6 +29,10 @@ REASONS = (
     "Other",
 )
 AUDIENCES = {"radiologist": "a radiologist", "privacy-officer": "the privacy officer", "anybody": "anybody"}
+ENTRIES = {
+    "approve": "Approved", "reject": "Rejected", "regenerate": "Sent back to be made anew", "undo": "Took back",
+    "flag": "Flag", "clear": "Flag cleared",
+}  # fmt: skip
 RISK_SHOWN = 12.0
 """The risk at which the bar of a queue row is full: one blocking gate and two doubtful ones."""
 CATEGORIES = {
@@ -94,21 +98,37 @@ def empty(head: str, hint: str = "") -> str:
     return f'<div class="empty"><b>{esc(head)}</b><span>{esc(hint)}</span></div>'
 
 
-def progress(counts: Mapping[str, Any], name: str) -> str:
-    """How far the review is, for everybody and for this person."""
+def progress(counts: Mapping[str, Any], name: str, way: str = "") -> str:
+    """How far the review is, for the release and by person, and the ways into the queue with their numbers."""
     total, left = counts["total"], counts["left"]
-    states, mine = counts["states"], counts["today"].get(name, 0)
+    states, today = counts["states"], counts["today"]
     done = total - left
     share = 100 * done / total if total else 0
     eta = f", about {_duration(counts['minutes_left'])} left" if counts.get("minutes_left") else ""
     parts = " · ".join(
-        f"{states[s]} {STATES[s][0].lower()}" for s in ("pending", "approved", "rejected", "void") if states.get(s)
+        f"{states[s]} {STATES[s][0].lower()}"
+        for s in ("approved", "rejected", "void", "new", "failed")
+        if states.get(s)
+    )
+    parts += f" · {counts['released']} released" if counts["released"] else ""
+    others = sorted(((n, who) for who, n in today.items() if who != name), reverse=True)
+    people = " · ".join([f"You {today.get(name, 0)}", *[f"{esc(who)} {n}" for n, who in others[:3]]])
+    people += f" · {len(others) - 3} more" if len(others) > 3 else ""
+    ways = "".join(
+        f'<button type="button" data-way="{key}" aria-pressed="{str(key == way).lower()}" title="{esc(tip)}">'
+        f"<b>{n}</b> {label}</button>"
+        for key, n, label, tip in (
+            ("review", states["pending"], "to review", "Pairs that wait for a verdict (O then Q)"),
+            ("flagged", counts["flagged_for_me"], "⚑ flagged", "Flagged for you or for anybody (O then F)"),
+            ("second", counts["second_readings"], "◐ blind", "Your blind second readings (O then S)"),
+        )
     )
     return (
         f'<div class="progress"><div class="progress-line"><b>{done} of {total}</b> decided{eta}</div>'
         f'<div class="bar" role="progressbar" aria-label="Decided" aria-valuemin="0" aria-valuemax="{total}" '
         f'aria-valuenow="{done}"><i style="width:{share:.1f}%"></i></div>'
-        f'<div class="muted">{parts}</div><div class="muted">You today: {mine}</div></div>'
+        f'<div class="muted">{parts}</div><div class="muted">Today: {people}</div>'
+        f'<div class="ways" role="group" aria-label="Ways into the queue">{ways}</div></div>'
     )
 
 
@@ -144,7 +164,8 @@ def _row(card: Mapping[str, Any], name: str) -> str:
         who = AUDIENCES[card["flagged_for"]]
         notes += f'<span class="flag" title="Flagged for {who}">⚑<span class="sr">flagged for {who}</span></span>'
     if card["remarks"]:
-        notes += f'<span title="{esc("; ".join(card["remarks"]))}">ⓘ<span class="sr">remark of the import</span></span>'
+        tip = esc("; ".join(card["remarks"]))
+        notes += f'<span class="note" title="{tip}">i<span class="sr"> remark of the import</span></span>'
     if not card["has_report"]:
         notes += '<span class="note">no report</span>'
     bar = ""
@@ -170,10 +191,13 @@ def head(detail: Mapping[str, Any]) -> str:
     if current:
         made = (
             f'<div class="muted">{esc(current["method"])} · seed {current["seed"]} · '
-            f"lexicon v{current['lexicon_version']} · {len(detail['candidates'])} candidate"
+            f"lexicon v{current['lexicon_version']} · {len(detail['candidates'])} version"
             f"{'s' if len(detail['candidates']) != 1 else ''}</div>"
         )
-    notes = [f'<li><b aria-hidden="true">ⓘ</b> {esc(remark)}</li>' for remark in detail["remarks"]]
+    notes = [_flag(flag) for flag in detail["flags"]]
+    if notes:
+        notes.append("<li>Until cleared: not in a release, not in batch approval. Verdicts can still be given.</li>")
+    notes += [f"<li>Import: {esc(remark)}</li>" for remark in detail["remarks"]]
     if current and not current["releasable"]:
         notes.append('<li><b aria-hidden="true">■</b> This method is for comparison only and cannot be released.</li>')
     if detail["void_terms"]:
@@ -199,6 +223,15 @@ def head(detail: Mapping[str, Any]) -> str:
         f'<div class="muted">{esc(detail["study"])} · {esc(detail["view"])} · {esc(findings)}</div>{made}'
         f'<div class="muted">{_shared(rarity)}</div>'
         f"{'<ul class=notes>' + ''.join(notes) + '</ul>' if notes else ''}</div>"
+    )
+
+
+def _flag(flag: Mapping[str, Any]) -> str:
+    who, when_ = AUDIENCES[flag["audience"]], when(flag["raised_at"])
+    clear = ' <button type="button" data-open="clear-box">Clear…</button>' if flag["may_clear"] else ""
+    return (
+        f'<li class="flagged"><b aria-hidden="true">⚑</b> For {who}, from {esc(flag["reviewer"])}, {when_}: '
+        f"{esc(flag['reason'] or 'the reason is kept back')}{clear}</li>"
     )
 
 
@@ -313,17 +346,21 @@ def history(detail: Mapping[str, Any]) -> str:
     entries = [
         (
             c["created_at"],
-            f"<b>Candidate {c['candidate']}</b> {esc(c['method'])}, seed {c['seed']}, lexicon v{c['lexicon_version']}"
+            f"<b>Version {c['candidate']}</b> {esc(c['method'])}, seed {c['seed']}, lexicon v{c['lexicon_version']}"
             f"{' · current' if c['current'] else ''}{' · void' if c['void'] else ''}"
             + (f"<p class=muted>{esc(c['error'] or c['prompt_text'])}</p>" if c["error"] or c["prompt_text"] else ""),
         )
         for c in detail["candidates"]
     ]
+    cleared = {d["undoes"] for d in detail["decisions"] if d["verdict"] == "clear"}
     for d in detail["decisions"]:
-        why = "; ".join([*d["reasons"], *([d["comment"]] if d["comment"] else [])])
+        reasons = [] if d["verdict"] == "flag" else d["reasons"]
+        why = "; ".join([*reasons, *([d["comment"]] if d["comment"] else [])])
         over = f" Overrides {', '.join(words(o) for o in d['overrides'])}." if d["overrides"] else ""
-        text = f"<b>{esc(d['verdict'].capitalize())}</b> by {esc(d['reviewer'])}, {esc(words(d['role']))}"
-        text += " (taken back)" if d["undone"] else ""
+        asked = f" for {AUDIENCES[d['reasons'][0]]}" if d["verdict"] == "flag" else ""
+        text = f"<b>{ENTRIES[d['verdict']]}{asked}</b> by {esc(d['reviewer'])}, {esc(words(d['role']))}"
+        text += (" (cleared)" if d["decision"] in cleared else " (taken back)") if d["undone"] else ""
+        text += " (blind second reading)" if d["blind"] else ""
         entries.append((d["decided_at"], f"{text}<p>{esc(why)}{esc(over)}</p>" if why or over else text))
     if not entries:
         return empty("No history yet.")

@@ -34,21 +34,31 @@ def _gate_title(row: Mapping[str, Any]) -> str:
 def _gate(row: Mapping[str, Any], values: Sequence[float]) -> str:
     state = row["state"]
     limit = f" · limit {esc(number(row['threshold']))}" if row["threshold"] is not None else ""
+    place = f" · {share:.0f} % of pairs lie below" if (share := below(values, row["value"])) is not None else ""
     hard = " · cannot be overridden" if row["hard"] and state == "block" else ""
     return (
         f'<details class="gate g-{state}"{" open" if state in ("block", "warn") else ""}><summary>'
         f'<span class="mark g-{state}"><b aria-hidden="true">{GATE_MARKS[state]}</b>'
         f'<span class="sr">{GATE_WORDS[state]}</span></span><span class="gname">{esc(_gate_title(row))}</span>'
         f'<span class="gval">{esc(number(row["value"]))}</span></summary><p>{esc(row["explanation"])}</p>'
-        f'<p class="muted">{GATE_WORDS[state].capitalize()}{limit}{hard}</p>'
+        f'<p class="muted">{GATE_WORDS[state].capitalize()}{limit}{place}{hard}</p>'
         f"{histogram(values, row['value'], row['threshold'])}</details>"
     )
+
+
+def below(values: Sequence[float], here: Any) -> float | None:
+    """The share of pairs, in percent, whose value lies below this one's; None where that says nothing."""
+    numbers = [float(v) for v in values if isinstance(v, int | float)]
+    if len(numbers) < 5 or not isinstance(here, int | float):
+        return None
+    return 100 * sum(v < float(here) for v in numbers) / len(numbers)
 
 
 def histogram(values: Sequence[float], here: Any, threshold: Any, width: int = 260, height: int = 40) -> str:
     """Where this pair lies among all: bars, a line for the limit, a triangle for this pair."""
     numbers = [float(v) for v in values if isinstance(v, int | float)]
-    if len(numbers) < 5 or not isinstance(here, int | float):
+    share = below(values, here)
+    if share is None:
         return ""
     marks = [float(here), *([float(threshold)] if isinstance(threshold, int | float) else [])]
     low, high = min([*numbers, *marks]), max([*numbers, *marks])
@@ -68,9 +78,8 @@ def histogram(values: Sequence[float], here: Any, threshold: Any, width: int = 2
     if len(marks) > 1:
         t = (marks[1] - low) / span * (width - 8) + 4
         line = f'<line class="limit" x1="{t:.1f}" x2="{t:.1f}" y1="0" y2="{base}"/>'
-    below = 100 * sum(v < float(here) for v in numbers) / len(numbers)
     return (
-        f'<svg class="hist" viewBox="0 0 {width} {height}" role="img" aria-label="{below:.0f} % of '
+        f'<svg class="hist" viewBox="0 0 {width} {height}" role="img" aria-label="{share:.0f} % of '
         f'{len(numbers)} pairs lie below this one">{bars}{line}'
         f'<path class="here" d="M{x:.1f} {base + 1} l4.5 7 h-9 z"/></svg>'
     )
@@ -83,7 +92,7 @@ def contact_sheet(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str]
     cards = []
     for row in rows:
         marks = "".join(
-            f'<span class="mark g-{g["state"]}" title="{esc(title(g["name"]))}: {esc(number(g["value"]))}">'
+            f'<span class="mark g-{g["state"]}" title="{esc(_gate_title(g))}: {esc(number(g["value"]))}">'
             f"{GATE_MARKS[g['state']]}</span>"
             for g in row["gates"]
             if g["state"] != "clear"
@@ -145,6 +154,6 @@ def batch(number: int, left_out: int, pictures: Sequence[tuple[str, str]]) -> st
     )
     return (
         f"<p><b>{number}</b> {'pairs of this filter have' if number != 1 else 'pair of this filter has'} every gate "
-        f"clear. {left_out} other{'s' if left_out != 1 else ''} of it stay for single review.</p>"
+        f"clear and no open flag. {left_out} other{'s' if left_out != 1 else ''} of it stay for single review.</p>"
         f'<p class="muted">A random sample:</p><div class="sample">{sample}</div>'
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ import gradio as gr
 from ui import format as show
 from ui import format_evidence as evidence
 from ui.batch import BatchBox
-from ui.filters import FilterBar
+from ui.filters import FilterBar, way_into, way_of
+from ui.flags import FlagBox
 from ui.regenerate import RegenerateBox
 from ui.shell import Shell
 from ui.words import WordBox
@@ -50,6 +51,7 @@ class Review:
         self.regenerate: RegenerateBox
         self.words: WordBox
         self.batch: BatchBox
+        self.flags: FlagBox
         self.again: gr.Button
         self.compared: gr.HTML
         self.queue: gr.HTML
@@ -93,6 +95,7 @@ class Review:
             },
             p.comment: str(detail["draft"].get("comment", "")),
             p.override: gr.update(visible=can_override, value=False),
+            **self.flags.look(detail),
         }
 
     def no_pair(self, text: str) -> dict[Any, Any]:
@@ -100,7 +103,10 @@ class Review:
         blank: dict[Any, Any] = {
             c: "" for c in (self.compared, p.gates, p.prompt, p.reports, p.findings, p.history, p.contact, p.comment)
         }
-        return {**blank, p.head: show.empty(text), p.viewer: {"message": text}, p.override: gr.update(visible=False)}
+        return {
+            **blank, p.head: show.empty(text), p.viewer: {"message": text}, p.override: gr.update(visible=False),
+            **self.flags.look({"flags": []}),
+        }  # fmt: skip
 
     def listing(self, actor: Actor, view: dict[str, Any]) -> dict[Any, Any]:
         """The queue and the progress above it."""
@@ -108,7 +114,7 @@ class Review:
         page = bench.page(actor=actor, filters=filters, sort=sort, offset=view.get("offset", 0), limit=PAGE)
         return {
             self.queue: show.queue(page, actor.name),
-            self.progress: show.progress(bench.counts(actor=actor), actor.name),
+            self.progress: show.progress(bench.counts(actor=actor), actor.name, way_of(view)),
         }
 
     def go_on(self, actor: Actor, view: dict[str, Any], after: str | None, back: bool = False) -> dict[Any, Any]:
@@ -119,7 +125,7 @@ class Review:
             where = "This is the first pair of this filter." if back else "This is the last pair of this filter."
             return self.shell.say(where, "warn")
         if record is None:
-            return self.no_pair(self.nothing(actor))
+            return self.no_pair(self.nothing(actor, view))
         return self.pair(self.shell.workbench.show(record, actor=actor), actor)
 
     # --- handlers ---------------------------------------------------------------------------------------
@@ -127,16 +133,20 @@ class Review:
     def start(self, role: str, view: dict[str, Any], request: gr.Request) -> dict[Any, Any]:
         """The page has been opened, or the role switched."""
         actor, bench = self.shell.actor(request, role), self.shell.workbench
-        choices = self.filters.choices(bench.counts(actor=actor), bench.views(actor=actor))
+        choices = self.filters.choices(actor)
         methods = [(m["title"], m["name"]) for m in bench.methods(actor=actor) if m["available"]]
         choices[self.regenerate.method] = gr.update(choices=[("As before", ""), *methods])
         return {**choices, **self.listing(actor, view), **self.open_first(actor, view)}
 
-    def nothing(self, actor: Actor) -> str:
+    def nothing(self, actor: Actor, view: dict[str, Any]) -> str:
         """Why the viewer is empty."""
         counts = self.shell.workbench.counts(actor=actor)
         if not counts["total"]:
             return "No studies yet. Import some on the page Import & run."
+        if way_of(view) == "flagged":
+            return "Nothing is flagged for you."
+        if way_of(view) == "second":
+            return "No blind second reading waits for you."
         if counts["states"].get("new"):
             return "Nothing to review here yet: pairs are being prepared."
         return "No pair in this filter."
@@ -146,7 +156,7 @@ class Review:
             return self.go_on(actor, view, None)
         page = self.shell.workbench.page(actor=actor, filters=self.filters.read(view)[0], limit=1)["records"]
         if not page:
-            return self.no_pair(self.nothing(actor))
+            return self.no_pair(self.nothing(actor, view))
         return self.pair(self.shell.workbench.show(page[0]["record"], actor=actor), actor)
 
     def refresh(self, asked: str, role: str, view: dict[str, Any], request: gr.Request) -> dict[Any, Any]:
@@ -213,7 +223,8 @@ class Review:
     def undo(self, role: str, view: dict[str, Any], request: gr.Request) -> dict[Any, Any]:
         actor = self.shell.actor(request, role)
         detail = self.shell.workbench.undo(actor=actor)
-        said = self.shell.say(f"Verdict on {detail['patient']} {detail['study']} taken back.")
+        what = {"undo": "Taken back", "flag": "The flag is raised again"}[detail["decisions"][-1]["verdict"]]
+        said = self.shell.say(f"{what}: {detail['patient']} {detail['study']}.")
         return {**self.pair(detail, actor), **self.listing(actor, view), **said}
 
     def turn(self, role: str, view: dict[str, Any], event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
@@ -222,7 +233,57 @@ class Review:
 
     def filter(self, role: str, request: gr.Request, *values: Any) -> dict[Any, Any]:
         actor, view = self.shell.actor(request, role), self.filters.values(*values)
-        return {self.filters.view: view, **self.listing(actor, view), **self.open_first(actor, view)}
+        return {
+            self.filters.view: view, **self.filters.choices(actor), **self.listing(actor, view),
+            **self.open_first(actor, view),
+        }  # fmt: skip
+
+    def way(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        """One of the buttons above the queue: what waits for a verdict, for a look, for a blind second reading."""
+        actor = self.shell.actor(request, role)
+        return self._show(actor, way_into(str(event._data["to"]), actor))
+
+    def recall(self, role: str, key: str, request: gr.Request) -> dict[Any, Any]:
+        """A saved view."""
+        actor = self.shell.actor(request, role)
+        return self._show(actor, self.filters.recall(key, actor))
+
+    def _show(self, actor: Actor, view: dict[str, Any]) -> dict[Any, Any]:
+        put = self.filters.put(view)
+        view = put[self.filters.view]
+        return {**put, **self.listing(actor, view), **self.open_first(actor, view)}
+
+    def flag(self, asked: str, role: str, view: dict[str, Any], words: str, audience: str, request: gr.Request) -> Any:
+        """A flag in the reader's own words."""
+        return self._flagged(view, self.shell.actor(request, role), on_screen(asked), words, audience)
+
+    def flag_preset(
+        self, asked: str, role: str, view: dict[str, Any], words: str, event: gr.EventData, request: gr.Request
+    ) -> dict[Any, Any]:
+        """A flag with one of the ready-made reasons."""
+        reason, audience = self.flags.preset(int(event._data["reason"]), words)
+        return self._flagged(view, self.shell.actor(request, role), on_screen(asked), reason, audience)
+
+    def _flagged(
+        self, view: dict[str, Any], actor: Actor, shown: dict[str, Any], reason: str, audience: str
+    ) -> dict[Any, Any]:
+        detail, said = self.flags.raise_(shown, reason, audience, actor)
+        return {**self.pair(detail, actor), **self.listing(actor, view), **said}
+
+    def word_ask(
+        self, asked: str, role: str, view: dict[str, Any], term: str, which: str, category: str, request: gr.Request
+    ) -> dict[Any, Any]:
+        """Who may not edit the lists flags the pair for who may."""
+        reason = self.words.asking(term, which, category)
+        return self._flagged(view, self.shell.actor(request, role), on_screen(asked), reason, "privacy-officer")
+
+    def clear_flag(
+        self, asked: str, role: str, view: dict[str, Any], which: int | None, came: str, request: gr.Request
+    ) -> dict[Any, Any]:
+        """Settle a flag of the pair that is open."""
+        actor = self.shell.actor(request, role)
+        detail, said = self.flags.settle(opened(asked), which, came, actor)
+        return {**self.pair(detail, actor), **self.listing(actor, view), **said}
 
     def choose(
         self, asked: str, role: str, view: dict[str, Any], event: gr.EventData, request: gr.Request
@@ -234,11 +295,21 @@ class Review:
     def make(
         self, asked: str, role: str, view: dict[str, Any], request: gr.Request, *settings: Any
     ) -> Iterator[dict[Any, Any]]:
-        """Other versions of the pair on the screen, with progress; the sheet shows them as they stand in the end."""
+        """Other versions of the pair on the screen."""
+        yield from self._make(asked, role, view, request, lambda *on: self.regenerate.run(*on, *settings))
+
+    def compare(self, asked: str, role: str, view: dict[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """A version by each method."""
+        yield from self._make(asked, role, view, request, self.regenerate.side_by_side)
+
+    def _make(
+        self, asked: str, role: str, view: dict[str, Any], request: gr.Request, run: Callable[..., Any]
+    ) -> Iterator[dict[Any, Any]]:
+        """Run with progress; the contact sheet shows the versions as they stand in the end."""
         try:
             actor, record = self.shell.actor(request, role), opened(asked)
             result: dict[str, Any] | None = None
-            for text, outcome in self.regenerate.run(record, actor, *settings):
+            for text, outcome in run(record, actor):
                 result = outcome
                 yield self.shell.say(text)
             detail = self.shell.workbench.show(record, actor=actor)

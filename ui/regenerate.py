@@ -45,6 +45,9 @@ class RegenerateBox:
                 )
                 self.later = gr.Button("Back to the queue", elem_id="regen-later", min_width=0)
                 self.cancel = gr.Button("Cancel", elem_id="regen-cancel", elem_classes=["sheet-close"], min_width=0)
+            self.compare = gr.Button(
+                "Compare the methods: one version by each, with one seed", elem_id="regen-compare", size="sm"
+            )
 
     @property
     def settings(self) -> list[gr.components.Component]:
@@ -70,6 +73,11 @@ class RegenerateBox:
             generation={k: v for k, v in generation.items() if v != getattr(_MODEL, k)} or None,
         ):  # fmt: skip
             yield f"{step.stage.capitalize()} {step.done} of {step.total}", step.result
+
+    def side_by_side(self, record: str, actor: Actor) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        """One version by each method that can run here: progress sentences, and in the end the result."""
+        for step in self.shell.workbench.compare(record, actor=actor):
+            yield f"{step.message or 'Method'}: {step.done} of {step.total} done", step.result
 
     def sheet(self, detail: Mapping[str, Any], actor: Actor) -> str:
         """All versions of this pair as a contact sheet."""

@@ -10,6 +10,7 @@ from ui import format as show
 from ui import viewer
 from ui.batch import BatchBox
 from ui.filters import FilterBar
+from ui.flags import FlagBox
 from ui.reading import Panes, Review
 from ui.regenerate import RegenerateBox
 from ui.session import told
@@ -25,13 +26,27 @@ element.addEventListener("click", (e) => {
 });
 watch("value", () => window.updp?.mark?.());
 """
+WAY_JS = """
+element.addEventListener("click", (e) => {
+  const b = e.target.closest("[data-way]");
+  if (b) trigger("way", { to: b.dataset.way });
+});
+"""
 WORD_JS = """
 element.addEventListener("click", (e) => {
   const word = e.target.closest("[data-word], .w");
   if (!word || getSelection().toString()) return;
   trigger("word", { word: word.dataset.word ?? word.textContent }); window.updp.open("word-box");
 });
+// Both reports scroll together, each by its own length.
+element.addEventListener("scroll", (e) => {
+  const one = e.target, other = [...element.querySelectorAll(".rep")].find((r) => r !== one);
+  if (!other || !one.matches?.(".rep:hover, .rep:focus")) return;
+  const room = (r) => r.scrollHeight - r.clientHeight;
+  other.scrollTop = (one.scrollTop / Math.max(1, room(one))) * room(other);
+}, true);
 """
+DONE = "() => updp.closeIfDone()"
 REASON_JS = """
 element.addEventListener("click", (e) => {
   const b = e.target.closest("[data-reason]");
@@ -61,7 +76,7 @@ def build(shell: Shell) -> Review:
     part: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
     with gr.Row(elem_id="desk", equal_height=True):
         with gr.Column(elem_id="queue-col", min_width=0):
-            page.progress = gr.HTML(elem_id="progress", **part)
+            page.progress = gr.HTML(elem_id="progress", apply_default_css=False, js_on_load=WAY_JS)
             page.filters = FilterBar(shell)
             page.queue = gr.HTML(elem_id="queue", apply_default_css=False, js_on_load=QUEUE_JS)
         with gr.Column(elem_id="pair-col", min_width=0):
@@ -99,14 +114,17 @@ def build(shell: Shell) -> Review:
                     reject = gr.Button("✕ Reject…", elem_id="reject", min_width=0)
                 with gr.Row(elem_id="verdict-more"):
                     again = gr.Button("↻ Regenerate…", elem_id="regenerate", min_width=0)
-                    undo = gr.Button("↶ Undo", elem_id="undo", min_width=0)
+                    flag = gr.Button("⚑ Flag…", elem_id="flag", min_width=0)
                 with gr.Row(elem_id="verdict-go"):
+                    undo = gr.Button("↶ Undo", elem_id="undo", min_width=0)
                     back = gr.Button("‹ Previous", elem_id="previous", min_width=0)
                     forth = gr.Button("Next ›", elem_id="next", min_width=0)
     with gr.Column(elem_id="reject-box", elem_classes=["sheet"]):
         reasons = gr.HTML(_reasons(), apply_default_css=False, js_on_load=REASON_JS)
         gr.Button("Cancel", elem_classes=["sheet-close"])
     page.regenerate, page.words, page.batch = RegenerateBox(shell), WordBox(shell), BatchBox(shell)
+    page.flags = FlagBox(shell)
+    flag.click(None, js="() => updp.open('flag-box')")
     page.word_open = gr.Button("Word", visible="hidden", elem_id="word-open")
     page.panes = Panes(head, gates, prompt, reports, findings, history, contact, picture, comment, override)
     page.asked = gr.Textbox(visible="hidden", elem_id="asked", label="asked")
@@ -121,18 +139,9 @@ def _wire(
     shell, panes, filters, asked = page.shell, page.panes, page.filters, page.asked
     role, view, guard = shell.role, filters.view, told(shell.say)
     parts = list(vars(panes).values())
-    every = [*parts, page.compared, page.queue, page.progress, shell.message]
+    every = [*parts, *page.flags.shown, page.compared, page.queue, page.progress, shell.message]
     page.every = every
-    menus = [
-        filters.state,
-        filters.gate,
-        filters.finding,
-        filters.method,
-        filters.lexicon,
-        filters.reviewer,
-        filters.saved,
-    ]
-    page.starters = [*every, *menus, page.regenerate.method]
+    page.starters = [*every, *filters.menus(), page.regenerate.method]
 
     def verdict(name: Verdict) -> Any:
         def handler(
@@ -164,8 +173,20 @@ def _wire(
     )
     filters.wire(guard)
     for control in filters.controls().values():
-        event = control.submit if isinstance(control, gr.Textbox) else control.change
-        event(guard(page.filter), [role, *filters.controls().values()], [view, *every], **QUICK)
+        event = control.submit if isinstance(control, gr.Textbox) else control.input
+        event(guard(page.filter), [role, *filters.controls().values()], [view, *filters.menus(), *every], **QUICK)
+    whole = [view, *filters.controls().values(), *every]
+    page.progress.way(guard(page.way), [role], whole, **QUICK)
+    filters.saved.input(guard(page.recall), [role, filters.saved], whole, **QUICK)
+    flags = page.flags
+    own = [asked, role, view, flags.words]
+    flags.presets.mark(guard(page.flag_preset), own, every, js=ASK, **QUICK)
+    for event in (flags.go.click, flags.words.submit):
+        event(guard(page.flag), [*own, flags.asked], every, js=ASK, **QUICK).then(None, js=DONE)
+    for event in (flags.clear.click, flags.came.submit):
+        event(guard(page.clear_flag), [asked, role, view, flags.which, flags.came], every, js=ASK, **QUICK).then(
+            None, js=DONE
+        )
     batch, looked = page.batch, [page.batch.number, page.batch.sample, page.batch.go, shell.message]
     filters.batch.click(None, js="() => updp.open('batch-box')")
     filters.batch.click(guard(page.batch_look), [role, view], looked, **QUICK)
@@ -176,13 +197,17 @@ def _wire(
     page.regenerate.now.click(None, js="() => updp.close()").then(
         page.make, [asked, role, view, *page.regenerate.settings], every, js=ASK, **LONG
     ).then(None, js="() => updp.versions()")
+    page.regenerate.compare.click(None, js="() => updp.close()").then(
+        page.compare, [asked, role, view], every, js=ASK, **LONG
+    ).then(None, js="() => updp.versions()")
     box = page.words
-    box_parts = [box.term, box.category, box.impact, shell.message]
+    box_parts = [box.term, box.category, box.impact, box.save, box.ask, shell.message]
     for source in (panes.prompt, panes.reports):
         source.word(guard(page.word), [role, box.which], box_parts, **QUICK)
     for again_ in (page.word_open.click, box.which.change):
         again_(guard(page.word_again), [role, box.which, box.term], box_parts, **QUICK)
     edit = [box.term, box.which, box.category]
+    box.ask.click(guard(page.word_ask), [asked, role, view, *edit], every, js=ASK, **QUICK).then(None, js=DONE)
     box.check.click(guard(page.word_impact), [role, *edit], [box.impact, shell.message], **QUICK)
     box.save.click(
         guard(page.word_save), [asked, role, view, *edit, box.comment], [box.impact, *every], js=ASK, **QUICK

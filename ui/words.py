@@ -10,6 +10,7 @@ from ui import format as show
 from ui.shell import Shell
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
+from updp_core.workflow import ROLE_VERBS
 
 FORBID, KEEP = "blacklist", "whitelist"
 USUAL = {FORBID: "names", KEEP: "findings"}
@@ -32,6 +33,7 @@ class WordBox:
             with gr.Row():
                 self.check = gr.Button("Show impact", elem_id="word-check", min_width=0)
                 self.save = gr.Button("Save as a new version", variant="primary", elem_id="word-save", min_width=0)
+                self.ask = gr.Button("⚑ Ask the privacy officer", variant="primary", elem_id="word-ask", min_width=0)
                 self.cancel = gr.Button("Cancel", elem_classes=["sheet-close"], min_width=0)
 
     def edit(self, term: str, which: str, category: str) -> dict[str, dict[str, list[str]]]:
@@ -44,6 +46,7 @@ class WordBox:
         """Fill the sheet for a word."""
         lexicon = self.shell.workbench.lexicon_current(actor=actor)
         categories = list(cast(Any, lexicon)[which])
+        edits = actor.role in ROLE_VERBS["lexicon_edit"]
         return {
             self.term: term,
             self.category: gr.update(
@@ -51,7 +54,15 @@ class WordBox:
                 value=USUAL[which] if USUAL[which] in categories else categories[0],
             ),
             self.impact: "",
+            self.save: gr.update(visible=edits),
+            self.ask: gr.update(visible=not edits),
         }
+
+    def asking(self, term: str, which: str, category: str) -> str:
+        """The reason of a flag that asks the officer for this edit."""
+        self.edit(term, which, category)
+        what = "Forbid" if which == FORBID else "Always keep"
+        return f"{what} “{term.strip()}” ({show.words(category)})?"
 
     def look(self, term: str, which: str, category: str, actor: Actor) -> dict[Any, Any]:
         """What the addition would do."""

@@ -41,7 +41,11 @@
     const open = document.querySelector(".sheet.open"); if (!open) return false;
     open.classList.remove("open"); root.classList.remove("with-sheet"); opener?.focus?.(); return true;
   };
-  addEventListener("click", (e) => { if (e.target.closest?.(".sheet-close")) updp.close(); });
+  updp.closeIfDone = () => setTimeout(() => document.querySelector("#say .say-stop") || updp.close(), 80); // a refusal leaves the sheet as it is
+  addEventListener("click", (e) => {
+    if (e.target.closest?.(".sheet-close")) updp.close();
+    const opens = e.target.closest?.("[data-open]"); if (opens) updp.open(opens.dataset.open);
+  });
 
   // --- the message line: good news fades, trouble stays ---
   addEventListener("DOMContentLoaded", () => {
@@ -88,13 +92,14 @@
     j: click("next"), n: click("next"), arrowdown: click("next"), k: click("previous"), p: click("previous"), arrowup: click("previous"),
     a: click("approve"), r: () => updp.open("reject-box"), g: () => updp.open("regen-box"), u: click("undo"), w: () => { click("word-open")(); updp.open("word-box"); },
     v: () => { updp.versions(); document.querySelector("#contact .card")?.focus(); },
-    c: focus("comment"), "/": focus("f-text"), pagedown: scroll(160), pageup: scroll(-160), f: () => by("viewer")?.querySelector(".v-stage")?.focus(),
+    c: focus("comment"), "/": focus("f-text"), pagedown: scroll(160), pageup: scroll(-160), f: () => updp.open("flag-box"), "shift+f": () => updp.open("clear-box"),
   };
   const pages = { r: "Review", l: "Lexicons", i: "Import & run", e: "Release", a: "Audit", p: "Insight" };
+  const ways = { q: "review", f: "flagged", s: "second" }; // into the queue
   let prefix = 0;
   const reviewing = () => by("desk")?.offsetParent !== null && !!by("desk");
   const typing = (t) => t?.closest?.("textarea, select, [contenteditable=true], input:not([type=checkbox]):not([type=radio]):not([type=range]), [role=listbox]:not(.q)");
-  const named = (e) => (e.shiftKey && e.key.startsWith("Arrow") ? "shift+" : "") + e.key.toLowerCase();
+  const named = (e) => (e.shiftKey && /^(Arrow|F$)/.test(e.key) ? "shift+" : "") + e.key.toLowerCase();
 
   addEventListener("keydown", (e) => {
     if (e.key === "Escape") { if (!updp.close()) document.activeElement?.blur?.(); return; }
@@ -109,13 +114,16 @@
       const tab = [...document.querySelectorAll("#pages [role=tab]")].find((t) => t.textContent.trim() === pages[name]);
       tab?.click(); tab?.focus(); return; // the next Tab goes into the page
     }
+    if (Date.now() - prefix < 1200 && ways[name] && reviewing()) { prefix = 0; e.preventDefault(); return document.querySelector(`[data-way="${ways[name]}"]`)?.click(); }
     if (name === "o") { prefix = Date.now(); return; }
     if (name === "t") return updp.theme();
     if (!reviewing()) return;
+    const card = e.target.closest?.("#contact .card"), beside = { ArrowRight: "next", ArrowLeft: "previous" }[e.key];
+    if (card && beside) { e.preventDefault(); return card[`${beside}ElementSibling`]?.focus(); }
     const onButton = e.target.closest?.("button, summary, input, [role=radio]");
     if (onButton && (e.key === " " || e.key === "Enter")) return;
     if (e.target.closest?.(".v-handle, .seg") && e.key.startsWith("Arrow") && !e.shiftKey) return;
-    if (e.repeat && "aurgw".includes(name)) return; // a verdict is one press
+    if (e.repeat && "aurgwf".includes(name)) return; // a verdict is one press
     if (word(name, e.target)) return e.preventDefault();
     if (review[name]) { e.preventDefault(); return review[name](); }
     if (updp.viewer?.key(name === "shift+" ? name : name)) e.preventDefault();
