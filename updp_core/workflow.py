@@ -3,6 +3,9 @@
 `ui/` and `updp_core/__main__.py` call this class and nothing below it. Each verb takes an `Actor`, is
 checked against `ROLE_VERBS`, and is one transaction with its audit event. A refusal is audited too.
 Results are the plain shapes of `updp_core.workbench.shapes`.
+
+The verbs stand in the order in which a pair goes through the house; what each does is in `updp_core/workbench/`, one
+module a concern, and this file holds what a caller must know.
 """
 
 from __future__ import annotations
@@ -84,6 +87,8 @@ class Workbench:
         """Close the database; open iterators become invalid."""
         self.desk.close()
 
+    # --- studies in, candidates made ---
+
     @verb
     def import_(
         self, source: Path, *, actor: Actor, layout: str = "auto", columns: Mapping[str, str] | None = None
@@ -134,6 +139,8 @@ class Workbench:
         """[{"name", "title", "releasable", "available", "remedy"}] of every method and whether it can run here."""
         return generating.methods(self.desk)
 
+    # --- look: the queue, a pair, its images, the numbers behind it ---
+
     @verb
     def page(
         self, *, actor: Actor, filters: Filters = Filters(), sort: Sort = "imported", offset: int = 0, limit: int = 50
@@ -172,6 +179,11 @@ class Workbench:
         return reading.show(self.desk, record, actor)
 
     @verb
+    def candidate(self, candidate: int, *, actor: Actor) -> shapes.CandidateRow:
+        """One candidate in full (for a contact sheet)."""
+        return reading.candidate(self.desk, candidate, actor)
+
+    @verb
     def image(
         self, record: str, kind: ImageKind, *, actor: Actor, candidate: int | None = None
     ) -> NDArray[np.uint16] | NDArray[np.uint8]:
@@ -185,6 +197,8 @@ class Workbench:
         It tells of the classifier, not of the patient. ModelUnavailable without judges.
         """
         return heating.heat_map(self.desk, record, finding, candidate, actor)
+
+    # --- judge: verdicts, flags, other versions ---
 
     @verb
     def decide(
@@ -289,10 +303,7 @@ class Workbench:
         """
         return generating.reproduce(self.desk, candidate, actor)
 
-    @verb
-    def candidate(self, candidate: int, *, actor: Actor) -> shapes.CandidateRow:
-        """One candidate in full (for a contact sheet)."""
-        return reading.candidate(self.desk, candidate, actor)
+    # --- one's own desk: pairs in hand, drafts, saved views ---
 
     @verb
     def take(self, record: str, *, actor: Actor, minutes: int = 10) -> str:
@@ -350,6 +361,8 @@ class Workbench:
     def delete_view(self, name: str, *, actor: Actor) -> None:
         """Remove one of the actor's own views."""
         holding.delete_view(self.desk, name, actor)
+
+    # --- words: the lexicons, what an edit would do, the report filter ---
 
     @verb
     def lexicon_current(self, *, actor: Actor) -> shapes.LexiconView:
@@ -424,6 +437,8 @@ class Workbench:
         """Filter any report text under the current lexicon and policy: {"text", "spans": [{start, end, rule, ...}]}."""
         return lexicons.filter_text(self.desk, text, header)
 
+    # --- what leaves the house, and answering for it ---
+
     @verb
     def release_preview(self, *, actor: Actor) -> shapes.ReleasePreview:
         """What would leave the house now, and what would not and why."""
@@ -460,6 +475,8 @@ class Workbench:
         """Recompute the chain and hold every decision, candidate and lexicon version to it."""
         return auditing.verify(self.desk)
 
+    # --- rules and people ---
+
     @verb
     def policy(self, *, actor: Actor) -> shapes.Policy:
         """What is in force."""
@@ -484,6 +501,8 @@ class Workbench:
     def remove_user(self, name: str, *, actor: Actor) -> None:
         """Remove a user; what they decided stays."""
         administering.remove_user(self.desk, name, actor)
+
+    # --- at the door: nobody is known yet, so these check no role ---
 
     def sign_in(self, name: str, password: str, address: str = "") -> Actor | None:
         """The actor behind a name and password, or None. Rate limited; failures are audited. Takes no actor."""
