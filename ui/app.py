@@ -18,6 +18,7 @@ from ui.theme import theme
 from updp_core.config import Settings
 
 ASSETS = Path(__file__).parent / "assets"
+STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css")
 
 
 WORKSPACE = ("images", "locks", "tmp", "releases", "users.json", "updp.sqlite3", "updp.sqlite3-wal", "audit.head")
@@ -108,7 +109,7 @@ def build_app(session: Session, settings: Settings, background: Background) -> g
 
 def head() -> str:
     """Styles and the shortcut script, inline: nothing is fetched from anywhere."""
-    styles = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("theme.css", "app.css", "viewer.css"))
+    styles = "".join((ASSETS / name).read_text(encoding="utf-8") for name in STYLES)
     script = (ASSETS / "keys.js").read_text(encoding="utf-8")
     return f"<style>{styles}</style><script>{script}</script>"
 

@@ -86,29 +86,63 @@ def histogram(values: Sequence[float], here: Any, threshold: Any, width: int = 2
 
 
 def contact_sheet(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str], current: int | None) -> str:
-    """All versions of a pair, each with its gates; a click makes one current."""
+    """All versions of a pair, each with the gates that are not clear; a click or its digit makes one current."""
     if len(rows) < 2:
         return empty("One version so far.", "G makes others: with new seeds, other settings or another method.")
-    cards = []
-    for row in rows:
-        marks = "".join(
-            f'<span class="mark g-{g["state"]}" title="{esc(_gate_title(g))}: {esc(number(g["value"]))}">'
-            f"{GATE_MARKS[g['state']]}</span>"
-            for g in row["gates"]
-            if g["state"] != "clear"
-        )
-        picture = pictures.get(row["candidate"])
-        image = f'<img alt="Version {row["candidate"]}" src="{picture}">' if picture else "<i>no image</i>"
-        chosen = row["candidate"] == current
-        risk = f" · risk {row['risk']:.2f}" if row["risk"] is not None else ""
-        cards.append(
-            f'<button type="button" class="card{" chosen" if chosen else ""}" data-choose="{row["candidate"]}" '
-            f'aria-pressed="{str(chosen).lower()}">{image}<span><b>{"✓ " if chosen else ""}{row["candidate"]}</b> '
-            f"{esc(row['method'])} · seed {row['seed']}{risk}</span>"
-            f"<span class=marks>{marks or '<span class=muted>all gates clear</span>'}</span>"
-            f"{'<span class=stop>⊘ void</span>' if row['void'] else ''}</button>"
-        )
-    return f'<div class="cards">{"".join(cards)}</div>'
+    cards = "".join(_card(n, row, pictures.get(row["candidate"]), current) for n, row in enumerate(rows, 1))
+    return (
+        '<div class="sheet-head"><h2 tabindex="-1">Versions of this pair</h2><span class="muted">A digit, or Enter on '
+        'one, makes it current. Arrows go from one to the next.</span><button type="button" class="sheet-close">Close'
+        f'</button></div><div class="cards">{cards}</div>'
+    )
+
+
+def _card(n: int, row: Mapping[str, Any], picture: str | None, current: int | None) -> str:
+    order = {"block": 0, "warn": 1}
+    doubtful = sorted((g for g in row["gates"] if g["state"] in order), key=lambda g: order[g["state"]])
+    marks = "".join(
+        f'<span class="line"><span class="mark g-{g["state"]}"><b aria-hidden="true">{GATE_MARKS[g["state"]]}</b>'
+        f'<span class="sr">{GATE_WORDS[g["state"]]}</span></span> {esc(_gate_title(g))} '
+        f"<i>{esc(number(g['value']))}</i></span>"
+        for g in doubtful
+    )
+    clear = sum(g["state"] == "clear" for g in row["gates"])
+    chosen = row["candidate"] == current
+    image = f'<img alt="Version {row["candidate"]}" src="{picture}">' if picture else "<i>no image</i>"
+    risk = f" · doubt {row['risk']:.2f}" if row["risk"] is not None else ""
+    digit, key = (f' data-digit="{n}"', f"<kbd>{n}</kbd> ") if n <= 9 else ("", "")
+    return (
+        f'<button type="button" class="card{" chosen" if chosen else ""}{" first" if n == 1 else ""}" '
+        f'data-choose="{row["candidate"]}"{digit} aria-pressed="{str(chosen).lower()}">{image}'
+        f"<span>{key}<b>{'✓ current, ' if chosen else ''}version {row['candidate']}</b></span>"
+        f'<span class="muted">{esc(row["method"])} · seed {row["seed"]}{risk}</span><span class="marks">{marks}'
+        f'<span class="muted">{clear} of {len(row["gates"])} gates clear</span></span>'
+        f"{'<span class=stop>⊘ void</span>' if row['void'] else ''}</button>"
+    )
+
+
+def _by_interest(value: Mapping[str, Any]) -> list[str]:
+    """Every finding that is named or judged: lost and invented ones first, then stated ones, then the likeliest."""
+    report, original, synthetic = (value.get(side) or {} for side in ("report", "original", "synthetic"))
+    odd = {*value.get("lost", ()), *value.get("invented", ())}
+    most = {n: max(original.get(n, 0.0), synthetic.get(n, 0.0)) for n in {*report, *original, *synthetic}}
+    return sorted(most, key=lambda n: (n not in odd, report.get(n) != "present", -most[n], n))
+
+
+def to_map(evidence: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Findings that the classifier knows, as a choice for the heat map: [{"name", "text"}], most telling first."""
+    value = evidence.get("findings") or {}
+    original, synthetic = value.get("original") or {}, value.get("synthetic") or {}
+    remarks = {n: word for word in ("lost", "invented") for n in value.get(word, ())}
+    return [
+        {
+            "name": name,
+            "text": f"{title(name)}: {_percent(original.get(name))} → {_percent(synthetic.get(name))}"
+            + (f", {remarks[name]}" if name in remarks else ""),
+        }
+        for name in _by_interest(value)
+        if name in synthetic
+    ]
 
 
 def findings(evidence: Mapping[str, Any]) -> str:
@@ -116,8 +150,7 @@ def findings(evidence: Mapping[str, Any]) -> str:
     value = evidence.get("findings") or {}
     report, original, synthetic = (value.get(side) or {} for side in ("report", "original", "synthetic"))
     seen = {n for side in (original, synthetic) for n, p in side.items() if p >= 0.5}
-    odd = {*value.get("lost", ()), *value.get("invented", ())}
-    names = sorted(set(report) | seen, key=lambda n: (n not in odd, report.get(n) != "present", n))
+    names = [name for name in _by_interest(value) if name in report or name in seen]
     if not names:
         return empty("No finding.", "Neither the report nor the judges name one.")
     rows = []
@@ -140,9 +173,11 @@ def findings(evidence: Mapping[str, Any]) -> str:
 
 
 def _seen(probability: float | None) -> str:
-    if probability is None:
-        return "–"
-    return f"{'●' if probability >= 0.5 else '○'} {100 * probability:.0f} %"
+    return "–" if probability is None else f"{'●' if probability >= 0.5 else '○'} {_percent(probability)}"
+
+
+def _percent(probability: float | None) -> str:
+    return "–" if probability is None else f"{100 * probability:.0f} %"
 
 
 def batch(number: int, left_out: int, pictures: Sequence[tuple[str, str]]) -> str:

@@ -71,8 +71,10 @@ class Review:
                 self._plots[name, method] = (now, values)
         return {name: self._plots[name, method][1] for name in names}
 
-    def pair(self, detail: Mapping[str, Any], actor: Actor) -> dict[Any, Any]:
-        """Updates of every pane for one record."""
+    def pair(
+        self, detail: Mapping[str, Any], actor: Actor, ahead: list[dict[str, Any]] | None = None
+    ) -> dict[Any, Any]:
+        """Updates of every pane for one record; `ahead` is what the viewer loads next (None: the rows below)."""
         p, gates = self.panes, detail["gates"]
         current = next((c for c in detail["candidates"] if c["candidate"] == detail["candidate"]), None)
         plots = self.plots(actor, [g["name"] for g in gates], current["method"]) if current else {}
@@ -92,6 +94,8 @@ class Review:
                 "candidate": detail["candidate"],
                 "revision": detail["revision"],
                 "bits": original.get("bit_depth", 16),
+                "findings": evidence.to_map(detail["evidence"]),
+                "next": ahead,
             },
             p.comment: str(detail["draft"].get("comment", "")),
             p.override: gr.update(visible=can_override, value=False),
@@ -126,7 +130,8 @@ class Review:
             return self.shell.say(where, "warn")
         if record is None:
             return self.no_pair(self.nothing(actor, view))
-        return self.pair(self.shell.workbench.show(record, actor=actor), actor)
+        ahead = self.shell.workbench.upcoming(record, actor=actor, filters=filters, sort=sort)
+        return self.pair(self.shell.workbench.show(record, actor=actor), actor, ahead)
 
     # --- handlers ---------------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ element.addEventListener("click", (e) => {
 CONTACT_JS = """
 element.addEventListener("click", (e) => {
   const b = e.target.closest("[data-choose]");
-  if (b) trigger("choose", { candidate: Number(b.dataset.choose) });
+  if (b) { trigger("choose", { candidate: Number(b.dataset.choose) }); window.updp.close(); }
 });
 """
 

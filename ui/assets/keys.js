@@ -28,9 +28,17 @@
   });
   addEventListener("updp-shown", updp.mark);
 
-  updp.versions = () => [...document.querySelectorAll("#below [role=tab]")].find((t) => t.textContent.trim() === "Versions")?.click();
+  updp.versions = () => { // as a tab, and large where there are several to pick from
+    [...document.querySelectorAll("#below [role=tab]")].find((t) => t.textContent.trim() === "Versions")?.click();
+    requestAnimationFrame(() => document.querySelector("#contact .card") && updp.open("contact"));
+  };
+  updp.queue = () => { // a drawer on a narrow screen
+    if (!matchMedia("(max-width: 1100px)").matches) return document.querySelector("#queue .q")?.focus();
+    (root.classList.toggle("with-queue") ? document.querySelector("#queue .q") : document.querySelector(".v-queue"))?.focus();
+  };
 
   // --- sheets (dialogs): opened and closed here, so that they appear at once ---
+  const SHEET = ".sheet.open, #contact.open";
   let opener = null;
   updp.open = (id) => {
     updp.close(); const sheet = by(id); if (!sheet) return;
@@ -38,12 +46,13 @@
     root.classList.add("with-sheet"); (sheet.querySelector(".first textarea, .first input, button.first") || sheet.querySelector("h2") || sheet).focus();
   };
   updp.close = () => {
-    const open = document.querySelector(".sheet.open"); if (!open) return false;
-    open.classList.remove("open"); root.classList.remove("with-sheet"); opener?.focus?.(); return true;
+    const open = document.querySelector(SHEET); if (!open) return false;
+    open.classList.remove("open"); if (open.id === "contact") open.removeAttribute("role"); root.classList.remove("with-sheet"); opener?.focus?.(); return true;
   };
   updp.closeIfDone = () => setTimeout(() => document.querySelector("#say .say-stop") || updp.close(), 80); // a refusal leaves the sheet as it is
   addEventListener("click", (e) => {
     if (e.target.closest?.(".sheet-close")) updp.close();
+    if (!e.target.closest?.("#queue-col, .v-queue") || e.target.closest("#queue [data-record]")) root.classList.remove("with-queue");
     const opens = e.target.closest?.("[data-open]"); if (opens) updp.open(opens.dataset.open);
   });
 
@@ -91,7 +100,7 @@
   const review = {
     j: click("next"), n: click("next"), arrowdown: click("next"), k: click("previous"), p: click("previous"), arrowup: click("previous"),
     a: click("approve"), r: () => updp.open("reject-box"), g: () => updp.open("regen-box"), u: click("undo"), w: () => { click("word-open")(); updp.open("word-box"); },
-    v: () => { updp.versions(); document.querySelector("#contact .card")?.focus(); },
+    v: () => updp.versions(), q: () => updp.queue(),
     c: focus("comment"), "/": focus("f-text"), pagedown: scroll(160), pageup: scroll(-160), f: () => updp.open("flag-box"), "shift+f": () => updp.open("clear-box"),
   };
   const pages = { r: "Review", l: "Lexicons", i: "Import & run", e: "Release", a: "Audit", p: "Insight" };
@@ -102,10 +111,12 @@
   const named = (e) => (e.shiftKey && /^(Arrow|F$)/.test(e.key) ? "shift+" : "") + e.key.toLowerCase();
 
   addEventListener("keydown", (e) => {
-    if (e.key === "Escape") { if (!updp.close()) document.activeElement?.blur?.(); return; }
+    if (e.key === "Escape") { if (root.classList.contains("with-queue")) updp.queue(); else if (!updp.close()) document.activeElement?.blur?.(); return; }
     if (e.ctrlKey || e.metaKey || e.altKey) return;
     if (typing(e.target)) return;
-    const sheet = document.querySelector(".sheet.open"), name = named(e);
+    const sheet = document.querySelector(SHEET), name = named(e);
+    const card = e.target.closest?.("#contact .card"), beside = { ArrowRight: "next", ArrowLeft: "previous" }[e.key];
+    if (card && beside) { e.preventDefault(); return card[`${beside}ElementSibling`]?.focus(); }
     if (sheet) { sheet.querySelector(`[data-digit="${CSS.escape(e.key)}"]`)?.click(); return; }
     if (e.key === "?") { e.preventDefault(); return updp.open("help-box"); }
     if (name === "t" && !reviewing()) return updp.theme();
@@ -118,11 +129,9 @@
     if (name === "o") { prefix = Date.now(); return; }
     if (name === "t") return updp.theme();
     if (!reviewing()) return;
-    const card = e.target.closest?.("#contact .card"), beside = { ArrowRight: "next", ArrowLeft: "previous" }[e.key];
-    if (card && beside) { e.preventDefault(); return card[`${beside}ElementSibling`]?.focus(); }
     const onButton = e.target.closest?.("button, summary, input, [role=radio]");
     if (onButton && (e.key === " " || e.key === "Enter")) return;
-    if (e.target.closest?.(".v-handle, .seg") && e.key.startsWith("Arrow") && !e.shiftKey) return;
+    if (e.target.closest?.(".v-handle, .seg, [type=range]") && e.key.startsWith("Arrow") && !e.shiftKey) return;
     if (e.repeat && "aurgwf".includes(name)) return; // a verdict is one press
     if (word(name, e.target)) return e.preventDefault();
     if (review[name]) { e.preventDefault(); return review[name](); }
@@ -132,7 +141,7 @@
   addEventListener("blur", () => updp.viewer?.key(" ", false));
   // Tab stays inside an open sheet.
   addEventListener("keydown", (e) => {
-    const sheet = e.key === "Tab" && document.querySelector(".sheet.open"); if (!sheet) return;
+    const sheet = e.key === "Tab" && document.querySelector(SHEET); if (!sheet) return;
     const all = [...sheet.querySelectorAll("button, input, textarea, select, [tabindex='0']")].filter((x) => x.offsetParent), edge = e.shiftKey ? all[0] : all.at(-1);
     if (document.activeElement === edge || !sheet.contains(document.activeElement)) { e.preventDefault(); (e.shiftKey ? all.at(-1) : all[0])?.focus(); }
   });
