@@ -144,14 +144,45 @@ def test_the_generator_recipe_writes_a_pipeline_that_draws(autoencoder, tmp_path
     shape = recipe.GeneratorShape(
         latent_channels=4, latent_size=4, widths=(32, 32), head_width=16, text_width=48, text_layers=1, batch=4, read=24
     )
+    caption = recipe.captions(TEXTS, VOCAB, shape, lambda i, rng: "right effusion")
+    probability = recipe.likely(TARGETS, len(IMAGES), shape.balanced)
     module, _ = recipe.train_generator(
-        latents, TEXTS, VOCAB, tmp_path, SHORT, shape, lambda i, rng: "right effusion", targets=TARGETS, device="cpu",
-        say=quiet,
-    )  # fmt: skip
+        latents, caption, VOCAB, tmp_path, SHORT, shape, probability=probability, device="cpu", say=quiet
+    )
     recipe.export_generator(module, vae, VOCAB, tmp_path / "pipeline", shape.read)
     loaded = load_generator(tmp_path / "pipeline", "cpu")
     images = loaded.generate(["large right pleural effusion", "normal"], [1, 2], GeneratorConfig(steps=2))
     assert images.shape == (2, 64, 64) and images.dtype == np.uint8 and loaded.max_tokens == 24
+
+
+def test_a_rare_finding_is_drawn_as_often_as_a_common_one() -> None:
+    from updp_core.training.generator import likely
+
+    targets = np.zeros((100, 3), bool)
+    targets[:2, 0] = targets[10:90, 1] = True  # the third finding is never seen
+    chance = likely(targets, 100, balanced=1.0)
+    assert chance.sum() == pytest.approx(1)
+    assert chance[:2].sum() == pytest.approx(chance[10:90].sum())
+    assert likely(targets, 100, balanced=0.0) == pytest.approx(np.full(100, 0.01))
+    assert likely(None, 4, balanced=0.5) == pytest.approx(np.full(4, 0.25))
+
+
+def test_a_text_encoder_learns_which_findings_a_caption_asserts(tmp_path) -> None:
+    from updp_core.training import generator as recipe
+    from updp_core.training.reader import train_reader
+    from updp_core.training.tokens import make_tokenizer
+
+    shape = recipe.GeneratorShape(text_width=48, text_layers=1, read=24)
+    said = ["large effusion", "no effusion", "pneumothorax", "no pneumothorax"]
+    targets = np.array([[1, 0], [0, 0], [0, 1], [0, 0]], bool)
+    text = recipe.make_text_encoder(shape, VOCAB)
+    tokenizer, told = make_tokenizer(VOCAB, context=shape.context), []
+    chance = np.full(4, 0.25)
+    schedule = Schedule(steps=100, warmup=5, learning_rate=3e-3, ema=0.8, seed=3, log_seconds=0)
+    train_reader(
+        text, lambda i, rng: said[i], targets, chance, tokenizer, 24, tmp_path, schedule, 16, "cpu", told.append
+    )
+    assert float(told[-1].rpartition("wrong ")[2]) < 0.15  # saying "none" each time is wrong in a quarter
 
 
 def test_the_encoder_recipe_writes_a_folder_that_open_clip_loads(tmp_path) -> None:

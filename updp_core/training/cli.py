@@ -127,8 +127,18 @@ def generator(
     from updp_core.errors import UsageError
 
     from .card import write_card
-    from .generator import GeneratorShape, encode_latents, export_generator, train_generator
+    from .generator import (
+        GeneratorShape,
+        captions,
+        encode_latents,
+        export_generator,
+        likely,
+        make_text_encoder,
+        train_generator,
+    )  # fmt: skip
     from .loop import Schedule
+    from .reader import train_reader
+    from .tokens import make_tokenizer
 
     if not (out / "autoencoder" / "config.json").is_file():
         raise UsageError(f"There is no autoencoder in {out}: run `train autoencoder` with the same --out first.")
@@ -140,10 +150,21 @@ def generator(
         torch.save(encode_latents(vae, m.data.images, keep, device=device), file)
     latents = torch.load(file, weights_only=True)
     shape = GeneratorShape(latent_channels=vae.config["latent_channels"])
-    schedule = Schedule(steps, minutes, learning_rate=6e-4, warmup=200, ema=0.998, seed=seed)
+    caption = captions([m.texts[i] for i in keep], m.vocab, shape, lambda i, rng: m.short(int(keep[i]), rng))
+    targets = m.targets[keep]
+    probability = likely(targets, len(keep), shape.balanced)
+    # A tenth of the time for reading, the rest for drawing.
+    reading = Schedule(max(1, steps // 10), minutes and 0.1 * minutes, learning_rate=4e-4, ema=0.99, seed=seed)
+    torch.manual_seed(seed)
+    text, tokenizer = make_text_encoder(shape, m.vocab), make_tokenizer(m.vocab, context=shape.context)
+    train_reader(
+        text, caption, targets, probability, tokenizer, shape.read, work / "reader", reading, device=device, say=_say
+    )
+    start = {f"text.{name}": value for name, value in text.state_dict().items()}
+    schedule = Schedule(steps, minutes and 0.9 * minutes, learning_rate=7e-4, warmup=200, ema=0.999, seed=seed)
     module, run = train_generator(
-        latents, [m.texts[i] for i in keep], m.vocab, work / "generator", schedule, shape,
-        lambda i, rng: m.short(int(keep[i]), rng), targets=m.targets[keep], device=device, say=_say,
+        latents, caption, m.vocab, work / "generator", schedule, shape, start, probability, keep_text=True,
+        device=device, say=_say,
     )  # fmt: skip
     export_generator(module, vae, m.vocab, out / "generator", shape.read)
     write_card(

@@ -1,6 +1,6 @@
 """The generator: a small latent diffusion model, saved as a diffusers StableDiffusionPipeline.
 
-Velocity prediction (Salimans and Ho 2022) with zero terminal SNR (Lin et al. 2024), all time steps weighted alike: what
+Velocity prediction (Salimans and Ho 2022) with zero terminal SNR (Lin et al. 2024) and no weights on time steps: what
 a chest looks like as a whole, and which findings it has, is decided where the noise is strong, which min-SNR weights
 hardly train. The text comes from a small BERT that is trained along; it reaches the UNet by cross-attention and, pooled
 into one vector, with the time step. Captions are dropped in a tenth of the cases for classifier-free guidance (Ho and
@@ -28,7 +28,8 @@ from .tokens import make_tokenizer, words_of
 @dataclass(frozen=True)
 class GeneratorShape:
     """Shape of UNet and text encoder, and how images and captions are drawn in training: a `balanced` share of the
-    images is drawn by choosing a finding first, so that rare ones are seen as often as common ones."""
+    images is drawn by choosing a finding first, so that rare ones are seen as often as common ones; time steps are
+    drawn as u ** `focus`, below 1 for more of the strong noise at which findings are decided."""
 
     latent_channels: int = 48
     latent_size: int = 16
@@ -44,6 +45,7 @@ class GeneratorShape:
     caption_dropout: float = 0.1
     keyword_share: float = 0.45
     balanced: float = 0.5
+    focus: float = 0.65
 
 
 def noise_schedule() -> Any:
@@ -63,7 +65,6 @@ class GeneratorTrainer(nn.Module):
     def __init__(self, shape: GeneratorShape, vocab: dict[str, int]) -> None:
         super().__init__()
         from diffusers import UNet2DConditionModel
-        from transformers import BertConfig, BertModel
 
         down = tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in shape.attend)
         up = tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(shape.attend))
@@ -75,13 +76,39 @@ class GeneratorTrainer(nn.Module):
             attention_head_dim=tuple(width // shape.head_width for width in shape.widths),
             addition_embed_type="text", addition_embed_type_num_heads=shape.text_width // 48,
         )  # fmt: skip
-        config = BertConfig(
-            vocab_size=len(vocab), hidden_size=shape.text_width, num_hidden_layers=shape.text_layers,
-            num_attention_heads=shape.text_width // 48, intermediate_size=4 * shape.text_width,
-            max_position_embeddings=shape.context, pad_token_id=vocab["[PAD]"],
-        )  # fmt: skip
-        config.use_attention_mask = True  # the pipeline then masks the padding in the text encoder
-        self.text: Any = BertModel(config, add_pooling_layer=False)
+        self.text: Any = make_text_encoder(shape, vocab)
+
+
+def make_text_encoder(shape: GeneratorShape, vocab: dict[str, int]) -> Any:
+    """A small BERT, not yet trained."""
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=len(vocab), hidden_size=shape.text_width, num_hidden_layers=shape.text_layers,
+        num_attention_heads=shape.text_width // 48, intermediate_size=4 * shape.text_width,
+        max_position_embeddings=shape.context, pad_token_id=vocab["[PAD]"],
+    )  # fmt: skip
+    config.use_attention_mask = True  # the pipeline then masks the padding in the text encoder
+    return BertModel(config, add_pooling_layer=False)
+
+
+Caption = Callable[[int, np.random.Generator], str]
+
+
+def captions(
+    texts: Sequence[Sequence[str]], vocab: dict[str, int], shape: GeneratorShape, short: Caption | None = None
+) -> Caption:
+    """What image i is told to show, another way each time: a keyword caption (`short`) or one of its texts, varied as
+    an optimised prompt varies."""
+    noise_words = words_of(vocab)
+
+    def caption(i: int, rng: np.random.Generator) -> str:
+        if short is not None and rng.random() < shape.keyword_share:
+            text = short(i, rng)
+            return text if rng.random() < 0.6 else vary(text, rng, noise_words)
+        return vary(texts[i][int(rng.integers(len(texts[i])))], rng, noise_words)
+
+    return caption
 
 
 def read_texts(tokenizer: Any, texts: Sequence[str], length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -115,16 +142,15 @@ def likely(targets: np.ndarray | None, count: int, balanced: float) -> np.ndarra
 
 
 def train_generator(
-    latents: torch.Tensor, texts: Sequence[Sequence[str]], vocab: dict[str, int], work: Path, schedule: Schedule,
-    shape: GeneratorShape = GeneratorShape(), short: Callable[..., str] | None = None,
-    start: dict[str, torch.Tensor] | None = None, targets: np.ndarray | None = None, keep_text: bool = False,
-    device: str = "auto", say: Callable[[str], None] = print,
+    latents: torch.Tensor, caption: Caption, vocab: dict[str, int], work: Path, schedule: Schedule,
+    shape: GeneratorShape = GeneratorShape(), start: dict[str, torch.Tensor] | None = None,
+    probability: np.ndarray | None = None, keep_text: bool = False, device: str = "auto",
+    say: Callable[[str], None] = print,
 ) -> tuple[GeneratorTrainer, Run]:  # fmt: skip
-    """Train on latents (N, C, h, w) with several texts each; returns the averaged model.
+    """Train on latents (N, C, h, w) with `caption(i, rng)` of each; returns the averaged model.
 
-    `short(i, rng)` is a keyword caption of image i; `start` gives weights to begin with, where name and shape agree;
-    `targets` (N, K) says which image shows which finding. With `keep_text` the text encoder stays as it starts, which
-    saves a sixth of the time.
+    `start` gives weights to begin with, where name and shape agree; `probability` (N,) is that of drawing each image.
+    With `keep_text` the text encoder stays as it starts, which saves a sixth of the time.
     """
     place = device_of(device)
     torch.manual_seed(schedule.seed)
@@ -134,31 +160,22 @@ def train_generator(
         {k: v for k, v in (start or {}).items() if k in own and v.shape == own[k].shape}, strict=False
     )
     module.text.requires_grad_(not keep_text)
-    probability = likely(targets, len(latents), shape.balanced)
     # Channels count as loudly as they are: an error in a coarse one is seen, one in a fine one is grain.
     loudness = latents.float().std(dim=(0, 2, 3)).to(place)
     loudness = (loudness / loudness.mean())[:, None, None]
     tokenizer = make_tokenizer(vocab, context=shape.context)
-    noise_words = words_of(vocab)
     noising = noise_schedule()
     alphas = noising.alphas_cumprod.to(place)
 
-    def caption(i: int, rng: np.random.Generator) -> str:
-        if rng.random() < shape.caption_dropout:
-            return ""
-        if short is not None and rng.random() < shape.keyword_share:
-            text = short(i, rng)
-            return text if rng.random() < 0.6 else vary(text, rng, noise_words)
-        return vary(texts[i][int(rng.integers(len(texts[i])))], rng, noise_words)
-
     def batch(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
         index = rng.choice(len(latents), shape.batch, p=probability)
-        ids, mask = read_texts(tokenizer, [caption(int(i), rng) for i in index], shape.read)
+        texts = ["" if rng.random() < shape.caption_dropout else caption(int(i), rng) for i in index]
+        ids, mask = read_texts(tokenizer, texts, shape.read)
         z = latents[torch.from_numpy(index)].float().to(place)
         noise = torch.randn_like(z)
         # Stratified time steps: one in each part of the range, which steadies the loss of small batches.
-        t = (torch.arange(shape.batch) + torch.rand(shape.batch)) / shape.batch * len(alphas)
-        t = t.long().clamp(max=len(alphas) - 1).to(place)
+        u = (torch.arange(shape.batch) + torch.rand(shape.batch)) / shape.batch
+        t = (u**shape.focus * len(alphas)).long().clamp(max=len(alphas) - 1).to(place)
         a = alphas[t][:, None, None, None]
         noisy, goal = a.sqrt() * z + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * z
         with autocast(place):
