@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,7 @@ import gradio as gr
 
 from ui import format as base
 from ui import plots
+from ui.format_pages import Cell, table
 from ui.shell import Shell
 
 ABOUT = {"record", "candidate", "method", "lexicon_version", "state"}
@@ -67,6 +69,61 @@ def page(data: Mapping[str, Any]) -> str:
     return f'<p class="notice">{base.esc(said)}</p><div class="plots">{"".join(out)}</div>'
 
 
+PARTS = {"encoder": "Encoder", "generator": "Generator", "judges": "Judges"}
+
+
+def models(data: Mapping[str, Any]) -> str:
+    """What was measured of the starter models: the table, how it came about, and whether it speaks of those in use."""
+    heading = '<h2 id="models-measured">Starter models: what was measured</h2>'
+    if not data["rows"]:
+        nothing = "Nothing was measured of these models yet."
+        return heading + base.empty(nothing, "Run: python -m updp_core evaluate starter --write")
+    shown = [
+        (
+            PARTS[row["part"]], row["measure"], row["value"], row["interval"] or "–", row["bar"] or "–",
+            _verdict(row["missed"]), row["n"] or "–",
+        )
+        for row in data["rows"]
+    ]  # fmt: skip
+    heads = ("model", "measure", "value", "95% interval", "bar", "bar is", "measured on")
+    used = [
+        (PARTS[m["part"]], Cell(f"<code>{base.esc(m['measured'][:12]) or '–'}</code>"), _used(m))
+        for m in data["models"]
+    ]
+    away = [PARTS[m["part"]].lower() for m in data["models"] if not m["same"]]
+    warning = ""
+    if away:
+        which = base.esc(", ".join(away))
+        warning = f'<p class="notice" role="note">▲ Not measured: another version is in use here ({which}). '
+        warning += "The figures below speak of the versions that were measured.</p>"
+    short = len(data["missed"])
+    said = f"{short} of {sum(row['missed'] is not None for row in data['rows'])} bars are missed." if short else ""
+    return (
+        f"{heading}{warning}<p>{_prose(data['how'])} {base.esc(said or 'All bars are reached.')}</p>"
+        f"{table(heads, shown, 'Measured figures of the starter models')}"
+        f"<h3>Which versions</h3>{table(('model', 'measured (SHA-256)', 'in use here'), used, 'Versions measured')}"
+    )
+
+
+def _prose(text: str) -> str:
+    """Text with what stands between backticks as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", base.esc(text))
+
+
+def _verdict(missed: bool | None) -> Cell:
+    if missed is None:
+        return Cell("–")
+    return Cell('<strong class="missed">✕ missed</strong>' if missed else "✓ reached")
+
+
+def _used(model: Mapping[str, Any]) -> Cell:
+    if model["same"]:
+        return Cell("✓ the same")
+    return Cell(
+        f"▲ another version, <code>{base.esc(model['used'][:12])}</code>" if model["used"] else "▲ another model"
+    )
+
+
 class Insight:
     """The page's handler."""
 
@@ -77,7 +134,8 @@ class Insight:
         self.shell = shell
 
     def look(self, role: str, request: gr.Request) -> dict[Any, Any]:
-        return {self.charts: page(self.shell.workbench.insight(actor=self.shell.actor(request, role)))}
+        actor, bench = self.shell.actor(request, role), self.shell.workbench
+        return {self.charts: page(bench.insight(actor=actor)) + models(bench.evaluation(actor=actor))}
 
 
 def build(shell: Shell) -> Insight:

@@ -30,6 +30,7 @@ from updp_core.workbench import (
     importing,
     insight,
     lexicons,
+    models,
     pieces,
     queue,
     reading,
@@ -162,6 +163,16 @@ class Workbench:
     def gate_rules(self, *, actor: Actor) -> list[shapes.GateRule]:
         """Every gate: its title, limit and action under the policy in force, and its defaults."""
         return grading.rules(self.desk.policy())
+
+    @verb
+    def evaluation(self, *, actor: Actor) -> dict[str, Any]:
+        """The measured figures of the starter models.
+
+        {"rows": [{"name", "part", "measure", "value", "interval", "bar", "n", "missed"}], "how", "date", "seed",
+        "missed": [name], "models": [{"part", "measured", "used", "same"}]}: digests of the models measured and of those
+        in use here ("" where another model is used).
+        """
+        return models.evaluation(self.desk)
 
     @verb
     def insight(self, *, actor: Actor) -> dict[str, Any]:

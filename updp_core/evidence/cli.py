@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from updp_core.cli.console import AsJson, command, result
+from updp_core.config import STARTER
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure models from scratch.")
 
@@ -20,16 +21,53 @@ def _group() -> None:
 @app.command()
 @command
 def starter(
-    quick: Annotated[bool, typer.Option("--quick", help="Smaller samples: about 3 minutes on 2 cores.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small samples: about 3 minutes on 2 cores.")] = False,
+    scale: Annotated[float, typer.Option(help="Size of the full form; 1 is about two hours on 2 cores.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Moves the held-out patients measured, and all that is random.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Where images in between are kept [default: runs/...].")] = None,
+    stage: Annotated[list[str] | None, typer.Option(help="Only this stage; may be repeated.")] = None,
+    models: Annotated[Path, typer.Option(help="Folder with encoder, generator and judges.")] = STARTER,
+    out: Annotated[Path | None, typer.Option(help="Where what is slow is kept [default: runs/evaluate].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that render phantoms [default: one a core].")] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the figures beside the models and into their cards.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The starter models against their bars, on phantom patients that no model was trained on."""
+    """The starter models against their bars, on phantom patients that no model was trained on.
+
+    What was finished is kept, so a run that was killed goes on when it is started again.
+    """
+    from updp_core.evidence import measured
     from updp_core.evidence.suite import evaluate_starter
 
-    found = evaluate_starter(quick, seed, out, say=lambda line: typer.echo(line, err=True))
-    missed = ", ".join(found["missed"]) or "none"
-    result(
-        found, as_json, [f"{k} {v}" for k, v in found.items() if k not in ("intervals",)] + [f"Bars missed: {missed}."]
+    if write and stage:
+        raise typer.BadParameter("Only a run of all stages can be written into the cards.")
+    found = evaluate_starter(
+        quick, seed, scale, stage or (), out, models, workers=workers, say=lambda line: typer.echo(line, err=True)
     )
+    if write:
+        measured.write(found, models)
+    result(found, as_json, _lines(found))
+
+
+@app.command()
+@command
+def show(as_json: AsJson = False) -> None:
+    """The figures that were measured of the shipped starter models."""
+    from updp_core.evidence import measured
+
+    found = measured.read()
+    result(found or {}, as_json, _lines(found) if found else ["Nothing was measured yet."])
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    from updp_core.evidence.measured import how, rows
+
+    table = [
+        f"{row['measure']}: {row['value']}"
+        + (f" ({row['interval']})" if row["interval"] else "")
+        + (f"; bar {row['bar']}, {'missed' if row['missed'] else 'reached'}" if row["bar"] else "")
+        + (f"; {row['n']}" if row["n"] else "")
+        for row in rows(found)
+    ]
+    return [*table, how(found), f"Bars missed: {', '.join(found['missed']) or 'none'}."]

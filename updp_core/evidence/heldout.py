@@ -1,9 +1,18 @@
-"""Held-out phantom studies, as the suites measure on them: originals, reports, truth, and what methods make of them."""
+"""Held-out phantom studies, as the suites measure on them: originals, reports, truth, and what methods make of them.
+
+Images are kept in files that grow and are never written twice, so a run that was cut off goes on, and a larger run
+begins where a smaller one ended.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +20,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.domain import MethodInput
+from updp_core.phantom import FINDINGS, render, sample_patient, sample_visit
+from updp_core.phantom.patient import Visit
+from updp_core.training.data import ImageSet, append, open_set, trim
+
+SIDE = 256
+CHUNK = 16
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Studies:
-    """Held-out studies: images uint16 (N, 256, 256), raw and filtered reports, truth (N, F), patient (N,)."""
+    """Studies of phantom patients, patient by patient: images uint16 (N, 256, 256), truth (N, F), patient (N,),
+    and the number of each study's visit (N,)."""
 
     images: NDArray[np.uint16]
-    reports: tuple[str, ...]
-    filtered: tuple[str, ...]
-    truth: NDArray[np.bool_]
+    visits: tuple[Visit, ...]
     patient: NDArray[np.int64]
+    visit: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.reports)
+        return len(self.visits)
 
-    def inputs(self, index: Sequence[int] | NDArray[Any]) -> list[MethodInput]:
-        """The studies at `index` as a method sees them."""
-        return [MethodInput(str(i), self.images[i], self.reports[i], self.filtered[i]) for i in map(int, index)]
+    @property
+    def truth(self) -> NDArray[np.bool_]:
+        return np.array([[visit.labels[name] for name in FINDINGS] for visit in self.visits], bool)
+
+    def report(self, i: int) -> str:
+        """The report of study `i` as it was written, identifiers and all."""
+        from updp_core.phantom.report import write_report
+
+        return write_report(self.visits[i], self.visits[i].seed).text
+
+    def inputs(self, index: Sequence[int] | NDArray[Any], lexicon: Any) -> list[MethodInput]:
+        """The studies at `index` as a method sees them; the record's name is the index."""
+        from updp_core.report import filter_report
+
+        raw = {int(i): self.report(int(i)) for i in index}
+        return [MethodInput(str(i), self.images[i], t, filter_report(t, lexicon).text) for i, t in raw.items()]
+
+
+def join(*parts: Studies) -> Studies:
+    """Studies one after the other, images in memory."""
+    return Studies(
+        np.concatenate([part.images for part in parts]),
+        tuple(visit for part in parts for visit in part.visits),
+        np.concatenate([part.patient for part in parts]),
+        np.concatenate([part.visit for part in parts]),
+    )
 
 
 def as_float(images: NDArray[Any]) -> NDArray[np.float32]:
@@ -36,51 +75,118 @@ def as_float(images: NDArray[Any]) -> NDArray[np.float32]:
     return images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
 
 
-def studies(patients: Sequence[int], visits: int, first_visit: int, lexicon: Any, cache: Path | None = None) -> Studies:
-    """`visits` studies of each held-out patient seed, annotated as real films are; rendered once into `cache`."""
-    from updp_core.phantom import FINDINGS, render, sample_patient, sample_visit
-    from updp_core.phantom.report import write_report
-    from updp_core.report import filter_report
+@cache  # as it was when first asked: what runs is what was loaded then
+def code_digest(*names: str) -> str:
+    """What names a part of this package's code: the sources of these files and folders of updp_core."""
+    total, root = hashlib.sha256(), Path(__file__).parents[1]
+    for name in names:
+        for file in sorted((root / name).rglob("*.py")) if (root / name).is_dir() else [root / name]:
+            total.update(file.read_bytes())
+    return total.hexdigest()[:12]
 
-    all_visits = [sample_visit(sample_patient(p), first_visit + v) for p in patients for v in range(visits)]
-    raw = tuple(write_report(visit, visit.seed).text for visit in all_visits)
-    filtered = tuple(filter_report(text, lexicon).text for text in raw)
-    truth = np.array([[visit.labels[name] for name in FINDINGS] for visit in all_visits], bool)
-    owner = np.repeat(np.asarray(patients, np.int64), visits)
-    if cache and cache.is_file():
-        images = np.load(cache)
-    else:
-        images = np.concatenate([render([visit]) for visit in all_visits])
-        if cache:
-            np.save(cache, images)
-    return Studies(images, raw, filtered, truth, owner)
+
+def phantom_digest() -> str:
+    """What names the phantom: another phantom's pictures are other pictures."""
+    return code_digest("phantom")
+
+
+def studies(first: int, visits: Sequence[int], folder: Path, workers: int = 1, say: Say = print) -> Studies:
+    """`visits[k]` studies of the patient with seed `first + k`, annotated as real films are.
+
+    They are rendered into `folder` by `workers` processes, from where an earlier call with the same beginning stopped.
+    """
+    keys = [(first + k, v) for k, count in enumerate(visits) for v in range(count)]
+    file = folder / f"phantoms-{first}-{visits[0]}-{phantom_digest()}.u16"
+    images = _rendered(file, keys, workers, say)
+    seen = tuple(sample_visit(sample_patient(p), v) for p, v in keys)
+    return Studies(images, seen, *(np.array(column, np.int64) for column in zip(*keys, strict=True)))
+
+
+def _rendered(file: Path, keys: Sequence[tuple[int, int]], workers: int, say: Say) -> NDArray[np.uint16]:
+    """The pictures (N, S, S) of (patient, visit) keys from `file`, memory-mapped; those that lack are added to it.
+
+    The JSON file beside it lists what the file holds: with other keys at its beginning it is written anew.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    listed, one = file.with_suffix(".json"), 2 * SIDE**2
+    wanted = [list(key) for key in keys]
+    known = json.loads(listed.read_text()) if listed.is_file() else []
+    if known[: len(wanted)] != wanted[: len(known)]:
+        file.unlink(missing_ok=True)
+    if len(wanted) > len(known) or known[: len(wanted)] != wanted:
+        write_whole(listed, json.dumps(wanted))
+    done = file.stat().st_size // one if file.is_file() else 0
+    if done < len(keys):
+        with file.open("ab") as out:
+            out.truncate(done * one)  # half a picture of a run that was killed
+            for number, images in enumerate(_render(keys[done:], workers)):
+                out.write(images.tobytes())
+                out.flush()
+                if number % 10 == 0:
+                    say(f"phantoms: {done + number * CHUNK} of {len(keys)}")
+    return np.memmap(file, np.uint16, "r", shape=(len(keys), SIDE, SIDE))
+
+
+def _render(keys: Sequence[tuple[int, int]], workers: int) -> Iterator[NDArray[np.uint16]]:
+    chunks = [keys[i : i + CHUNK] for i in range(0, len(keys), CHUNK)]
+    if workers <= 1 or len(chunks) < 2 * workers:
+        yield from map(render_keys, chunks)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(render_keys, chunks)
+
+
+def render_keys(keys: Sequence[tuple[int, int]]) -> NDArray[np.uint16]:
+    """Radiographs (B, S, S) of (patient seed, visit) keys."""
+    return render([sample_visit(sample_patient(p), v) for p, v in keys], SIDE)
 
 
 def generated(
-    method: Any, data: Studies, index: Sequence[int] | NDArray[Any], seed: int, cache: Path | None = None,
-    say: Callable[[str], None] = print, batch: int = 16,
-) -> tuple[NDArray[np.uint8], list[str]]:  # fmt: skip
-    """Images (B, 256, 256) and prompts that `method` makes of the studies at `index`; resumable through `cache`.
+    method: Any, data: Studies, index: Sequence[int] | NDArray[Any], seed: int, folder: Path, lexicon: Any,
+    say: Say = print, batch: int = CHUNK,
+) -> ImageSet:  # fmt: skip
+    """What `method` makes of the studies at `index`, with the prompts and the seconds each took in `rows`.
 
-    Raises RuntimeError where the method fails on a study: a suite must not leave out hard ones in silence.
+    `folder` keeps what is made; a later call with the same beginning of `index` goes on there. Its name must tell the
+    method's settings (`key_of`). Raises RuntimeError where the method fails on a study: a suite must not leave out
+    hard ones in silence.
     """
-    images: list[NDArray[np.uint8]] = []
-    prompts: list[str] = []
-    if cache and cache.is_file():
-        with np.load(cache) as stored:
-            images, prompts = list(stored["images"]), [str(p) for p in stored["prompts"]]
-    while len(images) < len(index):
-        part = index[len(images) : len(images) + batch]
-        made = {}
-        for step in method.propose(data.inputs(part), seeds=[seed * 100_003 + int(i) for i in part]):
-            for proposal in step.proposals:
+    done = trim(folder, SIDE)
+
+    def made() -> Iterator[tuple[NDArray[np.uint8], list[dict[str, Any]]]]:
+        for start in range(done, len(index), batch):
+            part = [int(i) for i in index[start : start + batch]]
+            inputs = data.inputs(part, lexicon)
+            begun = time.monotonic()
+            found: dict[str, Any] = {}
+            for step in method.propose(inputs, seeds=[seed * 100_003 + i for i in part]):
+                found |= {proposal.record: proposal for proposal in step.proposals}
+            for proposal in found.values():
                 if proposal.image is None:
                     raise RuntimeError(f"{method.name} failed on held-out study {proposal.record}: {proposal.error}")
-                made[proposal.record] = proposal
-        for i in part:
-            images.append(made[str(int(i))].image)
-            prompts.append(made[str(int(i))].prompt_text)
-        if cache:
-            np.savez(cache, images=np.stack(images), prompts=np.array(prompts))
-        say(f"{method.name}: {len(images)} of {len(index)} images")
-    return np.stack(images[: len(index)]), prompts[: len(index)]
+            each = (time.monotonic() - begun) / len(part)
+            rows = [{"study": i, "prompt": found[str(i)].prompt_text, "seconds": round(each, 3)} for i in part]
+            say(f"{folder.name}: {start + len(part)} of {len(index)} images, {each:.1f} s each")
+            yield np.stack([found[str(i)].image for i in part]), rows
+
+    if done < len(index):
+        append(folder, SIDE, made())
+    whole = open_set(folder)
+    if [row["study"] for row in whole.rows[: len(index)]] != [int(i) for i in index]:
+        raise RuntimeError(f"{folder.name} holds images of other studies. Remove this folder and start again.")
+    return ImageSet(folder, whole.images[: len(index)], whole.rows[: len(index)])
+
+
+def key_of(*what: Any) -> str:
+    """A short name for JSON-able settings, for files that must not be shared between different ones."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    part = file.with_suffix(file.suffix + ".part")
+    part.write_text(text)
+    os.replace(part, file)

@@ -1,9 +1,11 @@
-"""Model cards: what a model was trained on, for how long, on what; measured figures are filled in by the evaluation."""
+"""Model cards: what a model was trained on, for how long, on what; the evaluation fills its figures in by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+
+from updp_core.evidence.measured import BEGIN, END
 
 from .loop import Run
 
@@ -13,7 +15,8 @@ def write_card(
 ) -> Path:
     """Write README.md into a model's folder; every number in it comes from the run or from a measurement."""
     settings = "\n".join(f"- {name}: {value}" for name, value in shape.items())
-    measured = quality or "Not measured yet: run `python -m updp_core evaluate starter`."
+    unmeasured = f"{BEGIN}\nNot measured yet: run `python -m updp_core evaluate starter --write`.\n{END}"
+    measured = f"{unmeasured}\n\n{quality}" if quality else unmeasured
     losses = ", ".join(f"{name} {value:.4f}" for name, value in run.losses.items())
     text = (
         f"# {title}\n\n{use}\n\n## Data\n\n{data}\n\n## Training\n\n"

@@ -25,6 +25,7 @@ ROLE_VERBS: dict[str, frozenset[Role]] = {
     "gate_values": _EVERYBODY,
     "gate_rules": _EVERYBODY,
     "insight": _EVERYBODY,
+    "evaluation": _EVERYBODY,
     "runs": _EVERYBODY,
     "lexicon_current": _EVERYBODY,
     "lexicon_show": _EVERYBODY,

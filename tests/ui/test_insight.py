@@ -1,0 +1,57 @@
+"""Insight: what was measured of the models stands in the app, and says so where it speaks of other models."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ui import insight
+
+ROW = {
+    "name": "zero_shot_auc", "part": "encoder", "measure": "Findings named <by> the encoder", "value": "0.962",
+    "interval": "0.954 to 0.969", "bar": "at least 0.950", "n": "200 images", "missed": False,
+}  # fmt: skip
+SAME = {"part": "encoder", "measured": "a" * 64, "used": "a" * 64, "same": True}
+
+
+def data(*models: dict[str, Any], **row: Any) -> dict[str, Any]:
+    shown = ROW | row
+    missed = [shown["name"]] if shown["missed"] else []
+    return {"rows": [shown], "how": "Measured by `evaluate starter`.", "date": "2026-01-02", "seed": 0,
+            "missed": missed, "models": list(models or (SAME,))}  # fmt: skip
+
+
+def plain(markup: str) -> str:
+    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", markup))
+
+
+def test_a_row_says_value_interval_bar_and_sample_and_is_escaped() -> None:
+    markup = insight.models(data())
+    assert "Findings named &lt;by&gt; the encoder" in markup and "<by>" not in markup
+    for said in ("0.962", "0.954 to 0.969", "at least 0.950", "✓ reached", "200 images", "All bars are reached."):
+        assert said in plain(markup)
+    assert "<code>evaluate starter</code>" in markup
+
+
+def test_a_missed_bar_is_told_by_a_word() -> None:
+    said = plain(insight.models(data(missed=True)))
+    assert "✕ missed" in said and "1 of 1 bars are missed." in said and "All bars" not in said
+
+
+def test_where_there_is_no_bar_nothing_is_claimed() -> None:
+    said = plain(insight.models(data(missed=None, bar="")))
+    assert "reached" not in said.replace("All bars are reached.", "") and "missed" not in said
+
+
+def test_figures_of_another_version_are_not_taken_for_those_in_use() -> None:
+    assert "another version" not in plain(insight.models(data(SAME)))
+    other = {"part": "generator", "measured": "b" * 64, "used": "c" * 64, "same": False}
+    foreign = {"part": "judges", "measured": "b" * 64, "used": "", "same": False}
+    said = plain(insight.models(data(SAME, other, foreign)))
+    assert "another version is in use here (generator, judges)" in said
+    assert "▲ another version, cccccccccccc" in said and "▲ another model" in said
+
+
+def test_without_a_measurement_the_page_says_how_to_get_one() -> None:
+    said = insight.models({"rows": [], "how": "", "date": "", "seed": None, "missed": [], "models": []})
+    assert "evaluate starter --write" in said and "<table" not in said
