@@ -97,6 +97,38 @@ def test_the_whole_job_from_import_to_a_release_that_verifies(source: Path, tmp_
     assert run("audit", "log", "--verb", "release")["total"] == 1
 
 
+def test_flags_views_and_how_far_the_work_is(source: Path) -> None:
+    run("import", source)
+    run("generate")
+    first, *_ = [item["record"] for item in run("list")["records"]]
+    [flag] = run("flag", first, "Is this a name?", "--for", "privacy-officer", "--reviewer", "ada")["flags"]
+    listed = run("list", "--flagged", "any", "--save", "to look at", "--actor", "ada")
+    assert [item["record"] for item in listed["records"]] == [first]
+    assert run("list", "--flagged", "radiologist")["total"] == 0
+    assert run("list", "--view", "to look at", "--actor", "ada", "--state", "approved")["total"] == 0
+    assert [view["name"] for view in run("views", "--actor", "ada")["views"]] == ["to look at"]
+    assert run("views", "--actor", "eve")["views"] == []
+    assert "no saved view" in run("list", "--view", "to look at", "--actor", "eve", code=1)
+    run("decide", first, "approve", "--reviewer", "ada", "--role", "radiologist")
+    assert "free of open flags" in run("release", source.parent / "out", "--officer", "grace", code=1)
+    far = run("progress", "--actor", "ada", "--role", "radiologist")
+    assert (far["left"], far["flagged"], far["today"]) == (2, 1, {"ada": 1}) and far["agreement"]["pairs"] == 0
+    cleared = run("flag", first, "A drug", "--clear", flag["flag"], "--reviewer", "grace", "--role", "privacy-officer")
+    assert cleared["flags"] == []
+    assert run("views", "--delete", "to look at", "--actor", "ada")["views"] == []
+
+
+def test_a_candidate_is_made_again_from_what_is_recorded_and_methods_are_compared(source: Path) -> None:
+    run("import", source)
+    run("generate", "--method", "dp-pix", "--limit", 1)
+    record = run("list", "--state", "pending")["records"][0]["record"]
+    candidate = run("show", record)["candidate"]
+    again = run("reproduce", candidate, "--actor", "ada")
+    assert again["same_models"] and not again["same_image"], "DP-Pix draws its noise anew: a seed would undo it"
+    made = run("regenerate", record, "--reviewer", "ada", "--method", "dp-pix", "--seed", 5)
+    assert len(made["candidates"]) == 1 and made["current"] == made["candidates"][0]
+
+
 def test_a_lexicon_edit_voids_what_it_forbids(source: Path) -> None:
     run("import", source)
     run("generate")

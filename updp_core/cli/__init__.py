@@ -6,7 +6,7 @@ usage error. Nothing but the command's own output reaches stdout. Imports are li
 
 import typer
 
-from updp_core.cli import lexicons, pairs, releases, tools
+from updp_core.cli import lexicons, pairs, queue, releases, tools
 
 app = typer.Typer(
     help="UPDP: chest radiographs and reports into a de-identified release.",
@@ -14,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+queue.register(app)
 pairs.register(app)
 app.add_typer(lexicons.app, name="lexicon")
 releases.register(app)

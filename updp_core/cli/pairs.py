@@ -1,4 +1,4 @@
-"""Commands for the day's work: import, generate, list, show, decide, undo, regenerate, choose, approve-all, runs."""
+"""Commands for the day's work on pairs: from import over verdicts and flags to approve-all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated, Any, cast, get_args
 import typer
 
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, follow, one_of, opened, pairs, result
-from updp_core.domain import State, Verdict
-from updp_core.workbench.shapes import Filters, Sort
+from updp_core.domain import Audience, Verdict
+from updp_core.workbench.shapes import Filters
 
+AUDIENCES = get_args(Audience)
 LAYOUTS = ("auto", "csv", "dicom", "iu-xray", "mimic-cxr")
 Record = Annotated[str, typer.Argument(help="A record's id, as `list` gives it.")]
 Reviewer = Annotated[str, typer.Option("--reviewer", help="Who decides.")]
@@ -23,9 +24,8 @@ GeneratorOptions = Annotated[
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
     app.command("import")(import_)
-    for function in (generate, show, decide, undo, regenerate, choose, runs):
+    for function in (generate, show, decide, undo, flag, regenerate, choose, reproduce, runs):
         app.command()(function)
-    app.command("list")(list_)
     app.command("approve-all")(approve_all)
 
 
@@ -83,36 +83,6 @@ def generate(
 
 
 @command
-def list_(
-    state: Annotated[str | None, typer.Option(help=f"One of: {', '.join(get_args(State))}.")] = None,
-    sort: Annotated[str, typer.Option(help=f"One of: {', '.join(get_args(Sort))}.")] = "imported",
-    text: Annotated[str | None, typer.Option(help="Words of prompt, filtered report or pseudonyms.")] = None,
-    offset: Annotated[int, typer.Option(min=0)] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many [default: all].")] = None,
-    home: Home = None,
-    role: RoleOption = "privacy-officer",
-    who: Who = "",
-    as_json: AsJson = False,
-) -> None:
-    """List records and how they stand."""
-    one_of(state, get_args(State), "--state")
-    one_of(sort, get_args(Sort), "--sort")
-    filters = Filters(state=cast(State | None, state), text=text)
-    records: list[dict[str, Any]] = []
-    with opened(home) as bench:
-        while True:
-            want = 500 if limit is None else min(500, limit - len(records))
-            page = bench.page(
-                filters=filters, sort=cast(Sort, sort), offset=offset + len(records), limit=want, actor=actor(who, role)
-            )
-            records += [dict(card) for card in page["records"]]
-            if len(page["records"]) < want or (limit is not None and len(records) >= limit):
-                break
-    lines = [f"{r['record']}  {r['state']:<9} {r['patient']}  {r['view']}  {r['method'] or '-'}" for r in records]
-    result({"records": records, "total": page["total"]}, as_json, [*lines, f"{page['total']} in all."])
-
-
-@command
 def show(
     record: Record, home: Home = None, role: RoleOption = "privacy-officer", who: Who = "", as_json: AsJson = False,
     heat: Annotated[str, typer.Option(help="Add where the finding classifier looked for this finding.")] = "",
@@ -137,6 +107,7 @@ def show(
 
 def _shown(detail: dict[str, Any]) -> list[str]:
     lines = [f"{detail['record']}  {detail['state']}  patient {detail['patient']}  view {detail['view']}"]
+    lines += [f"flag {f['flag']} for {f['audience']}, {f['reviewer']}: {f['reason']}" for f in detail["flags"]]
     lines += [f"remark: {remark}" for remark in detail["remarks"]] + (
         [f"error: {detail['error']}"] if detail["error"] else []
     )
@@ -189,7 +160,7 @@ def undo(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take back the reviewer's own last verdict."""
+    """Take back the reviewer's own last verdict or flag, or the clearing of one."""
     with opened(home) as bench:
         detail = bench.undo(record=record, actor=actor(reviewer, role))
     outcome = {"record": detail["record"], "state": detail["state"]}
@@ -197,11 +168,53 @@ def undo(
 
 
 @command
+def flag(
+    record: Record,
+    reason: Annotated[str, typer.Argument(help="What to look at; with --clear, what came of it.")],
+    reviewer: Reviewer,
+    audience: Annotated[str, typer.Option("--for", help=f"Who should look: {', '.join(AUDIENCES)}.")] = "anybody",
+    clear: Annotated[int | None, typer.Option(help="Clear this flag, by its number in `show`.")] = None,
+    role: RoleOption = "radiologist",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask somebody to look at a pair, without deciding it; until cleared it stays out of releases and approve-all."""
+    one_of(audience, AUDIENCES, "--for")
+    with opened(home) as bench:
+        who = actor(reviewer, role)
+        if clear is None:
+            detail = bench.flag(record, reason, audience=cast(Audience, audience), actor=who)
+        else:
+            detail = bench.clear_flag(record, clear, reason, actor=who)
+    lines = [f"{record}: flag {f['flag']} for {f['audience']}: {f['reason']}" for f in detail["flags"]]
+    result({"record": record, "flags": detail["flags"]}, as_json, lines or [f"{record} has no open flag."])
+
+
+@command
+def reproduce(
+    candidate: Annotated[int, typer.Argument(help="A candidate, by its number in `show`.")],
+    who: Who = "",
+    preset: Annotated[str | None, typer.Option(help="The pair of models that made it.")] = None,
+    role: RoleOption = "radiologist",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a candidate's recorded method, settings, lexicon and seed again, and compare. Nothing is changed."""
+    with opened(home, preset=preset) as bench:
+        outcome = bench.reproduce(candidate, actor=actor(who, role))
+    said = [f"{'same' if outcome[f'same_{part}'] else 'another'} {part}" for part in ("models", "prompt", "image")]
+    result(outcome, as_json, [f"Candidate {candidate}: {', '.join(said)}."])
+
+
+@command
 def regenerate(
     record: Record,
     reviewer: Reviewer,
     seed: Annotated[list[int], typer.Option(help="A seed; repeat for a contact sheet.")] = [],  # noqa: B006
-    method: Annotated[str | None, typer.Option(help="Another method.")] = None,
+    method: Annotated[str | None, typer.Option(help="Another method [default: that of the pair].")] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="One by each method; the current one stays current.")
+    ] = False,
     preset: Annotated[str | None, typer.Option(help="The pair of models.")] = None,
     prompt: PromptOptions = [],  # noqa: B006
     generator: GeneratorOptions = [],  # noqa: B006
@@ -211,9 +224,10 @@ def regenerate(
 ) -> None:
     """Make other candidates for a record now."""
     with opened(home, preset=preset) as bench:
-        steps = bench.regenerate(
+        who = actor(reviewer, role)
+        steps = bench.compare(record, seed=seed[0] if seed else None, actor=who) if compare else bench.regenerate(
             record, seeds=seed, method=method, prompt=pairs(prompt, "--prompt"),
-            generation=pairs(generator, "--generator"), actor=actor(reviewer, role),
+            generation=pairs(generator, "--generator"), actor=who,
         )  # fmt: skip
         outcome = follow(steps)
     lines = [f"candidates {', '.join(map(str, outcome['candidates'])) or 'none'}; current is {outcome['current']}."]
