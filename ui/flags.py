@@ -56,11 +56,11 @@ class FlagBox:
         """Parts that follow the pair on the screen."""
         return [self.which, self.came, self.words]
 
-    def look(self, detail: Mapping[str, Any]) -> dict[Any, Any]:
-        """Offer the open flags of this pair that the reader may clear."""
+    def look(self, detail: Mapping[str, Any], role: str) -> dict[Any, Any]:
+        """Offer the open flags of this pair that the reader may clear, first those that ask the reader's role."""
         mine = [
             (f"{flag['reason']} ({flag['reviewer']}, for {show.AUDIENCES[flag['audience']]})", flag["flag"])
-            for flag in detail["flags"]
+            for flag in sorted(detail["flags"], key=lambda flag: flag["audience"] != role)
             if flag["may_clear"]
         ]
         return {self.which: gr.update(choices=mine, value=mine[0][1] if mine else None), self.came: "", self.words: ""}

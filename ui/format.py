@@ -157,12 +157,12 @@ def queue(page: Mapping[str, Any], name: str = "") -> str:
 
 def _row(card: Mapping[str, Any], name: str) -> str:
     label, sign = STATES[card["state"]]
-    gate, risk, notes = card["worst_gate"] or "unknown", card["risk"], ""
+    gate, risk, notes, flag = card["worst_gate"] or "unknown", card["risk"], "", ""
     if card["held_by"] and card["held_by"] != name:
         notes += f'<span class="note" title="{esc(card["held_by"])} is reading this pair">held</span>'
     if card["flagged_for"]:
         who = AUDIENCES[card["flagged_for"]]
-        notes += f'<span class="flag" title="Flagged for {who}">⚑<span class="sr">flagged for {who}</span></span>'
+        flag = f'<span class="flag" title="Flagged for {who}">⚑<span class="sr">flagged for {who}</span></span>'
     if card["remarks"]:
         tip = esc("; ".join(card["remarks"]))
         notes += f'<span class="note" title="{tip}">i<span class="sr"> remark of the import</span></span>'
@@ -177,9 +177,9 @@ def _row(card: Mapping[str, Any], name: str) -> str:
         f'data-candidate="{esc(card["candidate"] or "")}" data-revision="{card["revision"]}">'
         f'<span class="mark g-{gate}" title="{GATE_WORDS[gate]}"><b aria-hidden="true">{GATE_MARKS[gate]}</b>'
         f'<span class="sr">{GATE_WORDS[gate]}</span></span>'
-        f'<span class="who">{esc(card["patient"])}<small>{esc(card["study"])} · {esc(card["view"])}</small></span>'
-        f'<span class="side">{notes}<span class="st s-{card["state"]}" title="{label}"><b aria-hidden="true">{sign}</b>'
-        f'<span class="sr">{label}</span></span>{bar}</span></li>'
+        f'<span class="who">{esc(card["patient"])}<small>{esc(card["study"])} · {esc(card["view"])}{notes}</small>'
+        f'</span><span class="side">{flag}<span class="st s-{card["state"]}" title="{label}">'
+        f'<b aria-hidden="true">{sign}</b><span class="sr">{label}</span></span>{bar}</span></li>'
     )
 
 

@@ -6,12 +6,18 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format as base
+from ui import format_pages as pages
 from ui.session import told
 from ui.shell import QUICK, Shell
 from updp_core.errors import UsageError
 
 ACTIONS = [("Its own default", ""), ("Warn", "warn"), ("Block", "block")]
+PICK_JS = """
+element.addEventListener("click", (e) => {
+  const b = e.target.closest("[data-gate]");
+  if (b) trigger("pick", { gate: b.dataset.gate });
+});
+"""
 REPORTS = [("Placeholder, as [NAME]", "placeholder"), ("Removed", "remove"), ("Realistic stand-in", "surrogate")]
 
 
@@ -26,15 +32,17 @@ class PolicyBox:
                 0, 100, step=5, label="Share of decided pairs that a second person reads blind, in %"
             )
             self.report = gr.Dropdown(REPORTS, label="In place of identifiers, in reports filtered from now on")
+            self.now = gr.HTML(elem_id="policy-gates", apply_default_css=False, js_on_load=PICK_JS)
             with gr.Row(elem_classes=["buttons"]):
                 self.gate = gr.Dropdown([("None", "")], value="", label="Change one gate", min_width=160)
                 self.action = gr.Dropdown(ACTIONS, value="", label="Where it fails", min_width=120)
                 self.limit = gr.Number(label="Limit (empty: default)", min_width=100)
-            self.now = gr.HTML(apply_default_css=False, js_on_load=None)
             self.why = gr.Textbox(label="Why (kept in the audit trail)", max_lines=2)
             self.save = gr.Button("Set the policy", elem_id="policy-save")
         guard = told(shell.say)
         fields = [self.verdicts, self.second, self.report, self.gate, self.action, self.limit, self.why]
+        self.gate.input(guard(self.gate_now), [shell.role, self.gate], [*self.one, shell.message], **QUICK)
+        self.now.pick(guard(self.pick), [shell.role], [self.gate, *self.one, shell.message], **QUICK)
         self.save.click(guard(self.set), [shell.role, *fields], [*self.shown, self.why, shell.message], **QUICK)
 
     @property
@@ -44,17 +52,36 @@ class PolicyBox:
     def look(self, role: str, request: gr.Request) -> dict[Any, Any]:
         """What is in force."""
         actor, bench = self.shell.actor(request, role), self.shell.workbench
-        policy, gates = bench.policy(actor=actor), bench.counts(actor=actor)["gates"]
-        changed = ", ".join(f"{base.words(n)} ({base.number(v)})" for n, v in policy["gates"].items())
+        policy, rules = bench.policy(actor=actor), bench.gate_rules(actor=actor)
         return {
             self.verdicts: policy["verdicts"],
             self.second: round(100 * policy["second_reading"]),
             self.report: policy["report_policy"],
-            self.gate: gr.update(choices=[("None", ""), *[(base.title(g), g) for g in gates]], value=""),
+            self.gate: gr.update(choices=[("None", ""), *[(r["title"], r["name"]) for r in rules]], value=""),
             self.action: "",
             self.limit: None,
-            self.now: f'<p class="muted">Gates that differ from their default: {base.esc(changed or "none")}.</p>',
+            self.now: pages.gate_rules(rules),
         }
+
+    @property
+    def one(self) -> list[Any]:
+        return [self.action, self.limit]
+
+    def gate_now(self, role: str, name: str, request: gr.Request) -> dict[Any, Any]:
+        """What is in force for one gate, into the fields."""
+        rules = self.shell.workbench.gate_rules(actor=self.shell.actor(request, role))
+        rule = next((r for r in rules if r["name"] == name), None)
+        if rule is None:
+            return {self.action: "", self.limit: None}
+        return {
+            self.action: "" if rule["action"] == rule["default_action"] else rule["action"],
+            self.limit: None if rule["limit"] == rule["default_limit"] else rule["limit"],
+        }
+
+    def pick(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        """A row of the table: its gate into the fields."""
+        name = str(event._data["gate"])
+        return {self.gate: name, **self.gate_now(role, name, request)}
 
     def set(
         self, role: str, verdicts: int, second: float, report: str, gate: str, action: str, limit: float | None,

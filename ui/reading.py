@@ -99,7 +99,7 @@ class Review:
             },
             p.comment: str(detail["draft"].get("comment", "")),
             p.override: gr.update(visible=can_override, value=False),
-            **self.flags.look(detail),
+            **self.flags.look(detail, actor.role),
         }
 
     def no_pair(self, text: str) -> dict[Any, Any]:
@@ -109,7 +109,7 @@ class Review:
         }
         return {
             **blank, p.head: show.empty(text), p.viewer: {"message": text}, p.override: gr.update(visible=False),
-            **self.flags.look({"flags": []}),
+            **self.flags.look({"flags": []}, ""),
         }  # fmt: skip
 
     def listing(self, actor: Actor, view: dict[str, Any]) -> dict[Any, Any]:

@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from tests.unit.workbench_kit import OFFICER, add, last, study, workbench
+from tests.unit.workbench_kit import OFFICER, SECOND, add, last, study, workbench
 from ui import lexicons, review, viewer
 from ui.background import Background
 from ui.session import Session, told
@@ -97,6 +97,73 @@ def test_undo_brings_back_the_pair_and_its_state(desk: Desk) -> None:
     desk.look(desk.page.undo(READER, desk.view, desk.request))
     assert desk.now["record"] == first
     assert desk.bench.show(first, actor=OFFICER)["state"] == "pending"
+
+
+def event(**data: Any) -> gr.EventData:
+    return gr.EventData(None, data)
+
+
+def test_a_flag_is_shown_in_queue_and_pair_and_is_cleared_with_words(desk: Desk) -> None:
+    page, record = desk.page, desk.now["record"]
+    shown = desk.look(page.flag_preset(desk.asked(), READER, desk.view, "top left", event(reason=3), desk.request))
+    assert desk.now["record"] == record, "a flag does not go on to the next pair"
+    assert "May still identify the patient: top left" in shown[page.panes.head]
+    assert "Until cleared: not in a release" in shown[page.panes.head]
+    assert "flagged for the privacy officer" in shown[page.queue]
+    officers = desk.look(page.way("privacy-officer", event(to="flagged"), desk.request))
+    assert desk.now["record"] == record and officers[page.filters.flagged] == "privacy-officer"
+    assert "Nothing is flagged for you." in page.way(READER, event(to="flagged"), desk.request)[page.panes.head]
+    [(label, flag)] = officers[page.flags.which]["choices"]
+    assert "top left" in label
+    with pytest.raises(UsageError, match="what came of it"):
+        page.clear_flag(desk.asked(), "privacy-officer", desk.view, flag, " ", desk.request)
+    cleared = page.clear_flag(desk.asked(), "privacy-officer", desk.view, flag, "A side mark.", desk.request)
+    assert "Until cleared" not in cleared[page.panes.head] and "A side mark." in cleared[page.panes.history]
+    assert cleared[page.flags.which]["choices"] == []
+
+
+def test_who_may_not_edit_the_lists_asks_the_officer_from_the_word(desk: Desk) -> None:
+    page = desk.page
+    offered = page.words.open("chamber", "blacklist", page.shell.actor(desk.request, READER))
+    assert not offered[page.words.save]["visible"] and offered[page.words.ask]["visible"]
+    page.word_ask(desk.asked(), READER, desk.view, "chamber", "blacklist", "names", desk.request)
+    [flag] = desk.bench.show(desk.now["record"], actor=OFFICER)["flags"]
+    assert (flag["audience"], flag["reason"]) == ("privacy-officer", "Forbid “chamber” (names)?")
+
+
+def test_blind_second_readings_are_counted_above_the_queue_and_open_at_a_click(desk: Desk) -> None:
+    desk.bench.set_policy({"second_reading": 1.0}, actor=OFFICER)
+    desk.bench.release_hold(actor=desk.page.shell.actor(desk.request, READER))
+    for record in desk.records[:2]:
+        desk.bench.decide(record, "approve", actor=SECOND)
+    shown = desk.look(desk.page.way(READER, event(to="second"), desk.request))
+    assert desk.now["record"] in desk.records[:2]
+    assert "<b>2</b> ◐ blind" in shown[desk.page.progress] and "Blind second reading" in shown[desk.page.panes.head]
+    assert SECOND.name not in shown[desk.page.panes.history]
+
+
+def test_a_saved_view_sets_every_control_and_belongs_to_its_owner(desk: Desk) -> None:
+    page, bar = desk.page, desk.page.filters
+    view = {**desk.view, "finding": "nodule", "sort": "alignment"}
+    bar.keep("nodules", True, view, READER, desk.request)
+    key = bar.recall("", desk.page.shell.actor(desk.request, READER))
+    assert key["state"] == "pending", "no view is the start"
+    [row] = desk.bench.views(actor=SECOND)
+    assert row["shared"]
+    shown = page.recall(READER, f"{row['owner']}\nnodules", desk.request)
+    assert (shown[bar.finding], shown[bar.sort], shown[bar.free]) == ("nodule", "alignment", False)
+    desk.bench.save_view("hers", actor=SECOND, shared=True)
+    with pytest.raises(UsageError, match="belongs to"):
+        bar.forget(f"{SECOND.name}\nhers", READER, desk.request)
+    bar.forget(f"{row['owner']}\nnodules", READER, desk.request)
+    assert [v["name"] for v in desk.bench.views(actor=SECOND)] == ["hers"]
+
+
+def test_methods_stand_side_by_side_and_the_current_version_stays(desk: Desk) -> None:
+    before = desk.now["candidate"]
+    *_, end = desk.page.compare(desk.asked(), READER, desk.view, desk.request)
+    assert end[desk.page.panes.contact].count("data-choose") >= 3
+    assert end[desk.page.panes.viewer]["candidate"] == before
 
 
 def test_a_draft_belongs_to_its_pair(desk: Desk) -> None:
