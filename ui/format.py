@@ -368,24 +368,6 @@ def history(detail: Mapping[str, Any]) -> str:
     return f'<ol class="history">{rows}</ol>'
 
 
-def impact(value: Mapping[str, Any]) -> str:
-    """What an edit of the lexicons would do, before it is saved."""
-    touched = [(n, value[n]) for n in ("pending", "approved", "released", "other") if value[n]]
-    rows = "".join(f"<li><b>{n}</b> {name}</li>" for name, n in touched)
-    out = [f"<p>Pairs that contain it:</p><ul class=counts>{rows}</ul>" if rows else "<p>No pair contains it.</p>"]
-    if value["released"]:
-        out.append("<p class=stop>■ It has already left the house in a release.</p>")
-    if value["conflicts"]:
-        out.append(f"<p class=stop>▲ On both lists: {esc(', '.join(value['conflicts'][:12]))}</p>")
-    if value["swallowed"]:
-        out.append(f"<p class=stop>▲ Whitelist terms that contain it: {esc(', '.join(value['swallowed'][:12]))}</p>")
-    if value["where"]:
-        where = ", ".join(f"{esc(w['record'])} ({STATES[w['state']][0].lower()})" for w in value["where"][:8])
-        more = f" and {len(value['where']) - 8} more" if len(value["where"]) > 8 else ""
-        out.append(f"<p class=muted>{where}{more}</p>")
-    return f'<div class="impact">{"".join(out)}</div>'
-
-
 def voided(value: Mapping[str, Any]) -> str:
     """What saving did to pairs that were pending or approved."""
     n = value["pending"] + value["approved"]

@@ -7,6 +7,7 @@ from typing import Any, cast
 import gradio as gr
 
 from ui import format as show
+from ui import format_lexicons as lists
 from ui.shell import Shell
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
@@ -67,7 +68,7 @@ class WordBox:
     def look(self, term: str, which: str, category: str, actor: Actor) -> dict[Any, Any]:
         """What the addition would do."""
         impact = self.shell.workbench.lexicon_impact(actor=actor, add=self.edit(term, which, category))
-        return {self.impact: show.impact(impact)}
+        return {self.impact: lists.impact(impact)}
 
     def keep(self, term: str, which: str, category: str, comment: str, actor: Actor) -> dict[Any, Any]:
         """Save the addition as a new version."""
@@ -77,6 +78,6 @@ class WordBox:
             comment=comment or f"{term.strip()}: from the review page",
         )
         return {
-            self.impact: show.impact(done["impact"]),
+            self.impact: lists.impact(done["impact"]),
             **self.shell.say(f"Saved as lexicon version {done['version']}. {show.voided(done['impact'])}"),
         }

@@ -415,10 +415,19 @@ class Workbench:
 
     @verb
     def save_lexicon_draft(
-        self, *, actor: Actor, add: Terms | None = None, remove: Terms | None = None, comment: str = ""
+        self,
+        *,
+        actor: Actor,
+        add: Terms | None = None,
+        remove: Terms | None = None,
+        comment: str = "",
+        version: int | None = None,
     ) -> None:
-        """Keep the actor's unsaved changes in place of those before; none of them and no comment discards them."""
-        drafting.save_draft(self.desk, add or {}, remove or {}, comment, actor)
+        """Keep the actor's unsaved changes in place of those before; none of them and no comment discards them.
+
+        `version` is the one that the first of them was begun on (by default the one in force).
+        """
+        drafting.save_draft(self.desk, add or {}, remove or {}, comment, version, actor)
 
     @verb
     def lexicon_edit(

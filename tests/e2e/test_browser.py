@@ -290,7 +290,7 @@ def test_signed_out_nobody_gets_data_and_signed_in_a_role_and_a_hold_are_kept_th
             d for d in config.json()["dependencies"]
             if any(t[1] == "click" and _is(config.json(), t[0], "lex-save") for t in d["targets"])
         )  # fmt: skip
-        data = ["privacy-officer", "blacklist", "names", "effusion", "because"]
+        data = ["privacy-officer", "blacklist", "names", "effusion", "because", 0]
         answer = ask.post(
             f"{at}/gradio_api/run/predict", data={"fn_index": save["id"], "data": data, "session_hash": "x"}
         )

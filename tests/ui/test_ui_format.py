@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from ui import format as show
 from ui import format_evidence as evidence
+from ui import format_lexicons as lexicons
 from ui import format_pages as pages
 
 HOSTILE = '<img src=x onerror="alert(1)">&\'"'
+
+PIECE = {"text": HOSTILE, "joins_left": True, "joins_right": True}
 
 
 def plain(markup: str) -> str:
@@ -49,7 +52,42 @@ def test_nothing_that_a_study_says_becomes_markup() -> None:
         show.reports({"original": HOSTILE, "filtered": HOSTILE, "spans": []}),
         show.message(HOSTILE),
         evidence.findings({"findings": {"report": {HOSTILE: "present"}}}),
-        pages.lexicon_hits("x", {"blacklist": {HOSTILE: ["x" + HOSTILE]}, "whitelist": {}}),
+        lexicons.hits("x", {"blacklist": {HOSTILE: ["x" + HOSTILE]}, "whitelist": {}}),
+        lexicons.draft(
+            {
+                "add": {"blacklist": {HOSTILE: [HOSTILE]}},
+                "remove": {},
+                "terms": 1,
+                "version": 1,
+                "current": 1,
+                "saved_at": HOSTILE,
+            }
+        ),
+        lexicons.pieces(
+            {
+                "encoder": HOSTILE,
+                "size": 1,
+                "masked": 1,
+                "freed": 1,
+                "more": 0,
+                "free_again": [PIECE],
+                "terms": [{"term": HOSTILE, "masked": [PIECE], "reads": [PIECE]}],
+            }
+        ),
+        lexicons.impact(
+            {
+                "pending": 1,
+                "approved": 0,
+                "released": 0,
+                "other": 0,
+                "conflicts": [HOSTILE],
+                "swallowed": [HOSTILE],
+                "where": [{"record": HOSTILE, "state": "replaced", "in": ["report"], "terms": [HOSTILE]}],
+            }
+        ),
+        lexicons.log(
+            [{"version": 1, "created_at": HOSTILE, "author": HOSTILE, "comment": HOSTILE, "added": 0, "removed": 0}]
+        ),
         pages.failures([{"record": HOSTILE, "error": HOSTILE}]),
         pages.imported({"imported": 0, "duplicates": 0, "rejected": [{"source": HOSTILE, "reason": HOSTILE}]}),
         pages.verified({"ok": False, "problems": [HOSTILE]}),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.unit.workbench_kit import OFFICER, SECOND, add, last, study, workbench
-from ui import lexicons, review, viewer
+from ui import review, viewer
 from ui.background import Background
 from ui.session import Session, told
 from ui.shell import Shell
@@ -27,7 +27,6 @@ READER, GUEST = "radiologist", "observer"
 class Desk:
     bench: Workbench
     page: review.Review
-    lists: lexicons.Lexicons
     records: list[str]
     request: gr.Request
 
@@ -57,8 +56,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with gr.Blocks():
         role, message = gr.Dropdown([READER]), gr.HTML()
         shell = Shell(Session(bench, signed=False), role, message)
-        page, lists = review.build(shell), lexicons.build(shell, Background(bench, None))
-    made = Desk(bench, page, lists, records, gr.Request())
+        page = review.build(shell)
+    made = Desk(bench, page, records, gr.Request())
     made.start()
     yield made
     bench.close()
@@ -183,31 +182,6 @@ def test_other_versions_come_as_a_contact_sheet_and_one_is_picked(desk: Desk) ->
     event = gr.EventData(None, {"candidate": other})
     desk.page.choose(desk.asked(), READER, desk.view, event, desk.request)
     assert desk.bench.show(desk.now["record"], actor=OFFICER)["candidate"] == other
-
-
-def test_the_lexicon_desk_finds_what_a_text_adds_and_takes_away(desk: Desk) -> None:
-    before = desk.bench.lexicon_current(actor=OFFICER)["blacklist"]["names"]
-    text = "\n".join([*before[1:], "# a remark", "", "Zorblatt  # new here"])
-    _, added, removed = desk.lists.edit("blacklist", "names", text, OFFICER)
-    assert added == {"blacklist": {"names": ["Zorblatt"]}}
-    assert removed == {"blacklist": {"names": [before[0]]}}
-
-
-def test_a_new_version_needs_a_reason_and_a_privacy_officer(desk: Desk) -> None:
-    with pytest.raises(UsageError, match="why"):
-        desk.lists.save("privacy-officer", "blacklist", "names", "zorblatt", " ", desk.request)
-    text = "\n".join([*desk.bench.lexicon_current(actor=OFFICER)["blacklist"]["names"], "zorblatt"])
-    with pytest.raises(NotAllowed):
-        desk.lists.save(READER, "blacklist", "names", text, "a name", desk.request)
-    desk.lists.save("privacy-officer", "blacklist", "names", text, "a name", desk.request)
-    assert desk.bench.lexicon_current(actor=OFFICER)["version"] == 2
-
-
-def test_an_uploaded_list_is_merged_and_the_file_is_gone(desk: Desk, tmp_path: Path) -> None:
-    file = tmp_path / "terms.txt"
-    file.write_text("\ufeffalpha\n# note\nbeta\n", encoding="utf-8")
-    assert desk.lists.upload(str(file), "alpha\ngamma") == "alpha\ngamma\nbeta"
-    assert not file.exists()
 
 
 def unpack(packed: dict[str, Any]) -> np.ndarray:

@@ -183,6 +183,19 @@ def test_a_version_saved_while_an_edit_is_being_looked_at_is_not_lost(
     assert {"first", "second"} <= set(bench.lexicon_current(actor=READER)["blacklist"]["names"])
 
 
+def test_one_short_event_tells_of_all_that_an_edit_or_a_release_touches(filled: Path, tmp_path: Path) -> None:
+    shutil.copytree(filled, tmp_path / "ws")
+    bench = workbench(tmp_path / "ws")
+    saved = bench.lexicon_edit(add={"blacklist": {"names": ["chest"]}}, comment="", actor=OFFICER)
+    touched = sum(saved["impact"][name] for name in ("pending", "approved", "other"))
+    [event] = bench.audit(actor=OFFICER, verb="lexicon_edit", limit=1)["events"]
+    told = event["detail"]["groups"]["violation"][str(saved["version"])]
+    assert touched == 16 and told["rows"] == touched + 1, "one candidate has left and was replaced since"
+    assert "violation" not in event["detail"]["rows"]
+    [left] = bench.audit(actor=OFFICER, verb="release")["events"]
+    assert [group["rows"] for group in left["detail"]["groups"]["release_pair"].values()] == [left["detail"]["pairs"]]
+
+
 @given(text=st.text(st.sampled_from("aBx4\u00e9e\u0301 -._*\u0130\u00df\ufb01\n"), max_size=12), prompt=st.booleans())
 def test_the_index_holds_exactly_the_words_that_terms_are_compared_with(text: str, prompt: bool) -> None:
     row = {"prompt_text": text if prompt else "", "filtered": "" if prompt else text, "surrogates_json": "[]"}

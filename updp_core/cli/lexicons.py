@@ -62,18 +62,25 @@ def _told(outcome: dict[str, Any]) -> list[str]:
 @command
 def impact(
     verb: Annotated[str, typer.Argument(help="add or remove.")], which: ListArgument, category: Category,
-    terms: TermsArgument, role: RoleOption = "privacy-officer", who: Who = "", home: Home = None,
-    as_json: AsJson = False,
+    terms: TermsArgument,
+    pieces: Annotated[bool, typer.Option("--pieces", help="Tell which word pieces of the encoder it masks.")] = False,
+    role: RoleOption = "privacy-officer", who: Who = "", home: Home = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """What an edit would do, without saving it."""
     one_of(verb, ("add", "remove"), "VERB")
     one_of(which, LISTS, "LIST")
     change = {verb: {which: {category: terms}}}
     with opened(home) as bench:
-        found = bench.lexicon_impact(add=change.get("add"), remove=change.get("remove"), actor=actor(who, role))
+        edit = {"add": change.get("add"), "remove": change.get("remove"), "actor": actor(who, role)}
+        found: dict[str, Any] = dict(bench.lexicon_impact(**edit))
+        told = bench.lexicon_pieces(**edit) if pieces else None
     lines = [f"Would void: {found['pending']} pending, {found['approved']} approved, {found['other']} other."]
     lines += [f"{where['record']} ({where['state']}): {', '.join(where['terms'])}" for where in found["where"]]
-    result(dict(found), as_json, lines)
+    if told:
+        found["pieces"] = told
+        lines += [f"{told['encoder']}: {told['masked']} pieces masked, {told['freed']} free again."]
+        lines += [f"{row['term']}: {' '.join(p['text'] for p in row['masked']) or 'none'}" for row in told["terms"]]
+    result(found, as_json, lines)
 
 
 @app.command()

@@ -26,7 +26,9 @@ def draft(desk: Desk, actor: Actor) -> LexiconDraft:
     with desk.store.read() as tx:
         current, lexicon = desk.lexicon(tx)
         row = tx.one("SELECT * FROM lexicon_draft WHERE owner = :me", me=actor.name)
-    kept = json.loads(row["content_json"]) if row else {"add": {}, "remove": {}, "comment": "", "version": current}
+    kept: dict[str, Any] = {"add": {}, "remove": {}, "comment": "", "version": current}
+    if row:
+        kept = json.loads(row["content_json"])
     # What has come into force since, by whomever, is no longer a change.
     add = _each(kept["add"], lambda which, category, term: term not in _terms(lexicon, which, category))
     remove = _each(kept["remove"], lambda which, category, term: term in _terms(lexicon, which, category))
@@ -36,12 +38,12 @@ def draft(desk: Desk, actor: Actor) -> LexiconDraft:
     }  # fmt: skip
 
 
-def save_draft(desk: Desk, add: Terms, remove: Terms, comment: str, actor: Actor) -> None:
+def save_draft(desk: Desk, add: Terms, remove: Terms, comment: str, version: int | None, actor: Actor) -> None:
     """See Workbench.save_lexicon_draft. Drafts are working state: no audit event tells of them."""
     content = {"add": _each(add, _any), "remove": _each(remove, _any), "comment": comment}
     with desk.store.write() as tx:
         row = tx.one("SELECT content_json FROM lexicon_draft WHERE owner = :me", me=actor.name)
-        begun = json.loads(row["content_json"])["version"] if row else desk.lexicon(tx)[0]
+        begun = json.loads(row["content_json"])["version"] if row else version or desk.lexicon(tx)[0]
         text = canonical({**content, "version": begun})
         if len(text) > MAX_DRAFT:
             raise UsageError(f"The unsaved changes are longer than {MAX_DRAFT} characters. Save a part of them first.")
