@@ -143,6 +143,17 @@ def test_the_same_call_by_an_officer_is_not_refused_or_those_refusals_would_prov
     assert bench.audit(actor=ADMIN, verb="refused", who="peter")["total"] == 0
 
 
+def test_a_call_that_waits_in_the_queue_is_made_in_the_name_of_who_sent_it(at: str, bench: Workbench) -> None:
+    client = person(at, "obi")
+    config = client.get("/config").json()
+    button = event(config, "import-go")
+    typed = {part(config, "role"): "privacy-officer", part(config, "import-path"): "/nowhere"}
+    body = {"fn_index": button["id"], "data": [typed.get(i) for i in button["inputs"]], "session_hash": "s4"}
+    assert client.post("/gradio_api/queue/join", json=body).status_code == 200
+    assert "observer may not" in client.get("/gradio_api/queue/data?session_hash=s4").text
+    assert bench.audit(actor=ADMIN, verb="refused", who="obi")["events"][0]["subject"] == "import_"
+
+
 def test_gradios_client_with_a_radiologists_password_finds_nothing_to_call(at: str, bench: Workbench) -> None:
     with tempfile.TemporaryDirectory() as downloads:
         client = gradio_client.Client(
