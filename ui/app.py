@@ -21,7 +21,17 @@ ASSETS = Path(__file__).parent / "assets"
 STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css")
 
 
-WORKSPACE = ("images", "locks", "tmp", "releases", "users.json", "updp.sqlite3", "updp.sqlite3-wal", "audit.head")
+WORKSPACE = (
+    "images",
+    "locks",
+    "tmp",
+    "releases",
+    "copies",
+    "users.json",
+    "updp.sqlite3",
+    "updp.sqlite3-wal",
+    "audit.head",
+)
 DEMO = (
     "Public demonstration: sample studies only, computed from a phantom. The disk is ephemeral; everything is gone at "
     "the next restart. Do not upload patient data."

@@ -193,7 +193,7 @@ class Lexicons:
         actor = self.shell.actor(request, role)
         kept = self.unsaved(actor)
         return {
-            **self.changed(kept), **self.choose(role, side, None, request), **self.allowed(role, request),
+            **self.changed(kept), **self.allowed(role, request), **self.choose(role, side, None, request),
             self.comment: kept["comment"], self.log: show.log(self.shell.workbench.lexicon_log(actor=actor)),
             self.diff: "",
         }  # fmt: skip

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from itertools import chain, count
 from typing import TYPE_CHECKING, Final
 
 from updp_core import schema, wordindex
@@ -58,18 +59,25 @@ def migrate(store: Store, found: int, create: Step) -> None:
 
 
 def _copy(store: Store, found: int) -> str:
-    """A whole copy of the database beside it, on the disk before anything is changed; its name."""
-    name = f"updp.version-{found}.sqlite3"
-    path, part = store.home / name, store.home / f".part-{name}"
-    if not path.exists():  # a migration that was killed has left the true one
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(store.home / "updp.sqlite3")) as old, closing(sqlite3.connect(part)) as new:
-            old.backup(new)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    return name
+    """A whole copy of the database in a folder of the workspace, on the disk before anything changes; its name."""
+    from updp_core.store import sync_folder
+
+    folder = store.home / "copies"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    names = (f"updp.version-{found}{again}.sqlite3" for again in chain([""], (f"-{n}" for n in count(2))))
+    path = folder / next(
+        name for name in names if not (folder / name).exists()
+    )  # an earlier copy may be an older state
+    part = folder / ".part"
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
+    with closing(sqlite3.connect(store.home / "updp.sqlite3")) as old, closing(sqlite3.connect(part)) as new:
+        old.backup(new)
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync_folder(folder)
+    return f"copies/{path.name}"
 
 
 def _derive(tx: Transaction, create: Step) -> None:

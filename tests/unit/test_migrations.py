@@ -73,9 +73,9 @@ def test_an_old_workspace_opens_with_every_decision_in_it_and_work_goes_on(old: 
 def test_a_copy_is_made_before_anything_is_changed(old: Path) -> None:
     before = content(old / "updp.sqlite3")
     workbench(old).close()
-    copy = old / "updp.version-1.sqlite3"
+    copy = old / "copies" / "updp.version-1.sqlite3"
     assert version(copy) == 1 and content(copy) == before
-    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600 and stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
     workbench(old).close()  # a second time, nothing is left to do
     assert version(copy) == 1
 
@@ -90,7 +90,7 @@ def test_a_step_that_fails_leaves_the_workspace_as_it_was_and_says_what_to_do(
     before = content(old / "updp.sqlite3")
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "STEPS", (*migrations.STEPS[:-1], broken))
-        with pytest.raises(UpdpError, match=r"updp\.version-1\.sqlite3") as caught:
+        with pytest.raises(UpdpError, match=r"copies/updp\.version-1\.sqlite3") as caught:
             Store(old)
     assert "QUILL" not in str(caught.value)
     assert version(old / "updp.sqlite3") == schema.VERSION - 1 and content(old / "updp.sqlite3") == before
