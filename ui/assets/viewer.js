@@ -214,6 +214,7 @@ window.updp.viewer = {
   // Read by the browser tests and the benchmark.
   view, heat,
   has: (p) => memory.get(keyOf(p))?.ready === true,
+  ahead: () => !!shown && (shown.next ?? window.updp.neighbours?.(shown.record) ?? []).slice(0, 1).every((p) => window.updp.viewer.has(p)),
   held: () => ({ pairs: memory.size, bytes: [...memory.values()].reduce((sum, kept) => sum + kept.bytes, 0) }),
 };
 for (const group of ["mode", "preset"]) check(group, view[group]);
