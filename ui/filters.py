@@ -83,7 +83,7 @@ class FilterBar:
             elem_id="f-text",
             max_lines=1,
         )
-        with gr.Accordion("More filters and saved views", open=False, elem_id="f-more"):
+        with gr.Accordion("More filters, views", open=False, elem_id="f-more"):
             self.saved = gr.Dropdown([("None", "")], value="", label="Saved view", min_width=60, elem_id="f-saved")
             self.flagged = gr.Dropdown(FLAGS, value="", label="Flag", min_width=60, elem_id="f-flagged")
             self.gate = gr.Dropdown([("Any", "")], value="", label="Evidence", min_width=60)

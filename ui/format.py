@@ -196,7 +196,9 @@ def head(detail: Mapping[str, Any]) -> str:
         )
     notes = [_flag(flag) for flag in detail["flags"]]
     if notes:
-        notes.append("<li>Until cleared: not in a release, not in batch approval. Verdicts can still be given.</li>")
+        notes.append(
+            '<li class="plain">Until cleared: not in a release or batch approval. Verdicts can still be given.</li>'
+        )
     notes += [f"<li>Import: {esc(remark)}</li>" for remark in detail["remarks"]]
     if current and not current["releasable"]:
         notes.append('<li><b aria-hidden="true">■</b> This method is for comparison only and cannot be released.</li>')
@@ -230,8 +232,8 @@ def _flag(flag: Mapping[str, Any]) -> str:
     who, when_ = AUDIENCES[flag["audience"]], when(flag["raised_at"])
     clear = ' <button type="button" data-open="clear-box">Clear…</button>' if flag["may_clear"] else ""
     return (
-        f'<li class="flagged"><b aria-hidden="true">⚑</b> For {who}, from {esc(flag["reviewer"])}, {when_}: '
-        f"{esc(flag['reason'] or 'the reason is kept back')}{clear}</li>"
+        f'<li class="flagged"><b aria-hidden="true">⚑</b> For {who}: {esc(flag["reason"] or "(reason kept back)")} '
+        f"<small>{esc(flag['reviewer'])}, {when_}</small>{clear}</li>"
     )
 
 

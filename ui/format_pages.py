@@ -91,16 +91,17 @@ def gate_rules(rules: Sequence[Mapping[str, Any]]) -> str:
     """Every gate with what happens where it fails; what differs from its default says so."""
     rows = []
     for r in rules:
-        fails = (
-            "always blocks"
-            if r["hard"]
-            else {"block": "blocks; overriding takes a reason", "warn": "warns"}[r["action"]]
-        )
+        fails = "always blocks" if r["hard"] else {"block": "blocks", "warn": "warns"}[r["action"]]
         changed = (r["limit"], r["action"]) != (r["default_limit"], r["default_action"])
         default = f"● {r['default_action']}, {r['default_limit']:g}" if changed else ""
         change = "" if r["hard"] else f'<button type="button" data-gate="{esc(r["name"])}">Change</button>'
         rows.append((r["title"], fails, f"{r['worse']} {r['limit']:g}", default, Cell(change)))
-    return table(["Gate", "Where it fails", "Fails", "Its default", ""], rows, "Gates of the policy in force")
+    note = (
+        "What blocks keeps a pair from approval unless a person overrides it with a reason; what always blocks, stays."
+    )
+    return f'<p class="muted">{note}</p>' + table(
+        ["Gate", "Action", "Fails", "Its default", ""], rows, "Gates of the policy in force"
+    )
 
 
 def runs(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -15,7 +15,9 @@ ACTIONS = [("Its own default", ""), ("Warn", "warn"), ("Block", "block")]
 PICK_JS = """
 element.addEventListener("click", (e) => {
   const b = e.target.closest("[data-gate]");
-  if (b) trigger("pick", { gate: b.dataset.gate });
+  if (!b) return;
+  trigger("pick", { gate: b.dataset.gate });
+  document.getElementById("policy-gate")?.scrollIntoView({ block: "center" });
 });
 """
 REPORTS = [("Placeholder, as [NAME]", "placeholder"), ("Removed", "remove"), ("Realistic stand-in", "surrogate")]
@@ -34,7 +36,9 @@ class PolicyBox:
             self.report = gr.Dropdown(REPORTS, label="In place of identifiers, in reports filtered from now on")
             self.now = gr.HTML(elem_id="policy-gates", apply_default_css=False, js_on_load=PICK_JS)
             with gr.Row(elem_classes=["buttons"]):
-                self.gate = gr.Dropdown([("None", "")], value="", label="Change one gate", min_width=160)
+                self.gate = gr.Dropdown(
+                    [("None", "")], value="", label="Change one gate", min_width=160, elem_id="policy-gate"
+                )
                 self.action = gr.Dropdown(ACTIONS, value="", label="Where it fails", min_width=120)
                 self.limit = gr.Number(label="Limit (empty: default)", min_width=100)
             self.why = gr.Textbox(label="Why (kept in the audit trail)", max_lines=2)
