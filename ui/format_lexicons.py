@@ -59,7 +59,8 @@ def draft(value: Mapping[str, Any], limit: int = 100) -> str:
     )
     return (
         f'<section class="unsaved"><h3>▲ {count(n, "unsaved change")}</h3>'
-        f'<p class="muted">Not in force. Kept for you ({esc(when(value["saved_at"]))} UTC), also when you leave.'
+        '<p class="muted">Not in force: saving opens once their impact has been shown. Kept for you '
+        f"({esc(when(value['saved_at']))} UTC), also when you leave."
         f"{newer}</p>"
         f'<ul class="diff">{"".join(lines[:limit])}{more}</ul>'
         '<button type="button" data-discard="1">Discard all</button></section>'
