@@ -177,7 +177,7 @@ def _row(card: Mapping[str, Any], name: str) -> str:
         f'data-candidate="{esc(card["candidate"] or "")}" data-revision="{card["revision"]}">'
         f'<span class="mark g-{gate}" title="{GATE_WORDS[gate]}"><b aria-hidden="true">{GATE_MARKS[gate]}</b>'
         f'<span class="sr">{GATE_WORDS[gate]}</span></span>'
-        f'<span class="who">{esc(card["patient"])}<small>{esc(card["study"])} · {esc(card["view"])}{notes}</small>'
+        f'<span class="who">{esc(card["patient"])}<small>{notes}{esc(card["study"])} · {esc(card["view"])}</small>'
         f'</span><span class="side">{flag}<span class="st s-{card["state"]}" title="{label}">'
         f'<b aria-hidden="true">{sign}</b><span class="sr">{label}</span></span>{bar}</span></li>'
     )

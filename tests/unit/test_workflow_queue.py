@@ -68,7 +68,8 @@ class Verbs(RuleBasedStateMachine):
     @rule(n=st.integers(0, 2), who=st.sampled_from([READER, OFFICER]))
     def clear(self, n: int, who: Actor) -> None:
         for flag in self.bench.show(self.records[n], actor=who)["flags"]:
-            self.attempt(lambda: self.bench.clear_flag(self.records[n], flag["flag"], "settled", actor=who))
+            number = flag["flag"]
+            self.attempt(lambda number=number: self.bench.clear_flag(self.records[n], number, "settled", actor=who))
 
     @rule(n=st.integers(0, 2), seed=st.integers(0, 20))
     def regenerate(self, n: int, seed: int) -> None:
