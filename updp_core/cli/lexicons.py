@@ -71,9 +71,9 @@ def impact(
     one_of(which, LISTS, "LIST")
     change = {verb: {which: {category: terms}}}
     with opened(home) as bench:
-        edit = {"add": change.get("add"), "remove": change.get("remove"), "actor": actor(who, role)}
-        found: dict[str, Any] = dict(bench.lexicon_impact(**edit))
-        told = bench.lexicon_pieces(**edit) if pieces else None
+        add, remove, person = change.get("add"), change.get("remove"), actor(who, role)
+        found: dict[str, Any] = dict(bench.lexicon_impact(add=add, remove=remove, actor=person))
+        told = bench.lexicon_pieces(add=add, remove=remove, actor=person) if pieces else None
     lines = [f"Would void: {found['pending']} pending, {found['approved']} approved, {found['other']} other."]
     lines += [f"{where['record']} ({where['state']}): {', '.join(where['terms'])}" for where in found["where"]]
     if told:
