@@ -160,7 +160,7 @@ def generated(
         for start in range(done, len(index), batch):
             part = [int(i) for i in index[start : start + batch]]
             inputs = data.inputs(part, lexicon)
-            begun = time.monotonic()
+            begun, used = time.monotonic(), time.process_time()
             found: dict[str, Any] = {}
             for step in method.propose(inputs, seeds=[seed * 100_003 + i for i in part]):
                 found |= {proposal.record: proposal for proposal in step.proposals}
@@ -168,7 +168,8 @@ def generated(
                 if proposal.image is None:
                     raise RuntimeError(f"{method.name} failed on held-out study {proposal.record}: {proposal.error}")
             each = (time.monotonic() - begun) / len(part)
-            rows = [{"study": i, "prompt": found[str(i)].prompt_text, "seconds": round(each, 3)} for i in part]
+            times = {"seconds": round(each, 3), "processor_seconds": round((time.process_time() - used) / len(part), 3)}
+            rows = [{"study": i, "prompt": found[str(i)].prompt_text} | times for i in part]
             say(f"{folder.name}: {start + len(part)} of {len(index)} images, {each:.1f} s each")
             yield np.stack([found[str(i)].image for i in part]), rows
 

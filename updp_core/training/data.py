@@ -50,7 +50,8 @@ def open_set(folder: Path) -> ImageSet:
     ]
     file = folder / "images.u8"
     count = min(len(rows), file.stat().st_size // size**2)
-    return ImageSet(folder, np.memmap(file, np.uint8, "r", shape=(count, size, size)), tuple(rows[:count]))
+    images = np.memmap(file, np.uint8, "r", shape=(count, size, size)) if count else np.zeros((0, size, size), np.uint8)
+    return ImageSet(folder, images, tuple(rows[:count]))
 
 
 def append(folder: Path, size: int, batches: Iterable[tuple[NDArray[np.uint8], Sequence[Mapping[str, Any]]]]) -> None:

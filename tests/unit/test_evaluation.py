@@ -1,0 +1,394 @@
+"""`evaluate starter`: honest intervals, attackers that can attack, and a run that goes on wherever it was killed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
+
+from tests.tiny_models import wordpiece_vocab
+from tests.toy_encoder import ToyEncoder
+from tests.unit.workbench_kit import OBSERVER
+from updp_core import vocabulary
+from updp_core.config import STARTER, Settings
+from updp_core.domain import Proposal, Step
+from updp_core.errors import Conflict, UsageError
+from updp_core.evidence import attackers, heldout, measured, stages, statistics, suite
+from updp_core.phantom import FINDINGS
+from updp_core.workflow import Workbench
+
+TINY = stages.Sizes(
+    singles=6, couples=4, raw=3, prompts=3, patients=3, images=11, test_visits=1, generated_visits=1,
+    reconstructed=4, real=0, attacker_seeds=2,
+)  # fmt: skip
+
+
+def quiet(_: str) -> None: ...
+
+
+# Intervals
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3)), min_size=2, max_size=40))
+def test_auc_of_repeated_rows_is_that_of_scikit_learn(rows) -> None:
+    truth, score, times = (np.array(column) for column in zip(*rows, strict=True))
+    repeated = np.repeat(truth, times)
+    found = statistics.auc(truth, score, times[None].astype(float))[0]
+    if len(set(repeated)) < 2:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(roc_auc_score(repeated, np.repeat(score, times)))
+
+
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_a_share_comes_with_wilsons_interval(case) -> None:
+    hits, n = case
+    value, low, high = statistics.share(np.arange(n) < hits)
+    known = binomtest(hits, n).proportion_ci(method="wilson")
+    assert value == hits / n
+    assert (low, high) == (pytest.approx(known.low, abs=1e-6), pytest.approx(known.high, abs=1e-6))
+
+
+def test_ten_copies_of_an_image_say_no_more_than_one() -> None:
+    hits = np.repeat([True, False, True, True, False, False, True, True], 10)
+    _, low, high = statistics.share(hits, np.repeat(np.arange(8), 10))
+    _, few_low, few_high = statistics.share(hits[::10])
+    assert high - low == pytest.approx(few_high - few_low, rel=0.15)
+    wide = np.diff(statistics.mean(hits.astype(float), np.repeat(np.arange(8), 10))[1:])
+    assert wide > 2 * np.diff(statistics.mean(hits.astype(float))[1:])
+
+
+def test_what_cannot_be_measured_is_unknown_and_not_a_number() -> None:
+    assert np.isnan(statistics.macro_auc(np.ones((4, 2), bool), np.zeros((4, 2)))[0])
+    assert np.isnan(statistics.mean(np.zeros(0))[0])
+
+
+# Attackers
+
+
+def linkage(leak: float, patients: int = 24, seed: int = 0) -> attackers.Linkage:
+    """Two visits of each patient; `leak` of the patient's own code comes through into the synthetic features."""
+    rng = np.random.default_rng(seed)
+    code = np.repeat(rng.normal(size=(patients, 12)), 2, axis=0)
+    originals = code + 0.3 * rng.normal(size=code.shape)
+    synthetic = leak * code + rng.normal(size=code.shape)
+    visits = np.arange(2 * patients)
+    return attackers.Linkage(synthetic.astype(np.float32), originals.astype(np.float32), visits, visits // 2)
+
+
+def test_the_retrained_attacker_links_images_that_leak_and_guesses_on_those_that_do_not() -> None:
+    test = np.arange(12, 24)
+    (leaking, low, _), each = attackers.linked(linkage(2.0), test, [1, 2])
+    assert leaking > 0.9 and low > 0.7 and len(each) == 2
+    (blind, low, high), _ = attackers.linked(linkage(0.0), test, [1, 2])
+    assert 0.3 < blind < 0.7 and low < 0.5 < high
+
+
+def test_the_attacker_is_never_asked_about_the_visit_that_an_image_was_made_from() -> None:
+    data = linkage(1.0, 5)
+    pairs = data.positives(np.arange(5))
+    assert len(pairs) == 10 and (data.source[pairs[:, 0]] != pairs[:, 1]).all()
+    assert (data.patient[data.source[pairs[:, 0]]] == data.patient[pairs[:, 1]]).all()
+    others = data.others(np.arange(5), 10**6, np.random.default_rng(0))
+    assert len(others) == 10 * 8
+
+
+def test_the_retrained_attacker_learns_from_other_patients_than_it_is_tested_on(monkeypatch) -> None:
+    seen: list[set[int]] = []
+    train = attackers.train_linker
+    monkeypatch.setattr(
+        attackers,
+        "train_linker",
+        lambda data, patients, seed: seen.append(set(patients)) or train(data, patients, seed),
+    )
+    attackers.linked(linkage(1.0), np.arange(12, 24), [1])
+    assert seen == [set(range(12))]
+
+
+# The run, on quick stand-ins for models and phantoms
+
+
+class Toy(ToyEncoder):
+    digest = "toy"
+
+    def decode(self, ids):
+        return self.vocabulary.decode(ids)
+
+    def encode_text(self, texts):
+        return self.encode_embeddings(*self.embed([self.encode_ids(text) for text in texts]))
+
+
+class Judges:
+    """What the suite asks of judges, from a fixed projection of a thumbnail."""
+
+    finding_names, device = FINDINGS, "cpu"
+
+    def __init__(self) -> None:
+        self.reference = {"train_nearest_p1": np.float32(0.5)}
+        generator = torch.Generator().manual_seed(0)
+        weights = torch.randn(64, 40, generator=generator)
+        self.network = SimpleNamespace(
+            identity_head=lambda f: f @ weights[:, :16], finding_head=lambda f: f @ weights[:, 16:35]
+        )
+
+    def features(self, images):
+        return images.reshape(len(images), 8, 32, 8, 32).mean((2, 4)).reshape(len(images), 64).astype(np.float32)
+
+    def findings(self, images):
+        return self.network.finding_head(torch.from_numpy(self.features(images))).sigmoid().numpy()
+
+    def nearest(self, images):
+        return self.features(images).std(axis=1)
+
+    def score(self, images, texts):
+        return np.array([image.mean() + len(text) for image, text in zip(images, texts, strict=True)])
+
+
+class Drawer:
+    """A method that draws noise of the seed; `limit` counts the images after which it is killed."""
+
+    def __init__(self, name: str, model: str, counter: dict[str, Any]) -> None:
+        self.name, self.model, self.counter = name, model, counter
+
+    def settings(self):
+        return {"method": self.name, "generator": {"name": "x", "sha256": self.model}}
+
+    def propose(self, records, *, seeds):
+        for record, seed in zip(records, seeds, strict=True):
+            self.counter["drawn"] += 1
+            if self.counter["drawn"] > self.counter.get("limit", 10**9):
+                raise KeyboardInterrupt
+            image = np.random.default_rng([seed, len(self.name), len(self.model)]).integers(
+                0, 255, (256, 256), dtype=np.uint8
+            )
+            made = Proposal(record.id, seed, image, None, f"{self.name} {seed}")
+            yield Step("image", 1, 1, (made,))
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """Quick stand-ins; the returned counter says what was drawn and rendered, and where to be killed."""
+    counter: dict[str, Any] = {"drawn": 0, "rendered": 0, "generator": "a"}
+
+    def render_keys(keys):
+        counter["rendered"] += len(keys)
+        if counter["rendered"] > counter.get("render_limit", 10**9):
+            raise KeyboardInterrupt
+        return np.stack([np.random.default_rng(key).integers(0, 65535, (256, 256), dtype=np.uint16) for key in keys])
+
+    vae = SimpleNamespace(
+        config=SimpleNamespace(in_channels=1), device="cpu", dtype=torch.float32,
+        encode=lambda x: SimpleNamespace(latents=x), decode=lambda z: SimpleNamespace(sample=0.9 * z),
+    )  # fmt: skip
+    words = vocabulary.from_word_pieces(list(wordpiece_vocab()), range(7), "##")
+    monkeypatch.setattr(heldout, "render_keys", render_keys)
+    monkeypatch.setattr(heldout, "CHUNK", 2)
+    monkeypatch.setattr(heldout.generated, "__defaults__", (print, 2))
+    monkeypatch.setattr(stages.Bench, "encoder", Toy.random(words), raising=False)
+    object.__setattr__(stages.Bench.encoder, "max_content", 60)
+    monkeypatch.setattr(stages.Bench, "judges", Judges())
+    monkeypatch.setattr(stages.Bench, "generator", SimpleNamespace(pipeline=SimpleNamespace(vae=vae)))
+    monkeypatch.setattr(
+        stages.Bench, "digests", property(lambda _: {"encoder": "e", "generator": counter["generator"], "judges": "j"})
+    )
+    monkeypatch.setattr(
+        "updp_core.methods.base.make_method", lambda name, *_: Drawer(name, counter["generator"], counter)
+    )
+    return counter
+
+
+def run(folder: Path, **changes: Any) -> dict[str, Any]:
+    return suite.evaluate_starter(**{"out": folder, "how_much": TINY, "workers": 1, "say": quiet} | changes)
+
+
+def figures(result: dict[str, Any]) -> dict[str, Any]:
+    """What must not depend on how often a run was killed: all but times."""
+    timed = {
+        "minutes",
+        "stage_minutes",
+        "processor_minutes",
+        "date",
+        "missed",
+        "seconds_per_pair",
+        "processor_seconds_per_pair",
+    }
+    plain = {k: v for k, v in result.items() if k not in timed}
+    return plain | {"intervals": {k: v for k, v in plain["intervals"].items() if k not in timed}}
+
+
+def test_the_result_holds_every_figure_with_its_interval_and_what_it_was_measured_on(bench, tmp_path) -> None:
+    result = run(tmp_path)
+    assert set(result["finding_auc"]) == {"original", "raw_report", "updp"}
+    assert set(result["identity_accuracy"]) == {"original", "raw_report", "updp", "chance"}
+    assert set(result["prompt_score"]) == {"random", "random_updp", "raw_report", "raw_report_updp"}
+    assert set(result["autoencoder_ssim"]) == {"phantom", "real"}
+    for name in ("zero_shot_auc", "reid_auc_retrained", "reid_auc_findings_alone", "nearest_neighbour"):
+        value, (low, high) = result[name], result["intervals"][name]
+        assert low <= value <= high and result["n"][name]
+    assert result["identity_accuracy"]["chance"] == round(1 / 3, 4)
+    assert result["autoencoder_ssim"]["real"] is None and "autoencoder_ssim.real" in result["missed"]
+    assert result["seed"] == 0 and result["complete"] and set(result["models"]) == {"encoder", "generator", "judges"}
+    assert json.loads(json.dumps(result)) == result
+
+
+def test_a_second_run_draws_and_renders_nothing(bench, tmp_path) -> None:
+    first = run(tmp_path)
+    bench |= {"limit": bench["drawn"], "render_limit": bench["rendered"]}
+    assert figures(run(tmp_path)) == figures(first)
+
+
+@pytest.mark.parametrize("what, every", [("limit", 3), ("render_limit", 5)])
+def test_a_run_killed_again_and_again_finds_what_an_undisturbed_one_finds(bench, tmp_path, what, every) -> None:
+    whole = run(tmp_path / "whole")
+    count = "drawn" if what == "limit" else "rendered"
+    kills = 0
+    while True:
+        bench[what] = bench[count] + every
+        try:
+            again = run(tmp_path / "cut")
+            break
+        except KeyboardInterrupt:
+            kills += 1
+    assert kills > 3 and figures(again) == figures(whole)
+
+
+def test_what_a_killed_process_left_half_written_is_cut_off(bench, tmp_path) -> None:
+    whole = run(tmp_path / "whole")
+    bench["limit"] = bench["drawn"] + 5
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut")
+    for file in (tmp_path / "cut").rglob("*"):
+        if file.suffix in (".u16", ".u8"):
+            file.open("ab").write(b"x" * 77)
+        elif file.suffix == ".jsonl":
+            file.open("a").write('{"study"')
+    bench["limit"] = 10**9
+    assert figures(run(tmp_path / "cut")) == figures(whole)
+
+
+def test_another_generator_is_another_measurement(bench, tmp_path) -> None:
+    run(tmp_path)
+    drawn = bench["drawn"]
+    rendered = bench["rendered"]
+    bench["generator"] = "bb"
+    other = run(tmp_path)
+    assert bench["drawn"] == 2 * drawn, "no image of the first generator is taken for one of the second"
+    assert bench["rendered"] == rendered, "the originals are the same"
+    assert figures(other) == figures(run(tmp_path / "alone"))
+
+
+def test_a_larger_run_begins_where_a_smaller_one_ended(bench, tmp_path) -> None:
+    run(tmp_path)
+    drawn = bench["drawn"]
+    larger = stages.Sizes(**{**TINY.__dict__, "couples": 6})
+    found = run(tmp_path, how_much=larger)
+    assert bench["drawn"] == drawn + 4
+    assert figures(found) == figures(run(tmp_path / "alone", how_much=larger))
+
+
+def test_the_stages_on_originals_need_no_generator(bench, tmp_path) -> None:
+    found = run(tmp_path, stages=["zero-shot", "findings", "identity-originals"])
+    assert bench["drawn"] == 0 and not found["complete"]
+    assert found["zero_shot_auc"] is not None and found["identity_accuracy"]["original"] is not None
+    assert not any(name.startswith(("autoencoder", "seconds", "reid")) for name in found["missed"])
+
+
+def test_two_runs_never_write_the_same_folder(bench, tmp_path) -> None:
+    with suite.alone(tmp_path), pytest.raises(Conflict):
+        run(tmp_path)
+
+
+def test_an_unknown_stage_is_refused_before_anything_is_done(bench, tmp_path) -> None:
+    with pytest.raises(UsageError, match="zero-shot"):
+        run(tmp_path, stages=["nothing"])
+
+
+def test_the_full_form_measures_what_the_bars_are_stated_for() -> None:
+    for scale in (0.1, 1.0):
+        full = stages.sizes(scale)
+        assert full.patients == 50 and sum(full.visits) == full.images == 2682
+        assert full.generated_visits <= full.test_visits < min(full.visits)
+
+
+# The table
+
+
+def test_a_missed_bar_is_named_and_a_reached_one_is_not() -> None:
+    result = {
+        "complete": False, "zero_shot_auc": 0.96, "finding_auc": {"original": 0.99, "updp": 0.93},
+        "identity_accuracy": {"updp": 0.05, "original": 0.98}, "prompt_score_order_holds": True,
+    }  # fmt: skip
+    assert measured.missed(result) == ["finding_auc.updp_of_original", "identity_accuracy.updp"]
+    assert "reid_auc_retrained" in measured.missed(result | {"complete": True})
+
+
+def test_rows_say_value_interval_bar_and_size_in_words(bench, tmp_path) -> None:
+    table = {row["name"]: row for row in measured.rows(run(tmp_path))}
+    row = table["identity_accuracy.updp"]
+    assert row["bar"] == "at most 4.57%" and " to " in row["interval"] and row["value"].endswith("%")
+    assert row["n"] == "3 patients, 3 images" and row["missed"] in (True, False)
+    assert table["finding_auc.raw_report"]["missed"] is None
+    assert table["autoencoder_ssim.real"]["value"] == "not measured" and table["autoencoder_ssim.real"]["missed"]
+
+
+def test_writing_changes_the_cards_tables_and_nothing_else_in_them(bench, tmp_path) -> None:
+    result = run(tmp_path / "work")
+    card = "# Model\n\nUse.\n\n## Measured\n\nTried: much.\n\n## Limits\n\nMany.\n"
+    for part in ("encoder", "generator", "judges"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "README.md").write_text(card)
+    for _ in range(2):
+        assert len(measured.write(result, tmp_path)) == 4
+    text = (tmp_path / "judges" / "README.md").read_text()
+    assert measured.table_in(text) == measured.markdown(result, "judges")
+    assert text.replace(
+        f"{measured.BEGIN}\n{measured.markdown(result, 'judges')}\n{measured.END}\n", ""
+    ) == card.replace("## Measured\n\n", "## Measured\n\n\n")
+    assert measured.read(tmp_path) == result
+
+
+def test_the_workbench_tells_whether_the_figures_speak_of_the_models_in_use(tmp_path, monkeypatch) -> None:
+    known = stages.digests(STARTER)
+    result = {"complete": False, "quick": True, "date": "2026-01-02", "seed": 0, "zero_shot_auc": 0.9, "missed": [],
+              "models": known | {"judges": "of another day"}}  # fmt: skip
+    monkeypatch.setattr(measured, "read", lambda: result)
+    same = {}
+    for name, generator in (("starter", ""), ("other", str(tmp_path))):
+        bench = Workbench.open(Settings(home=tmp_path / name, generator=generator))
+        found = bench.evaluation(actor=OBSERVER)
+        bench.close()
+        same[name] = {model["part"]: model["same"] for model in found["models"]}
+        assert [row["name"] for row in found["rows"]] == ["zero_shot_auc"] and "--quick" in found["how"]
+    assert same["starter"] == {"encoder": True, "generator": True, "judges": False}
+    assert same["other"] == {"encoder": True, "generator": False, "judges": False}
+
+
+def test_without_a_measurement_the_workbench_says_nothing_about_the_models(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(measured, "read", lambda: None)
+    bench = Workbench.open(Settings(home=tmp_path))
+    assert bench.evaluation(actor=OBSERVER)["rows"] == []
+    bench.close()
+
+
+def test_the_shipped_cards_and_the_app_show_the_same_measurement() -> None:
+    result = measured.read()
+    assert result is not None and result["complete"]
+    assert result["missed"] == measured.missed(result)
+    for part in ("encoder", "generator", "judges"):
+        card = (STARTER / part / "README.md").read_text(encoding="utf-8")
+        assert measured.table_in(card) == measured.markdown(result, part)
+
+
+def test_the_shipped_figures_speak_of_the_shipped_models() -> None:
+    result = measured.read()
+    assert result is not None and result["models"] == stages.digests(STARTER)
