@@ -83,9 +83,9 @@ def write_archive(folder: Path, number: int) -> Path:
 
 
 class Prepared:
-    """A method whose prompts are a few words of the filtered report, and whose pictures were drawn before."""
+    """Stands where UPDP stands while the store is made: prompts of a few words, and pictures that were drawn before."""
 
-    name, title, releasable = "prepared", "Prepared", True
+    name, title, releasable = "updp", "Prepared", True
 
     def __init__(self) -> None:
         self.pictures = [(chest(100 + n, 96) * 255).astype(np.uint8) for n in range(PICTURES)]
@@ -115,7 +115,7 @@ def fill(home: Path, archive: Path, models: dict[str, str]) -> Workbench:
     from updp_core import report
     from updp_core.evidence import ocr
 
-    settings = Settings.from_env({**models, "UPDP_HOME": str(home), "UPDP_METHOD": Prepared.name})
+    settings = Settings.from_env({**models, "UPDP_HOME": str(home)})
     entry = MethodEntry(Prepared.name, Prepared.title, True, lambda s: None, lambda *given: Prepared())
     read, seen = ocr.read_boxes, dict[bytes, Any]()
 
