@@ -57,8 +57,6 @@ element.addEventListener("click", (e) => {
   if (back) trigger("back", { version: Number(back.dataset.revert) });
 });
 """
-# At once and on the page: an answer to typing may come later than the answer to "Show impact".
-STALE_JS = '() => ["", "", { __type__: "update", interactive: false }]'
 EXPORT_JS = """
 (text, name) => {
   const link = Object.assign(document.createElement("a"), { download: `${name}.txt` });
@@ -111,6 +109,7 @@ class Lexicons:
 
     def __init__(self, shell: Shell, background: Background) -> None:
         self.shell, self.background = shell, background
+        self.looked: dict[str, str] = {}  # person -> the changes whose impact was asked for last
 
     # what is changed
 
@@ -150,6 +149,10 @@ class Lexicons:
         if actor.role in EDITS:
             return cast(dict[str, Any], self.shell.workbench.lexicon_draft(actor=actor))
         return {"add": {}, "remove": {}, "comment": "", "terms": 0, "version": 0, "current": 0, "saved_at": ""}
+
+    def mark(self, kept: Mapping[str, Any]) -> str:
+        """Tells one set of changes from another."""
+        return repr((kept["current"], kept["add"], kept["remove"]))
 
     def changed(self, kept: Mapping[str, Any]) -> dict[Any, Any]:
         """After a change: what was foreseen is out of date, and saving waits for a new look."""
@@ -217,9 +220,10 @@ class Lexicons:
     def typed(
         self, role: str, side: str, category: str, text: str, comment: str, loaded: int, request: gr.Request
     ) -> dict[Any, Any]:
-        """Something was typed or pasted: keep it. The page itself has put what was foreseen away (STALE_JS)."""
+        """Something was typed or pasted: keep it. What is foreseen of these very changes meanwhile stays."""
         actor = self.shell.actor(request, role)
-        return {self.draft: show.draft(self.keep_text(side, category, text, comment, loaded, actor))}
+        kept = self.keep_text(side, category, text, comment, loaded, actor)
+        return {self.draft: show.draft(kept)} if self.looked.get(actor.name) == self.mark(kept) else self.changed(kept)
 
     def said(self, role: str, comment: str, request: gr.Request) -> dict[Any, Any]:
         """The reason was typed: keep it with the changes."""
@@ -261,6 +265,7 @@ class Lexicons:
         kept = self.keep_text(side, category, text, comment, loaded, actor)
         if not kept["terms"]:
             return {**self.changed(kept), self.impact: base.empty("Nothing changed.", "Add or delete lines first.")}
+        self.looked[actor.name] = self.mark(kept)
         impact = self.shell.workbench.lexicon_impact(actor=actor, add=kept["add"], remove=kept["remove"])
         return {
             self.draft: show.draft(kept), self.impact: show.impact(impact), self.keep: gr.update(interactive=True),
@@ -406,8 +411,7 @@ def build(shell: Shell, background: Background) -> Lexicons:
         None, [page.sought], js=FIND_JS, **QUICK
     )
     query.input(guard(page.search), [role, query], [page.hits, shell.message], trigger_mode="always_last", **QUICK)
-    page.terms.input(None, None, [page.impact, page.pieces, page.keep], js=STALE_JS, **QUICK)
-    page.terms.input(guard(page.typed), text, [page.draft, shell.message], trigger_mode="always_last", **QUICK)
+    page.terms.input(guard(page.typed), text, changed, trigger_mode="always_last", **QUICK)
     page.comment.input(guard(page.said), [role, page.comment], [shell.message], trigger_mode="always_last", **QUICK)
     page.draft.drop(guard(page.drop), here, everything, **QUICK)
     page.draft.discard(guard(page.discard), here, everything, **QUICK)

@@ -115,6 +115,8 @@ def test_saving_waits_until_the_impact_of_these_very_changes_has_been_shown(desk
     looked = desk.lists.look(OFFICE, "blacklist", "names", text, "", 1, desk.request)
     assert looked[desk.lists.keep]["interactive"] is True and "Pairs that contain it" in looked[desk.lists.impact]
     assert "effusion" in desk.lists.spell(OFFICE, desk.request)[desk.lists.pieces]
+    assert desk.lists.keep not in typed(desk, text), "an answer to typing that comes late takes nothing away"
+    assert typed(desk, text + "\nheart")[desk.lists.keep]["interactive"] is False
     one = gr.EventData(None, {"side": "blacklist", "category": "names", "term": "effusion"})
     dropped = desk.lists.drop(OFFICE, "blacklist", "names", one, desk.request)
     assert dropped[desk.lists.keep]["interactive"] is False and dropped[desk.lists.impact] == ""
