@@ -23,9 +23,10 @@ async function show(p) {
     shown = pair = null; say(String(error.message || error));
   } finally { clearTimeout(waiting); }
   offer(p.findings ?? []); publish(); warm();
-  for (const n of p.next ?? window.updp.neighbours?.(p.record) ?? []) { // one after the other: the very next comes first
-    await load(n).pair.catch(() => {});
+  for (const [i, n] of (p.next ?? window.updp.neighbours?.(p.record) ?? []).entries()) { // the very next comes first
+    if (i) await new Promise((go) => setTimeout(go, 1000)); // what lies further must not delay a quick reader's next
     if (mine !== ticket) return;
+    await load(n).pair.catch(() => {});
   }
 }
 function say(text) { message.textContent = text; message.hidden = !text; }
