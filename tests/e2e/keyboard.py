@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 120.0
+PATIENCE = 400.0
 """Seconds to wait for what must come; a busy machine is slow, and a passing test never waits so long."""
 
 
