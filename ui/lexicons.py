@@ -48,6 +48,14 @@ element.addEventListener("click", (e) => {
   if (one) trigger("drop", { side: one.dataset.side, category: one.dataset.category, term: one.dataset.term });
   if (all && window.confirm("Discard all unsaved changes? They cannot be brought back.")) trigger("discard", {});
 });
+// Gradio tells of key presses only; pasting and deleting change the terms too. What is typed is kept after a short
+// pause, and at once when the field is left: before another category takes its place.
+let waiting = 0;
+const typed = () => { clearTimeout(waiting); waiting = 0; trigger("typed", {}); };
+const ours = (e) => e.target.closest?.("#lex-terms, #lex-comment");
+const later = () => { clearTimeout(waiting); waiting = setTimeout(typed, 500); };
+document.addEventListener("input", (e) => { if (ours(e)) later(); });
+document.addEventListener("focusout", (e) => { if (ours(e) && waiting) typed(); });
 """
 LOG_JS = """
 element.addEventListener("click", (e) => {
@@ -222,17 +230,10 @@ class Lexicons:
     ) -> dict[Any, Any]:
         """Something was typed or pasted: keep it. What is foreseen of these very changes meanwhile stays."""
         actor = self.shell.actor(request, role)
-        kept = self.keep_text(side, category, text, comment, loaded, actor)
-        return {self.draft: show.draft(kept)} if self.looked.get(actor.name) == self.mark(kept) else self.changed(kept)
-
-    def said(self, role: str, comment: str, request: gr.Request) -> dict[Any, Any]:
-        """The reason was typed: keep it with the changes."""
-        actor = self.shell.actor(request, role)
         if actor.role not in EDITS:
             return {}
-        kept = self.unsaved(actor)
-        self.shell.workbench.save_lexicon_draft(add=kept["add"], remove=kept["remove"], comment=comment, actor=actor)
-        return {}
+        kept = self.keep_text(side, category, text, comment, loaded, actor)
+        return {self.draft: show.draft(kept)} if self.looked.get(actor.name) == self.mark(kept) else self.changed(kept)
 
     def drop(self, role: str, side: str, category: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """Take one unsaved change back."""
@@ -411,8 +412,7 @@ def build(shell: Shell, background: Background) -> Lexicons:
         None, [page.sought], js=FIND_JS, **QUICK
     )
     query.input(guard(page.search), [role, query], [page.hits, shell.message], trigger_mode="always_last", **QUICK)
-    page.terms.input(guard(page.typed), text, changed, trigger_mode="always_last", **QUICK)
-    page.comment.input(guard(page.said), [role, page.comment], [shell.message], trigger_mode="always_last", **QUICK)
+    page.draft.typed(guard(page.typed), text, changed, trigger_mode="always_last", **QUICK)
     page.draft.drop(guard(page.drop), here, everything, **QUICK)
     page.draft.discard(guard(page.discard), here, everything, **QUICK)
     look.click(guard(page.look), text, changed, **QUICK).then(

@@ -144,7 +144,7 @@ def test_a_category_that_is_typed_begins_a_new_one(desk: Desk) -> None:
 def test_an_observer_looks_and_keeps_no_draft(desk: Desk) -> None:
     page = desk.lists.start(GUEST, "blacklist", desk.request)
     assert page[desk.lists.terms]["interactive"] is False
-    assert desk.lists.said(GUEST, "x", desk.request) == {}
+    assert typed(desk, "zorblatt", role=GUEST) == {}
 
 
 def test_an_uploaded_list_is_merged_and_the_file_is_gone(desk: Desk, tmp_path: Path) -> None:
