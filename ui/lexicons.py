@@ -411,7 +411,7 @@ def build(shell: Shell, background: Background) -> Lexicons:
     page.hits.go(guard(page.go), [role], [*everything, page.sought], **QUICK).then(
         None, [page.sought], js=FIND_JS, **QUICK
     )
-    query.input(guard(page.search), [role, query], [page.hits, shell.message], trigger_mode="always_last", **QUICK)
+    query.change(guard(page.search), [role, query], [page.hits, shell.message], trigger_mode="always_last", **QUICK)
     page.draft.typed(guard(page.typed), text, changed, trigger_mode="always_last", **QUICK)
     page.draft.drop(guard(page.drop), here, everything, **QUICK)
     page.draft.discard(guard(page.discard), here, everything, **QUICK)
