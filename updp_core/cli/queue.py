@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
@@ -10,7 +10,9 @@ from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command,
 from updp_core.domain import Actor, State
 from updp_core.errors import UsageError
 from updp_core.workbench.shapes import Filters, GateState, SavedView, Sort
-from updp_core.workflow import Workbench
+
+if TYPE_CHECKING:
+    from updp_core.workflow import Workbench
 
 FLAGGED = ("any", "radiologist", "privacy-officer")
 
