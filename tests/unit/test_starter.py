@@ -79,6 +79,8 @@ def test_the_generator_draws_more_effusion_where_it_is_told_to(judges) -> None:
 
 def test_the_generator_draws_the_same_image_for_the_same_seed_and_another_for_another() -> None:
     generator = load_generator(STARTER / "generator", "cpu")
-    a, b, c = generator.generate(["right effusion"] * 3, [5, 5, 6], GeneratorConfig(steps=3))
-    np.testing.assert_array_equal(a, b)
-    assert np.abs(a.astype(int) - c).mean() > 2
+    texts, seeds, config = ["right effusion"] * 3, [5, 5, 6], GeneratorConfig(steps=3)
+    a, b, c = generator.generate(texts, seeds, config).astype(int)
+    assert np.abs(a - b).max() <= 1  # the place in a batch may change the rounding
+    np.testing.assert_array_equal(generator.generate(texts, seeds, config), np.stack([a, b, c]))
+    assert np.abs(a - c).mean() > 2

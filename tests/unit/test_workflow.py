@@ -391,8 +391,9 @@ VERBS_WITH_ARGUMENTS = {
 def test_every_verb_stands_in_the_table_of_roles_and_refuses_those_that_do_not_carry_it(bench: Workbench) -> None:
     from updp_core.workflow import ROLE_VERBS
 
-    verbs = {name for name in vars(Workbench) if not name.startswith("_") and name not in ("open", "close", "sign_in")}
-    assert verbs == set(ROLE_VERBS)
+    # What happens at the door, before anybody has a role, and the end of a sign-in, which nobody is refused.
+    door = {"open", "close", "sign_in", "sign_in_outside", "sign_out", "standing", "ways", "at_the_door"}
+    assert {name for name in vars(Workbench) if not name.startswith("_")} - door == set(ROLE_VERBS)
     refused = 0
     for verb, roles in ROLE_VERBS.items():
         for actor in (READER, OFFICER, OBSERVER, ADMIN):
