@@ -40,8 +40,8 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     tab = browser.new_page(viewport={"width": 1440, "height": 900})
     trouble: list[str] = []
     tab.on("pageerror", lambda error: trouble.append(str(error)))
+    tab.set_default_timeout(120_000)
     tab.goto(address)
-    tab.set_default_timeout(40_000)
     yield tab
     assert not trouble, trouble
 
