@@ -251,6 +251,15 @@ def _answer_as_expected(vae: Any) -> None:
         vae.decode = lambda z, return_dict=True, generator=None: decode(z, return_dict)
 
 
+def latents_of(vae: Any, images: Any) -> Any:
+    """Latents (B, C, h, w), not scaled, of images (B, in_channels, H, W) in 0..1; of a distribution its mode."""
+    code = vae.encode(images * 2 - 1)
+    for name in ("latent", "latents"):
+        if hasattr(code, name):
+            return getattr(code, name)
+    return code.latent_dist.mode()
+
+
 def _place(pipeline: Any, device: str) -> None:
     """Move the pipeline to its device; on a small GPU its parts take turns there."""
     import torch

@@ -424,12 +424,13 @@ def reconstruction_ssim(vae: Any, images: NDArray[np.float32], batch: int = 16) 
     import torch
     from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
+    from updp_core.backends.generator import latents_of
+
     out = []
     with torch.no_grad():
         for start in range(0, len(images), batch):
             x = torch.from_numpy(images[start : start + batch])[:, None].to(vae.device, vae.dtype)
-            code = vae.encode((x * 2 - 1).expand(-1, vae.config.in_channels, -1, -1))
-            z = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
+            z = latents_of(vae, x.expand(-1, vae.config.in_channels, -1, -1))
             y = (vae.decode(z).sample.mean(dim=1, keepdim=True) / 2 + 0.5).clamp(0, 1)
             likeness: Any = ssim(y.float(), x.float(), data_range=1.0, reduction="none")
             out.append(likeness.reshape(-1).numpy(force=True))

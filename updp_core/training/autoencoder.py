@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from updp_core.backends.generator import latents_of
+
 from .loop import Run, Schedule, autocast, device_of, train
 
 PATCH = 16
@@ -49,7 +51,8 @@ class AutoencoderConfig:
 
 @dataclass(frozen=True)
 class Projection:
-    """Principal components of patches in -1..1: `mean` (256,), `components` (256, C), `spread` (C,) of the latents."""
+    """Principal components of patches in -1..1: `mean` (256,), `components` (256, C). A latent is a coordinate times
+    `gain` (C,); `spread` (C,) is its standard deviation."""
 
     mean: torch.Tensor
     components: torch.Tensor
@@ -79,8 +82,8 @@ def fit_projection(images: Sequence[np.ndarray], config: AutoencoderConfig, batc
     return Projection(*(part.float() for part in parts))
 
 
-def make_autoencoder(config: AutoencoderConfig, projection: Projection | None = None) -> Any:
-    """An AutoencoderDC of this shape; with a projection its latents and reconstructions are those of the projection."""
+def make_autoencoder(config: AutoencoderConfig, projection: Projection) -> Any:
+    """An AutoencoderDC of this shape whose latents and reconstructions are those of the projection."""
     from diffusers import AutoencoderDC
 
     widths = config.decoder_widths
@@ -94,9 +97,8 @@ def make_autoencoder(config: AutoencoderConfig, projection: Projection | None = 
     )  # fmt: skip
     # StableDiffusionPipeline reads the reduction off this entry, which AutoencoderDC itself does not have.
     vae.register_to_config(block_out_channels=(widths[0], *widths))
-    if projection is not None:
-        _start_encoder(vae.encoder, projection)
-        _start_decoder(vae.decoder, projection, widths)
+    _start_encoder(vae.encoder, projection)
+    _start_decoder(vae.decoder, projection, widths)
     return vae
 
 
@@ -172,15 +174,6 @@ def _unshuffled_pixels() -> torch.Tensor:
     for _ in range(4):
         x = F.pixel_unshuffle(x, 2)
     return x.flatten().long()
-
-
-def latents_of(vae: Any, images: torch.Tensor) -> torch.Tensor:
-    """Latents (B, C, H/16, W/16) of images (B, 1, H, W) in 0..1, for any of diffusers' autoencoders (their mode)."""
-    code = vae.encode(images * 2 - 1)
-    for name in ("latent", "latents"):
-        if hasattr(code, name):
-            return getattr(code, name)
-    return code.latent_dist.mode() * vae.config.scaling_factor
 
 
 def export_autoencoder(vae: Any, folder: Path) -> None:

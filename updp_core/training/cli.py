@@ -163,7 +163,7 @@ def generator(
     start = {f"text.{name}": value for name, value in text.state_dict().items()}
     schedule = Schedule(steps, minutes and 0.9 * minutes, learning_rate=7e-4, warmup=200, ema=0.999, seed=seed)
     module, run = train_generator(
-        latents, caption, m.vocab, work / "generator", schedule, shape, start, probability, keep_text=True,
+        latents, caption, m.vocab, work / "generator", schedule, shape, start, probability,
         device=device, say=_say,
     )  # fmt: skip
     export_generator(module, vae, m.vocab, out / "generator", shape.read)

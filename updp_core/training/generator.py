@@ -2,9 +2,9 @@
 
 Velocity prediction (Salimans and Ho 2022) with zero terminal SNR (Lin et al. 2024) and no weights on time steps: what
 a chest looks like as a whole, and which findings it has, is decided where the noise is strong, which min-SNR weights
-hardly train. The text comes from a small BERT that is trained along; it reaches the UNet by cross-attention and, pooled
-into one vector, with the time step. Captions are dropped in a tenth of the cases for classifier-free guidance (Ho and
-Salimans 2022).
+hardly train. The text comes from a small BERT that learned to read before (`reader`) and stays as it is; it reaches the
+UNet by cross-attention and, pooled into one vector, with the time step. Captions are dropped in a tenth of the cases
+for classifier-free guidance (Ho and Salimans 2022).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from updp_core.backends.generator import latents_of
+
 from .augment import load
-from .autoencoder import latents_of
 from .captions import vary
 from .loop import Run, Schedule, autocast, device_of, train
 from .tokens import make_tokenizer, words_of
@@ -60,7 +61,7 @@ def noise_schedule() -> Any:
 
 
 class GeneratorTrainer(nn.Module):
-    """UNet and text encoder, trained together."""
+    """The UNet, which is trained, and the text encoder that it listens to."""
 
     def __init__(self, shape: GeneratorShape, vocab: dict[str, int]) -> None:
         super().__init__()
@@ -144,13 +145,12 @@ def likely(targets: np.ndarray | None, count: int, balanced: float) -> np.ndarra
 def train_generator(
     latents: torch.Tensor, caption: Caption, vocab: dict[str, int], work: Path, schedule: Schedule,
     shape: GeneratorShape = GeneratorShape(), start: dict[str, torch.Tensor] | None = None,
-    probability: np.ndarray | None = None, keep_text: bool = False, device: str = "auto",
-    say: Callable[[str], None] = print,
+    probability: np.ndarray | None = None, device: str = "auto", say: Callable[[str], None] = print,
 ) -> tuple[GeneratorTrainer, Run]:  # fmt: skip
     """Train on latents (N, C, h, w) with `caption(i, rng)` of each; returns the averaged model.
 
     `start` gives weights to begin with, where name and shape agree; `probability` (N,) is that of drawing each image.
-    With `keep_text` the text encoder stays as it starts, which saves a sixth of the time.
+    The text encoder stays as it starts, having learned to read before (`reader`); that saves a sixth of the time.
     """
     place = device_of(device)
     torch.manual_seed(schedule.seed)
@@ -159,7 +159,7 @@ def train_generator(
     module.load_state_dict(
         {k: v for k, v in (start or {}).items() if k in own and v.shape == own[k].shape}, strict=False
     )
-    module.text.requires_grad_(not keep_text)
+    module.text.requires_grad_(False)
     # Channels count as loudly as they are: an error in a coarse one is seen, one in a fine one is grain.
     loudness = latents.float().std(dim=(0, 2, 3)).to(place)
     loudness = (loudness / loudness.mean())[:, None, None]
