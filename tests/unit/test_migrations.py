@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from workbench_kit import OFFICER, READER, SECOND, hush, workbench
+from workbench_kit import OFFICER, READER, SECOND, workbench
 
 from updp_core import migrations, schema
 from updp_core.errors import UpdpError
@@ -18,9 +18,7 @@ VERSION_1 = Path(__file__).parent / "data" / "workspace_v1.sql"
 RECORDED = ("record", "decision", "violation", "release", "release_pair", "lexicon_version", "choice", "audit_event")
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    hush(monkeypatch)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture

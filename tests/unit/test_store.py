@@ -11,16 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import exc
-from workbench_kit import OFFICER, READER, hush, made, workbench
+from workbench_kit import OFFICER, READER, made, workbench
 
 from updp_core import schema
 from updp_core.errors import UpdpError
 from updp_core.store import Store, canonical, fresh_id
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    hush(monkeypatch)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_the_workspace_is_readable_by_its_owner_alone(tmp_path: Path) -> None:

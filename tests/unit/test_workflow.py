@@ -14,7 +14,6 @@ from workbench_kit import (
     SECOND,
     QuickMethod,
     add,
-    hush,
     last,
     made,
     study,
@@ -25,15 +24,7 @@ from updp_core.errors import Conflict, NotAllowed, UsageError
 from updp_core.workbench.generating import seed_for
 from updp_core.workflow import Filters, Workbench
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    hush(monkeypatch)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    return workbench(tmp_path / "ws")
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def state(bench: Workbench, record: str) -> str:

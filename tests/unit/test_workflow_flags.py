@@ -5,21 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, add, hush, last, made, study, workbench
+from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, add, last, made, study
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, NotAllowed, ReleaseError, UsageError
 from updp_core.workflow import Filters, Workbench
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    hush(monkeypatch)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    return workbench(tmp_path / "ws")
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def flags(bench: Workbench, record: str, actor: Actor = OFFICER) -> list[str]:

@@ -5,21 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workbench_kit import OBSERVER, OFFICER, READER, QuickMethod, add, hush, last, made, study, workbench
+from workbench_kit import OBSERVER, OFFICER, READER, QuickMethod, add, last, made, study, workbench
 
 from updp_core.errors import Conflict, LexiconError, NotAllowed, UsageError
 from updp_core.lexicon import load_lexicon
 from updp_core.workflow import Workbench
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    hush(monkeypatch)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    return workbench(tmp_path / "ws")
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def forbid(*terms: str) -> dict[str, dict[str, list[str]]]:

@@ -6,16 +6,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, QuickMethod, add, hush, last, made, study, workbench
+from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, QuickMethod, add, last, made, study, workbench
 
 from updp_core.errors import ReleaseError
 from updp_core.store import canonical, event_digest, now, row_digest
 from updp_core.workflow import Filters, Workbench
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    hush(monkeypatch)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_a_prompt_that_is_the_unfiltered_report_is_shown_and_found_by_readers_only(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from workbench_kit import OFFICER, READER, SECOND, QuickMethod, add, hush, last, made, study, workbench
+from workbench_kit import OFFICER, READER, SECOND, QuickMethod, add, last, made, study, workbench
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UpdpError, UsageError
@@ -17,15 +17,7 @@ from updp_core.standing import DISAGREES, MISCOUNTED
 from updp_core.workbench import queue
 from updp_core.workflow import Filters, Workbench
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    hush(monkeypatch)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    return workbench(tmp_path / "ws")
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def ids(bench: Workbench, actor: Actor = READER, sort: str = "imported", **filters: object) -> list[str]:
