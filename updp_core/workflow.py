@@ -318,7 +318,10 @@ class Workbench:
 
     @verb
     def take(self, record: str, *, actor: Actor, minutes: int = 10) -> str:
-        """Hold a record (or go on holding it) so that nobody else gets it. Conflict where somebody else holds it."""
+        """Hold a record (or go on holding it) so that nobody else gets it, and let go of any other.
+
+        Raises Conflict where somebody else holds it.
+        """
         return holding.take(self.desk, record, actor, minutes)
 
     @verb
@@ -334,8 +337,8 @@ class Workbench:
     ) -> str | None:
         """Hold and return the next record of the queue (after `after`) that nobody else holds; None at its end.
 
-        Lets go of `after`. `back` walks the other way. A pair that the actor has approved and that waits for somebody
-        else's approval is passed over, unless the filter searches for a text.
+        Lets go of what was held before. `back` walks the other way. A pair that the actor has approved and that
+        waits for somebody else's approval is passed over, unless the filter searches for a text.
         """
         return holding.take_next(self.desk, filters, sort, after, back, actor, minutes)
 

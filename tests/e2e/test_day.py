@@ -5,14 +5,17 @@ Nothing here clicks. After each step the workspace is asked, through the core an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.keyboard import focused, press, reach, said, shown, sign_in, until
+from tests.e2e.keyboard import focused, go_to, press, reach, said, shown, sign_in, until, write
 from tests.e2e.reading_room import HELD_BY_FEW, HOME_NAME, OFFICER, PAIRS, PASSWORD, Room
 from tests.e2e.served import CHROMIUM
+from updp_core.release import verify
 
 pytestmark = [
     pytest.mark.browser,
@@ -184,3 +187,75 @@ def to_word(page: Any, word: str) -> None:
             return
         page.keyboard.press("ArrowRight")
     raise AssertionError(f"the arrow keys do not lead to the word {word}")
+
+
+def test_the_officer_asks_for_two_people_and_one_approval_no_longer_suffices(olga: Any, room: Room) -> None:
+    before = room.states()["approved"]
+    go_to(olga, "e", "Release")
+    reach(olga, "#policy button")
+    olga.keyboard.press("Enter")
+    olga.locator("#policy-save").wait_for()
+    olga.locator("#release-preview .leave").wait_for()
+    olga.locator("#policy-gates table").wait_for()
+    chosen = olga.locator("#policy input[type=radio]:checked")
+    until(lambda: chosen.count() == 1, "the policy in force")
+    reach(olga, "#policy input[type=radio]:not(:checked)")
+    olga.keyboard.press("Space")
+    until(lambda: "Two" in chosen.locator("xpath=..").inner_text(), "two people are chosen")
+    reach(olga, "#policy textarea")
+    olga.keyboard.type("two people from now on")
+    reach(olga, "#policy-save")
+    olga.keyboard.press("Enter")
+    said(olga, "The policy is in force")
+    assert room.rows("SELECT verdicts, author FROM policy_version ORDER BY id DESC LIMIT 1") == [(2, "olga")]
+    assert (before, room.states()["approved"]) == (11, 0)
+
+
+def test_a_second_person_s_approval_counts_and_one_s_own_again_does_not(ravi: Any, rita: Any, room: Room) -> None:
+    mine = next(record for record in approved_by(room, "rita") if room.show(record)["state"] == "pending")
+    search(rita, mine)
+    until(lambda: shown(rita) == mine, "one's own pair")
+    rita.keyboard.press("a")
+    until(lambda: approved_by(room, "rita").count(mine) == 2, "the verdict is kept")
+    assert room.show(mine)["state"] == "pending", "the same person twice is one person"
+    search(rita, "")
+
+    own = set(approved_by(room, "ravi"))
+    ravi.keyboard.press("F5")
+    until(lambda: ravi.evaluate("!!window.updp?.shown"), "the page again")
+    for _ in range(5):
+        assert shown(ravi) not in own, "what waits for somebody else is not offered again"
+        press(ravi, "a")
+    until(lambda: len(approved_by(room, "ravi")) == len(own) + 5, "five verdicts are kept", 60)
+    both = set(approved_by(room, "ravi")) & set(approved_by(room, "rita"))
+    assert len(both) == room.states()["approved"] >= 3
+    assert {room.show(record)["state"] for record in both} == {"approved"}
+
+
+def test_the_officer_signs_a_release_of_what_two_people_approved_and_verifies_it(
+    olga: Any, room: Room, tmp_path: Path
+) -> None:
+    out = tmp_path / "release"
+    go_to(olga, "r", "Review")
+    go_to(olga, "e", "Release")
+    number = str(room.states()["approved"])
+    until(lambda: olga.locator("#release-preview .go b").inner_text().strip() == number, "what would leave", 60)
+    reach(olga, "#release-folder textarea, #release-folder input")
+    write(olga, str(out))
+    reach(olga, "#release-comment textarea, #release-comment input")
+    olga.keyboard.type("teaching files")
+    reach(olga, "#release-go")
+    olga.keyboard.press("Enter")
+    until(lambda: f"{number} pairs released" in olga.locator("#release-outcome").inner_text(), "a release", LONG)
+    reach(olga, "#verify-go")
+    olga.keyboard.press("Enter")
+    until(lambda: "Whole" in olga.locator("#verify-outcome").inner_text(), "it verifies")
+
+    assert verify(out) == []
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    left = room.rows("SELECT c.record, c.prompt_text FROM release_pair p JOIN candidate c ON c.id = p.candidate")
+    assert sorted(line["prompt"] for line in lines) == sorted(prompt for _, prompt in left)
+    for record, _ in left:
+        assert {d["reviewer"] for d in room.show(record)["decisions"] if d["verdict"] == "approve"} == {"rita", "ravi"}
+    assert [row["officer"] for row in room.bench.releases(actor=OFFICER)] == ["olga"]
+    assert room.bench.audit_verify(actor=OFFICER)["ok"]

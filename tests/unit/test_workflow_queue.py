@@ -208,6 +208,14 @@ def test_two_reviewers_never_hold_the_same_pair(bench: Workbench) -> None:
     assert bench.take(records[1], actor=READER) == records[1]
 
 
+def test_who_takes_another_pair_lets_go_of_the_one_before(bench: Workbench) -> None:
+    records = made(bench, 3)
+    bench.take_next(actor=READER)
+    bench.take(records[2], actor=READER)
+    assert ids(bench, mine=True) == [records[2]]
+    assert bench.take_next(actor=SECOND) == records[0]
+
+
 def test_what_one_has_approved_and_waits_for_a_second_person_is_offered_to_others_only(bench: Workbench) -> None:
     records = made(bench)
     bench.set_policy({"verdicts": 2}, actor=OFFICER)

@@ -39,6 +39,8 @@ def take(desk: Desk, record: str, actor: Actor, minutes: int) -> str:
 def _hold(tx: Transaction, record: str, actor: Actor, minutes: int) -> None:
     if not 1 <= minutes <= MAX_MINUTES:
         raise UsageError(f"A record is held for 1 to {MAX_MINUTES} minutes.")
+    # One pair in hand at a time: what somebody has left keeps nobody waiting.
+    tx.run("DELETE FROM hold WHERE holder = :me AND record <> :r", me=actor.name, r=record)
     tx.run(
         "INSERT OR REPLACE INTO hold (record, holder, expires) VALUES (:r, :me, :t)",
         r=record, me=actor.name, t=time.time() + 60 * minutes,
@@ -52,8 +54,6 @@ def take_next(
     with desk.store.write() as tx:
         following = _following(tx, filters, sort, after, back, actor, 1)
         found = following[0]["record"] if following else None
-        if after and found:
-            tx.run("DELETE FROM hold WHERE record = :r AND holder = :me", r=after, me=actor.name)
         if found:
             _hold(tx, found, actor, minutes)
             tx.audit(actor, "take", found)
