@@ -147,7 +147,16 @@ def test_the_generator_recipe_writes_a_pipeline_that_draws(autoencoder, tmp_path
     caption = recipe.captions(TEXTS, VOCAB, shape, lambda i, rng: "right effusion")
     probability = recipe.likely(TARGETS, len(IMAGES), shape.balanced)
     module, _ = recipe.train_generator(
-        latents, caption, VOCAB, tmp_path, SHORT, shape, probability=probability, device="cpu", say=quiet
+        latents,
+        caption,
+        VOCAB,
+        tmp_path,
+        SHORT,
+        shape,
+        probability=probability,
+        emphasis=np.full((len(IMAGES), 4, 4), 2.0),
+        device="cpu",
+        say=quiet,
     )
     recipe.export_generator(module, vae, VOCAB, tmp_path / "pipeline", shape.read)
     loaded = load_generator(tmp_path / "pipeline", "cpu")
@@ -165,6 +174,23 @@ def test_a_rare_finding_is_drawn_as_often_as_a_common_one() -> None:
     assert chance[:2].sum() == pytest.approx(chance[10:90].sum())
     assert likely(targets, 100, balanced=0.0) == pytest.approx(np.full(100, 0.01))
     assert likely(None, 4, balanced=0.5) == pytest.approx(np.full(4, 0.25))
+
+
+def test_a_finding_counts_in_training_however_small_it_is_and_where_it_is() -> None:
+    from updp_core.phantom import render_masks, sample_patient, sample_visit
+    from updp_core.training.emphasis import MOST, SHARE, emphasis
+
+    seen = set()
+    for seed in range(30):
+        visit = sample_visit(sample_patient(seed), 0)
+        weight = emphasis({"patient": seed, "visit": 0}, 16).astype(float)
+        masks = render_masks(visit, 64)
+        shown = [mask.reshape(16, 4, 16, 4).mean(axis=(1, 3)) > 0.05 for mask in masks.values()]
+        seen |= set(masks)
+        assert ((weight > 1) == np.any([np.zeros((16, 16), bool), *shown], axis=0)).all()
+        fair = sum(min(SHARE * 256, MOST * mask.sum()) for mask in shown)
+        assert weight.sum() - 256 == pytest.approx(fair, rel=0.01)
+    assert len(seen) > 8, "the sample shows many kinds of finding"
 
 
 def test_a_text_encoder_learns_which_findings_a_caption_asserts(tmp_path) -> None:

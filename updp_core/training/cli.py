@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -121,12 +122,14 @@ def generator(
     minutes: Minutes = None, seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
 ) -> None:  # fmt: skip
     """The latent diffusion model (StableDiffusionPipeline); needs the autoencoder in the same folder."""
+    import numpy as np
     import torch
     from diffusers import AutoencoderDC
 
     from updp_core.errors import UsageError
 
     from .card import write_card
+    from .emphasis import emphases
     from .generator import (
         GeneratorShape,
         captions,
@@ -153,6 +156,9 @@ def generator(
     caption = captions([m.texts[i] for i in keep], m.vocab, shape, lambda i, rng: m.short(int(keep[i]), rng))
     targets = m.targets[keep]
     probability = likely(targets, len(keep), shape.balanced)
+    weights = work / "emphasis.npy"
+    if source is None and not weights.is_file():
+        np.save(weights, emphases([m.data.rows[i] for i in keep], latents.shape[-1], os.cpu_count() or 1))
     # A tenth of the time for reading, the rest for drawing.
     reading = Schedule(max(1, steps // 10), minutes and 0.1 * minutes, learning_rate=4e-4, ema=0.99, seed=seed)
     torch.manual_seed(seed)
@@ -164,7 +170,7 @@ def generator(
     schedule = Schedule(steps, minutes and 0.9 * minutes, learning_rate=7e-4, warmup=200, ema=0.999, seed=seed)
     module, run = train_generator(
         latents, caption, m.vocab, work / "generator", schedule, shape, start, probability,
-        device=device, say=_say,
+        np.load(weights) if source is None else None, device=device, say=_say,
     )  # fmt: skip
     export_generator(module, vae, m.vocab, out / "generator", shape.read)
     write_card(

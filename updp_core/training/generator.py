@@ -145,11 +145,13 @@ def likely(targets: np.ndarray | None, count: int, balanced: float) -> np.ndarra
 def train_generator(
     latents: torch.Tensor, caption: Caption, vocab: dict[str, int], work: Path, schedule: Schedule,
     shape: GeneratorShape = GeneratorShape(), start: dict[str, torch.Tensor] | None = None,
-    probability: np.ndarray | None = None, device: str = "auto", say: Callable[[str], None] = print,
+    probability: np.ndarray | None = None, emphasis: np.ndarray | None = None, device: str = "auto",
+    say: Callable[[str], None] = print,
 ) -> tuple[GeneratorTrainer, Run]:  # fmt: skip
     """Train on latents (N, C, h, w) with `caption(i, rng)` of each; returns the averaged model.
 
-    `start` gives weights to begin with, where name and shape agree; `probability` (N,) is that of drawing each image.
+    `start` gives weights to begin with, where name and shape agree; `probability` (N,) is that of drawing each image;
+    `emphasis` (N, h, w) weighs the loss of each latent where the image has its caption (see `emphasis.emphases`).
     The text encoder stays as it starts, having learned to read before (`reader`); that saves a sixth of the time.
     """
     place = device_of(device)
@@ -182,7 +184,11 @@ def train_generator(
             hidden = module.text(ids.to(place), attention_mask=mask.to(place)).last_hidden_state
             out = module.unet(noisy, t, encoder_hidden_states=hidden).sample
         error = (out.float() - goal).square()
-        loss = (loudness * error).mean()
+        weight = loudness
+        if emphasis is not None:
+            told = torch.tensor([bool(text) for text in texts])[:, None, None]
+            weight = loudness * torch.where(told, torch.from_numpy(emphasis[index]).float(), 1.0)[:, None].to(place)
+        loss = (weight * error).mean()
         return loss, {"mse": float(error.detach().mean())}
 
     weights, run = train(module, batch, schedule, work, say)
