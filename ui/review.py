@@ -46,6 +46,16 @@ element.addEventListener("scroll", (e) => {
   other.scrollTop = (one.scrollTop / Math.max(1, room(one))) * room(other);
 }, true);
 """
+COMMENT_JS = """
+// Gradio tells of key presses only; pasting and deleting change the comment too. A draft is kept after a short pause,
+// and at once when the field is left: before another pair takes its place.
+let waiting = 0;
+const typed = () => { clearTimeout(waiting); waiting = 0; trigger("typed", {}); };
+const ours = (e) => e.target.closest?.("#comment");
+const later = () => { clearTimeout(waiting); waiting = setTimeout(typed, 400); };
+document.addEventListener("input", (e) => { if (ours(e)) later(); });
+document.addEventListener("focusout", (e) => { if (ours(e) && waiting) typed(); });
+"""
 DONE = "() => updp.closeIfDone()"
 REASON_JS = """
 element.addEventListener("click", (e) => {
@@ -97,7 +107,7 @@ def build(shell: Shell) -> Review:
                         page.compared = gr.HTML(elem_id="compared", **part)
                     history = gr.HTML(elem_id="history", **part)
         with gr.Column(elem_id="verdict-col", min_width=0):
-            head = gr.HTML(elem_id="head", **part)
+            head = gr.HTML(elem_id="head", apply_default_css=False, js_on_load=COMMENT_JS)
             gates = gr.HTML(elem_id="gates", **part)
             with gr.Column(elem_id="verdict", min_width=0):
                 override = gr.Checkbox(label="Override what blocks (say why below)", visible=False, elem_id="override")
@@ -168,7 +178,7 @@ def _wire(
     again.click(None, js="() => updp.open('regen-box')")
     page.queue.pick(guard(page.pick), [role], every, **QUICK)
     page.queue.turn(guard(page.turn), [role, view], [view, *every], **QUICK)
-    panes.comment.input(
+    panes.head.typed(
         guard(page.draft), [asked, role, panes.comment], [shell.message], js=ASK, trigger_mode="always_last", **QUICK
     )
     filters.wire(guard)

@@ -119,17 +119,25 @@ def states_unchanged(page: Any) -> bool:
 
 def test_a_draft_of_a_comment_survives_a_reload_and_is_kept_on_the_server(page: Any, bench: Workbench) -> None:
     record = shown(page)
-    until(
-        lambda: any(
-            bench.show(record, actor=Actor(name, "radiologist"))["draft"] for name in {_user(), "local"}
-        ),
-        "the draft is kept",
-    )  # fmt: skip
+
+    def kept() -> set[str]:
+        drafts = [bench.show(record, actor=Actor(name, "radiologist"))["draft"] for name in {_user(), "local"}]
+        return {str(draft["comment"]) for draft in drafts if draft}
+
+    until(lambda: kept() == {"a sad remark"}, "what is typed is kept")
+    page.keyboard.press("c")
+    page.locator("#comment textarea").fill("a pasted remark")  # as pasting does: an input, and no key
+    until(lambda: kept() == {"a pasted remark"}, "what is pasted is kept")
+    page.keyboard.press("End")
+    for _ in range(len(" remark")):
+        page.keyboard.press("Backspace")
+    until(lambda: kept() == {"a pasted"}, "what is left is kept")
     page.reload()
     shown(page)
-    until(lambda: page.locator("#comment textarea").input_value() == "a sad remark", "the draft is back")
+    until(lambda: page.locator("#comment textarea").input_value() == "a pasted", "the draft is back")
     page.locator("#comment textarea").fill("")
     page.keyboard.press("Escape")
+    until(lambda: not kept(), "an empty comment is no draft")
 
 
 def _user() -> str:

@@ -130,7 +130,7 @@
     if (name === "t") return updp.theme();
     if (!reviewing()) return;
     const onButton = e.target.closest?.("button, summary, input, [role=radio]");
-    if (onButton && (e.key === " " || e.key === "Enter")) return;
+    if (onButton && !onButton.matches(".v-hold") && (e.key === " " || e.key === "Enter")) return;
     if (e.target.closest?.(".v-handle, .seg, [type=range]") && e.key.startsWith("Arrow") && !e.shiftKey) return;
     if (e.repeat && "aurgwf".includes(name)) return; // a verdict is one press
     if (word(name, e.target)) return e.preventDefault();
