@@ -10,6 +10,7 @@ from ui import format_pages as pages
 from ui.session import told
 from ui.shell import QUICK, Shell
 from updp_core.errors import UsageError
+from updp_core.workflow import ROLE_VERBS
 
 ACTIONS = [("Its own default", ""), ("Warn", "warn"), ("Block", "block")]
 PICK_JS = """
@@ -51,7 +52,7 @@ class PolicyBox:
 
     @property
     def shown(self) -> list[Any]:
-        return [self.verdicts, self.second, self.report, self.gate, self.action, self.limit, self.now]
+        return [self.verdicts, self.second, self.report, self.gate, self.action, self.limit, self.now, self.save]
 
     def look(self, role: str, request: gr.Request) -> dict[Any, Any]:
         """What is in force."""
@@ -65,6 +66,7 @@ class PolicyBox:
             self.action: "",
             self.limit: None,
             self.now: pages.gate_rules(rules),
+            self.save: gr.update(interactive=actor.role in ROLE_VERBS["set_policy"]),
         }
 
     @property

@@ -16,6 +16,7 @@ from ui.session import told
 from ui.shell import QUICK, Shell
 from updp_core.config import Settings
 from updp_core.errors import UpdpError, UsageError
+from updp_core.workflow import ROLE_VERBS
 
 
 class ReleasePage:
@@ -30,6 +31,7 @@ class ReleasePage:
     folder: Any
     shown: Any
     hint: Any
+    go: Any
     policy: PolicyBox
 
     def __init__(self, shell: Shell, settings: Settings) -> None:
@@ -47,6 +49,7 @@ class ReleasePage:
             **shown,
             **self.policy.look(role, request),
             self.hint: show.hint("release", actor.role),
+            self.go: gr.update(interactive=actor.role in ROLE_VERBS["release"]),
             self.past: show.releases(bench.releases(actor=actor)),
         }
 
@@ -101,7 +104,7 @@ def build(shell: Shell, settings: Settings) -> ReleasePage:
             comment = gr.Textbox(
                 label="Purpose or recipient (kept in the audit trail)", elem_id="release-comment", max_lines=2
             )
-            go = gr.Button("Release the approved pairs", variant="primary", elem_id="release-go")
+            page.go = gr.Button("Release the approved pairs", variant="primary", elem_id="release-go")
             page.outcome = gr.HTML(elem_id="release-outcome", **part)
         with gr.Column(elem_classes=["pane"], min_width=0):
             gr.HTML("<h2>Check a release</h2>", **part)
@@ -114,6 +117,7 @@ def build(shell: Shell, settings: Settings) -> ReleasePage:
     outs = [
         *page.policy.shown,
         page.hint,
+        page.go,
         page.outcome,
         page.check_path,
         page.folder,
@@ -122,7 +126,7 @@ def build(shell: Shell, settings: Settings) -> ReleasePage:
         page.past,
         shell.message,
     ]
-    go.click(page.write, [role, page.folder, comment], outs, show_progress="hidden", api_visibility="private")
+    page.go.click(page.write, [role, page.folder, comment], outs, show_progress="hidden", api_visibility="private")
     check.click(guard(page.check), [role, page.check_path], [page.checked, shell.message], **QUICK)
-    page.shown = [*page.policy.shown, page.hint, page.preview, page.records, page.past]
+    page.shown = [*page.policy.shown, page.hint, page.go, page.preview, page.records, page.past]
     return page

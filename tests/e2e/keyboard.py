@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 PATIENCE = 400.0
@@ -76,3 +77,17 @@ def sign_in(page: Any, address: str, name: str, password: str) -> None:
     page.keyboard.type(password)
     page.keyboard.press("Enter")
     page.locator("#desk").wait_for()
+
+
+@contextmanager
+def desk(browser: Any, address: str, name: str, password: str, **context: Any) -> Iterator[Any]:
+    """A browser of this person's own, signed in, with a pair on the screen; no script of the page may fail."""
+    opened = browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | context)
+    page = opened.new_page()
+    trouble: list[str] = []
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    sign_in(page, address, name, password)
+    shown(page)
+    yield page
+    opened.close()
+    assert not trouble, trouble

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from gradio_client import Client
 
-from tests.e2e.keyboard import reach, shown, sign_in, until
+from tests.e2e.keyboard import desk, reach, shown, until
 from tests.e2e.reading_room import OFFICER, PASSWORD, Room
 from tests.e2e.served import CHROMIUM
 
@@ -23,12 +23,8 @@ OFFICERS = ("lex-save", "word-save", "policy-save", "release-go")
 
 @pytest.fixture(scope="module")
 def page(browser: Any, room: Room) -> Iterator[Any]:
-    context = browser.new_context()
-    tab = context.new_page()
-    sign_in(tab, room.address, "lena", PASSWORD)
-    shown(tab)
-    yield tab
-    context.close()
+    with desk(browser, room.address, "lena", PASSWORD) as tab:
+        yield tab
 
 
 @pytest.fixture(scope="module")

@@ -113,6 +113,36 @@ def test_the_viewer_answers_to_keys_alone_and_is_quiet_while_somebody_types(page
     page.keyboard.press("Escape")
 
 
+def test_the_viewer_answers_to_fingers(page: Any) -> None:
+    view, box = "window.updp.viewer.view", page.locator(".v-stage").bounding_box()
+    x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 2
+    screen = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *fingers: tuple[float, float]) -> None:
+        points = [{"x": a, "y": b, "id": i} for i, (a, b) in enumerate(fingers)]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    page.keyboard.press("z")
+    touch("touchStart", (x - 20, y), (x + 20, y))
+    for apart in (30, 45, 60):
+        touch("touchMove", (x - apart, y), (x + apart, y))
+    touch("touchEnd")
+    until(lambda: page.evaluate(f"{view}.zoom") == pytest.approx(3, rel=0.05), "three times as far apart: zoom 3")
+    page.keyboard.press("l")  # now dragging pans
+    before = page.evaluate(f"{view}.x")
+    touch("touchStart", (x, y))
+    touch("touchMove", (x - 40, y))
+    touch("touchEnd")
+    until(lambda: page.evaluate(f"{view}.x") > before, "the image follows the finger")
+    page.keyboard.press("l")
+    touch("touchStart", (x, y))
+    touch("touchMove", (x + 48, y))
+    touch("touchEnd")
+    until(lambda: page.evaluate(f"{view}.width") > 1, "one finger sets the window")
+    page.keyboard.press("z")
+    screen.detach()
+
+
 def states_unchanged(page: Any) -> bool:
     return "0 of" in page.locator("#progress").inner_text()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.keyboard import focused, go_to, press, reach, said, shown, sign_in, until, write
+from tests.e2e.keyboard import desk, focused, go_to, press, reach, said, shown, until, write
 from tests.e2e.reading_room import HELD_BY_FEW, HOME_NAME, OFFICER, PAIRS, PASSWORD, Room
 from tests.e2e.served import CHROMIUM
 from updp_core.release import verify
@@ -26,32 +26,22 @@ LONG = 900.0
 """Seconds for work of the models on a machine that has other things to do."""
 
 
-def desk(browser: Any, room: Room, name: str) -> Iterator[Any]:
-    """A browser of this person's own, signed in, with a pair on the screen."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    trouble: list[str] = []
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    sign_in(page, room.address, name, PASSWORD)
-    shown(page)
-    yield page
-    context.close()
-    assert not trouble, trouble
-
-
 @pytest.fixture(scope="module")
 def rita(browser: Any, room: Room) -> Iterator[Any]:
-    yield from desk(browser, room, "rita")
+    with desk(browser, room.address, "rita", PASSWORD) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
 def ravi(browser: Any, room: Room) -> Iterator[Any]:
-    yield from desk(browser, room, "ravi")
+    with desk(browser, room.address, "ravi", PASSWORD) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
 def olga(browser: Any, room: Room) -> Iterator[Any]:
-    yield from desk(browser, room, "olga")
+    with desk(browser, room.address, "olga", PASSWORD) as page:
+        yield page
 
 
 def search(page: Any, text: str) -> None:
@@ -119,6 +109,31 @@ def test_a_rejection_with_its_reason_and_an_undo_that_is_an_entry_of_its_own(rit
         ("rita", "approve", mistaken),
         ("rita", "undo", mistaken),
     ]
+
+
+def test_a_flag_asks_the_officer_who_finds_the_pair_by_key_and_settles_it(rita: Any, olga: Any, room: Room) -> None:
+    record = shown(rita)
+    rita.keyboard.press("f")
+    until(lambda: focused(rita, "#flag-box.open"), "the focus is in the dialog")
+    rita.keyboard.press("3")
+    said(rita, "Flagged for")
+    assert [(f["reviewer"], f["audience"]) for f in room.show(record)["flags"]] == [("rita", "privacy-officer")]
+    press(rita, "j")
+
+    olga.keyboard.press("o")
+    olga.keyboard.press("f")
+    until(lambda: listed(olga) == [record] and shown(olga) == record, "what is flagged for the officer")
+    olga.keyboard.press("Shift+F")
+    until(lambda: focused(olga, "#clear-came"), "the focus is where the answer goes")
+    olga.keyboard.type("no name in sight")
+    reach(olga, "#clear-go")
+    olga.keyboard.press("Enter")
+    said(olga, "Flag cleared")
+    until(lambda: not focused(olga, "#clear-box"), "the dialog is gone")
+    assert not [flag for flag in room.show(record)["flags"] if flag["may_clear"]]
+    olga.keyboard.press("o")
+    olga.keyboard.press("q")
+    until(lambda: len(listed(olga)) > 1, "the queue again")
 
 
 def test_four_versions_with_new_seeds_are_made_and_another_one_is_picked(rita: Any, room: Room) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.keyboard import focused, shown, sign_in, until
+from tests.e2e.keyboard import desk, focused, until
 from tests.e2e.reading_room import PASSWORD, Room
 from tests.e2e.served import CHROMIUM
 
@@ -31,12 +31,8 @@ LOOK = """() => {
 
 @pytest.fixture(scope="module")
 def page(browser: Any, room: Room) -> Iterator[Any]:
-    context = browser.new_context()
-    tab = context.new_page()
-    sign_in(tab, room.address, "lena", PASSWORD)
-    shown(tab)
-    yield tab
-    context.close()
+    with desk(browser, room.address, "lena", PASSWORD) as tab:
+        yield tab
 
 
 @pytest.mark.parametrize(("width", "height"), SCREENS)

@@ -245,10 +245,11 @@ def _answer_as_expected(vae: Any) -> None:
     from diffusers import AutoencoderDC
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 
-    if issubclass(type(vae), AutoencoderDC):
-        encode, decode = vae.encode, vae.decode
-        vae.encode = lambda x: AutoencoderTinyOutput(latents=encode(x).latent)
-        vae.decode = lambda z, return_dict=True, generator=None: decode(z, return_dict)
+    if isinstance(vae, AutoencoderDC):
+        own: Any = vae
+        encode, decode = own.encode, own.decode
+        own.encode = lambda x: AutoencoderTinyOutput(latents=encode(x).latent)
+        own.decode = lambda z, return_dict=True, generator=None: decode(z, return_dict)
 
 
 def latents_of(vae: Any, images: Any) -> Any:
