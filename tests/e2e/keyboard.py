@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-PATIENCE = 400.0
+PATIENCE = 120.0
 """Seconds to wait for what must come; a busy machine is slow, and a passing test never waits so long."""
 
 

@@ -47,7 +47,9 @@
   };
   updp.close = () => {
     const open = document.querySelector(SHEET); if (!open) return false;
-    open.classList.remove("open"); if (open.id === "contact") open.removeAttribute("role"); root.classList.remove("with-sheet"); opener?.focus?.(); return true;
+    open.classList.remove("open"); if (open.id === "contact") open.removeAttribute("role"); root.classList.remove("with-sheet");
+    if (open.contains(document.activeElement)) document.activeElement.blur(); // at once: the next key must not fall into a field that is gone
+    opener?.focus?.(); return true;
   };
   updp.closeIfDone = () => setTimeout(() => document.querySelector("#say .say-stop") || updp.close(), 80); // a refusal leaves the sheet as it is
   addEventListener("click", (e) => {
