@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ui.format import STATES, empty, esc, number, title, when, words
+from updp_core.workflow import ROLE_VERBS
 
 _HASH = re.compile(r"\b([0-9a-f]{10})[0-9a-f]{30,}\b")
 RUN_STATES = {
@@ -29,17 +30,16 @@ STAGES = {
 
 
 NEEDS = {
-    "lexicons": ("privacy-officer", "Reading and trying out is open to you; saving a version takes a privacy officer."),
-    "intake": ("privacy-officer", "Import and runs take a privacy officer or an administrator."),
-    "release": ("privacy-officer", "A release takes a privacy officer. Checking one is open to everybody."),
+    "lexicons": ("lexicon_edit", "Reading and trying out is open to you; saving a version takes a privacy officer."),
+    "intake": ("import_", "Import and runs take a privacy officer or an administrator."),
+    "release": ("release", "A release takes a privacy officer. Checking one is open to everybody."),
 }
 
 
 def hint(page: str, role: str) -> str:
     """One line where the role will be refused the page's verbs, so that nobody finds out by a click."""
-    needed, text = NEEDS[page]
-    free = role == needed or (page == "intake" and role == "administrator")
-    return "" if free else f'<p class="notice">○ {esc(text)}</p>'
+    verb, text = NEEDS[page]
+    return "" if role in ROLE_VERBS[verb] else f'<p class="notice">○ {esc(text)}</p>'
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], caption: str) -> str:

@@ -18,7 +18,7 @@ from ui import format_lexicons as show
 from ui.background import Background
 from ui.format_pages import hint
 from ui.session import told
-from ui.shell import QUICK, Shell
+from ui.shell import QUICK, Shell, typed_js
 from updp_core.domain import Actor
 from updp_core.errors import ModelUnavailable, UsageError
 
@@ -48,14 +48,6 @@ element.addEventListener("click", (e) => {
   if (one) trigger("drop", { side: one.dataset.side, category: one.dataset.category, term: one.dataset.term });
   if (all && window.confirm("Discard all unsaved changes? They cannot be brought back.")) trigger("discard", {});
 });
-// Gradio tells of key presses only; pasting and deleting change the terms too. What is typed is kept after a short
-// pause, and at once when the field is left: before another category takes its place.
-let waiting = 0;
-const typed = () => { clearTimeout(waiting); waiting = 0; trigger("typed", {}); };
-const ours = (e) => e.target.closest?.("#lex-terms, #lex-comment");
-const later = () => { clearTimeout(waiting); waiting = setTimeout(typed, 500); };
-document.addEventListener("input", (e) => { if (ours(e)) later(); });
-document.addEventListener("focusout", (e) => { if (ours(e) && waiting) typed(); });
 """
 LOG_JS = """
 element.addEventListener("click", (e) => {
@@ -392,7 +384,9 @@ def build(shell: Shell, background: Background) -> Lexicons:
         with gr.Column(elem_classes=["pane"], min_width=0):
             gr.HTML("<h2>Before saving</h2>", **part)
             page.hint = gr.HTML(**part)
-            page.draft = gr.HTML(elem_id="lex-draft", apply_default_css=False, js_on_load=DRAFT_JS)
+            page.draft = gr.HTML(
+                elem_id="lex-draft", apply_default_css=False, js_on_load=DRAFT_JS + typed_js("#lex-terms, #lex-comment")
+            )
             look = gr.Button("Show impact", elem_id="lex-look")
             page.impact = gr.HTML(elem_id="lex-impact", **part)
             page.pieces = gr.HTML(elem_id="lex-pieces", **part)

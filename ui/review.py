@@ -14,7 +14,7 @@ from ui.flags import FlagBox
 from ui.reading import Panes, Review
 from ui.regenerate import RegenerateBox
 from ui.session import told
-from ui.shell import ASK, LONG, QUICK, Shell
+from ui.shell import ASK, LONG, QUICK, Shell, typed_js
 from ui.words import WordBox
 from updp_core.domain import Verdict
 
@@ -45,16 +45,6 @@ element.addEventListener("scroll", (e) => {
   const room = (r) => r.scrollHeight - r.clientHeight;
   other.scrollTop = (one.scrollTop / Math.max(1, room(one))) * room(other);
 }, true);
-"""
-COMMENT_JS = """
-// Gradio tells of key presses only; pasting and deleting change the comment too. A draft is kept after a short pause,
-// and at once when the field is left: before another pair takes its place.
-let waiting = 0;
-const typed = () => { clearTimeout(waiting); waiting = 0; trigger("typed", {}); };
-const ours = (e) => e.target.closest?.("#comment");
-const later = () => { clearTimeout(waiting); waiting = setTimeout(typed, 400); };
-document.addEventListener("input", (e) => { if (ours(e)) later(); });
-document.addEventListener("focusout", (e) => { if (ours(e) && waiting) typed(); });
 """
 DONE = "() => updp.closeIfDone()"
 REASON_JS = """
@@ -107,7 +97,7 @@ def build(shell: Shell) -> Review:
                         page.compared = gr.HTML(elem_id="compared", **part)
                     history = gr.HTML(elem_id="history", **part)
         with gr.Column(elem_id="verdict-col", min_width=0):
-            head = gr.HTML(elem_id="head", apply_default_css=False, js_on_load=COMMENT_JS)
+            head = gr.HTML(elem_id="head", apply_default_css=False, js_on_load=typed_js("#comment"))
             gates = gr.HTML(elem_id="gates", **part)
             with gr.Column(elem_id="verdict", min_width=0):
                 override = gr.Checkbox(label="Override what blocks (say why below)", visible=False, elem_id="override")

@@ -20,6 +20,22 @@ ASK = "(shown, ...rest) => [JSON.stringify(window.updp?.ask?.() ?? null), ...res
 """Fills an event's first input with what is on the reader's screen at that moment."""
 
 
+def typed_js(fields: str) -> str:
+    """For a gr.HTML's js_on_load: triggers "typed" when what stands in `fields` (a selector) has changed.
+
+    Gradio's own `input` tells of key presses only; pasting and deleting change a field too. What is typed is told after
+    a short pause, and at once when the field is left: before another pair or list takes its place.
+    """
+    return f"""
+let waiting = 0;
+const typed = () => {{ clearTimeout(waiting); waiting = 0; trigger("typed", {{}}); }};
+const ours = (e) => e.target.closest?.("{fields}");
+const later = () => {{ clearTimeout(waiting); waiting = setTimeout(typed, 500); }};
+document.addEventListener("input", (e) => {{ if (ours(e)) later(); }});
+document.addEventListener("focusout", (e) => {{ if (ours(e) && waiting) typed(); }});
+"""
+
+
 @dataclass(frozen=True)
 class Shell:
     """Handed to each page's `build`."""

@@ -80,9 +80,9 @@ def sign_in(page: Any, address: str, name: str, password: str) -> None:
 
 
 @contextmanager
-def desk(browser: Any, address: str, name: str, password: str, **context: Any) -> Iterator[Any]:
+def desk(browser: Any, address: str, name: str, password: str) -> Iterator[Any]:
     """A browser of this person's own, signed in, with a pair on the screen; no script of the page may fail."""
-    opened = browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | context)
+    opened = browser.new_context(viewport={"width": 1440, "height": 900})
     page = opened.new_page()
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))

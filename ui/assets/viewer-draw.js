@@ -74,7 +74,7 @@ function glRenderer(gl) {
     forget(images, maps) { for (const it of [...images.flatMap((i) => i?.levels ?? []), ...maps]) if (it.texture) { gl.deleteTexture(it.texture); it.texture = null; } },
     draw(panels) {
       gl.scissor(0, 0, canvas.width, canvas.height); gl.clearColor(0, 0, 0, 1); gl.clear(gl.COLOR_BUFFER_BIT);
-      for (const p of panels.filter((p) => p.w > 0 && p.h > 0)) {
+      for (const p of panels) {
         const { a, b } = p, y = canvas.height - p.y - p.h;
         gl.viewport(p.x, y, p.w, p.h); gl.scissor(p.x, y, p.w, p.h);
         gl.activeTexture(gl.TEXTURE4); // where uploads bind, so that they unbind nothing
@@ -166,7 +166,7 @@ function plainRenderer() {
     draw(panels) {
       if (!whole || whole.width !== canvas.width || whole.height !== canvas.height) { whole = ctx.createImageData(canvas.width, canvas.height); out = new Uint32Array(whole.data.buffer); }
       out.fill(0xff000000);
-      for (const p of panels.filter((p) => p.w > 0 && p.h > 0)) { // a hidden page has no room
+      for (const p of panels) {
         const cut = Math.round(view.split * p.w);
         if (p.what === 2) { one(p, p.a, p.heatA, 0, cut); one(p, p.b, p.heatB, cut, p.w); }
         else if (p.what === 3) difference(p);

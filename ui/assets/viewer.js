@@ -114,7 +114,7 @@ function draw() {
     const w = Math.max(1, Math.round(room.width * devicePixelRatio)), h = Math.max(1, Math.round(room.height * devicePixelRatio));
     if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
     const list = pair ? panels() : [];
-    renderer.draw(list); label(list);
+    renderer.draw(list.filter((p) => p.w > 0 && p.h > 0)); label(list); // a hidden page has no room
   });
 }
 
