@@ -27,7 +27,7 @@ from updp_core.phantom import FINDINGS
 from updp_core.workflow import Workbench
 
 TINY = stages.Sizes(
-    singles=6, couples=4, raw=3, prompts=3, patients=3, images=11, test_visits=1, generated_visits=1,
+    singles=12, drawn=8, raw=3, prompts=3, couples=4, patients=3, images=11, test_visits=1, generated_visits=1,
     reconstructed=4, real=0, attacker_seeds=2,
 )  # fmt: skip
 
@@ -92,6 +92,20 @@ def test_the_retrained_attacker_links_images_that_leak_and_guesses_on_those_that
     assert leaking > 0.9 and low > 0.7 and len(each) == 2
     (blind, low, high), _ = attackers.linked(linkage(0.0), test, [1, 2])
     assert 0.3 < blind < 0.7 and low < 0.5 < high
+
+
+def test_where_findings_are_the_same_only_anatomy_can_link() -> None:
+    """One patient in six has the same disease; synthetic images show it, and in the second case the person too."""
+    disease = np.repeat(np.arange(48) % 6, 2)
+    shown, test = np.eye(6)[disease], np.arange(24, 48)
+    for leak, low, high in ((0.0, 0.3, 0.7), (2.0, 0.85, 1.0)):
+        person = linkage(leak, 48)
+        data = attackers.Linkage(
+            np.hstack([person.synthetic, 3 * shown]).astype(np.float32),
+            np.hstack([person.originals, 3 * shown]).astype(np.float32), person.source, person.patient,
+        )  # fmt: skip
+        assert attackers.linked(data, test, [1, 2])[0][0] > 0.7
+        assert low < attackers.linked(data, test, [1, 2], alike=disease[:, None])[0][0] <= high
 
 
 def test_the_attacker_is_never_asked_about_the_visit_that_an_image_was_made_from() -> None:
@@ -180,7 +194,7 @@ def bench(monkeypatch):
     """Quick stand-ins; the returned counter says what was drawn and rendered, and where to be killed."""
     counter: dict[str, Any] = {"drawn": 0, "rendered": 0, "generator": "a"}
 
-    def render_keys(keys):
+    def render_keys(keys, population):
         counter["rendered"] += len(keys)
         if counter["rendered"] > counter.get("render_limit", 10**9):
             raise KeyboardInterrupt
@@ -229,7 +243,7 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 def test_the_result_holds_every_figure_with_its_interval_and_what_it_was_measured_on(bench, tmp_path) -> None:
     result = run(tmp_path)
     assert set(result["finding_auc"]) == {"original", "raw_report", "updp"}
-    assert set(result["identity_accuracy"]) == {"original", "raw_report", "updp", "chance"}
+    assert set(result["identity_accuracy"]) == {"original", "raw_report", "updp", "findings_alone", "chance"}
     assert set(result["prompt_score"]) == {"random", "random_updp", "raw_report", "raw_report_updp"}
     assert set(result["autoencoder_ssim"]) == {"phantom", "real"}
     for name in ("zero_shot_auc", "reid_auc_retrained", "reid_auc_findings_alone", "nearest_neighbour"):
@@ -301,6 +315,14 @@ def test_the_stages_on_originals_need_no_generator(bench, tmp_path) -> None:
     assert bench["drawn"] == 0 and not found["complete"]
     assert found["zero_shot_auc"] is not None and found["identity_accuracy"]["original"] is not None
     assert not any(name.startswith(("autoencoder", "seconds", "reid")) for name in found["missed"])
+
+
+def test_attackers_look_for_people_whose_findings_are_as_common_as_on_films(bench, tmp_path) -> None:
+    assert run(tmp_path)["population"] == "clinical"
+    tested = stages.Bench(STARTER, tmp_path, TINY, say=quiet)
+    often = stages.Bench(STARTER, tmp_path, stages.Sizes(**{**TINY.__dict__, "population": "enriched"}), say=quiet)
+    assert len(often.people.truth[0]) and often.people.truth.mean() > 1.5 * tested.people.truth.mean()
+    assert (often.singles.truth == tested.singles.truth).all(), "findings are measured on the same patients"
 
 
 def test_two_runs_never_write_the_same_folder(bench, tmp_path) -> None:

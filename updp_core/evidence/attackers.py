@@ -75,14 +75,21 @@ class Linkage:
         return pairs[self.patient[self.source[pairs[:, 0]]] != self.patient[pairs[:, 1]]]
 
 
-def linked(data: Linkage, test: NDArray[Any], seeds: Sequence[int]) -> tuple[Figure, list[float]]:
+def linked(
+    data: Linkage, test: NDArray[Any], seeds: Sequence[int], alike: NDArray[Any] | None = None
+) -> tuple[Figure, list[float]]:
     """AUC of an attacker who was retrained on the patients outside `test`, on pairs of patients in `test`.
 
     The mean over `seeds` with a 95% interval over both the attacker's seed and the patients tested, and each seed's
-    AUC. The same study is never a pair: what is linked is another visit.
+    AUC. The same study is never a pair: what is linked is another visit. With `alike` (N, K), what is known of each
+    original, only pairs of which the same is known are asked about: nothing of it helps to tell patients apart.
     """
     rng = np.random.default_rng(seeds[0])
     positive, negative = data.positives(test), data.others(test, _MOST_PAIRS, rng)
+    if alike is not None:
+        positive, negative = (
+            pairs[(alike[data.source[pairs[:, 0]]] == alike[pairs[:, 1]]).all(axis=1)] for pairs in (positive, negative)
+        )
     if not len(positive) or not len(negative):
         return (float("nan"),) * 3, []
     pairs = np.concatenate([positive, negative])

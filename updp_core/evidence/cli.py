@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,10 @@ def starter(
     quick: Annotated[bool, typer.Option("--quick", help="Small samples: about 3 minutes on 2 cores.")] = False,
     scale: Annotated[float, typer.Option(help="Size of the full form; 1 is about two hours on 2 cores.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Moves the held-out patients measured, and all that is random.")] = 0,
+    population: Annotated[
+        Literal["clinical", "enriched"],
+        typer.Option(help="Who is attacked: findings as common as on films, or all of them frequent."),
+    ] = "clinical",
     stage: Annotated[list[str] | None, typer.Option(help="Only this stage; may be repeated.")] = None,
     models: Annotated[Path, typer.Option(help="Folder with encoder, generator and judges.")] = STARTER,
     out: Annotated[Path | None, typer.Option(help="Where what is slow is kept [default: runs/evaluate].")] = None,
@@ -43,8 +47,9 @@ def starter(
     if write and stage:
         raise typer.BadParameter("Only a run of all stages can be written into the cards.")
     found = evaluate_starter(
-        quick, seed, scale, stage or (), out, models, workers=workers, say=lambda line: typer.echo(line, err=True)
-    )
+        quick, seed, scale, population, stage or (), out, models, workers=workers,
+        say=lambda line: typer.echo(line, err=True),
+    )  # fmt: skip
     if write:
         measured.write(found, models)
     result(found, as_json, _lines(found))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from updp_core.domain import MethodInput
 from updp_core.phantom import FINDINGS, render, sample_patient, sample_visit
-from updp_core.phantom.patient import Visit
+from updp_core.phantom.patient import PopulationName, Visit
 from updp_core.training.data import ImageSet, append, open_set, trim
 
 SIDE = 256
@@ -60,16 +61,6 @@ class Studies:
         return [MethodInput(str(i), self.images[i], t, filter_report(t, lexicon).text) for i, t in raw.items()]
 
 
-def join(*parts: Studies) -> Studies:
-    """Studies one after the other, images in memory."""
-    return Studies(
-        np.concatenate([part.images for part in parts]),
-        tuple(visit for part in parts for visit in part.visits),
-        np.concatenate([part.patient for part in parts]),
-        np.concatenate([part.visit for part in parts]),
-    )
-
-
 def as_float(images: NDArray[Any]) -> NDArray[np.float32]:
     """uint8 or uint16 images (B, S, S) as float32 in 0..1."""
     return images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
@@ -90,19 +81,28 @@ def phantom_digest() -> str:
     return code_digest("phantom")
 
 
-def studies(first: int, visits: Sequence[int], folder: Path, workers: int = 1, say: Say = print) -> Studies:
-    """`visits[k]` studies of the patient with seed `first + k`, annotated as real films are.
+def studies(
+    first: int, visits: Sequence[int], folder: Path, workers: int = 1, say: Say = print,
+    population: PopulationName = "enriched",
+) -> Studies:  # fmt: skip
+    """`visits[k]` studies of the patient of `population` with seed `first + k`, annotated as real films are.
 
     They are rendered into `folder` by `workers` processes, from where an earlier call with the same beginning stopped.
     """
     keys = [(first + k, v) for k, count in enumerate(visits) for v in range(count)]
-    file = folder / f"phantoms-{first}-{visits[0]}-{phantom_digest()}.u16"
-    images = _rendered(file, keys, workers, say)
-    seen = tuple(sample_visit(sample_patient(p), v) for p, v in keys)
+    file = folder / f"phantoms-{population}-{first}-{visits[0]}-{phantom_digest()}.u16"
+    images = _rendered(file, keys, population, workers, say)
+    seen = _visits(keys, population)
     return Studies(images, seen, *(np.array(column, np.int64) for column in zip(*keys, strict=True)))
 
 
-def _rendered(file: Path, keys: Sequence[tuple[int, int]], workers: int, say: Say) -> NDArray[np.uint16]:
+def _visits(keys: Sequence[tuple[int, int]], population: PopulationName) -> tuple[Visit, ...]:
+    return tuple(sample_visit(sample_patient(p, population), v, population) for p, v in keys)
+
+
+def _rendered(
+    file: Path, keys: Sequence[tuple[int, int]], population: PopulationName, workers: int, say: Say
+) -> NDArray[np.uint16]:
     """The pictures (N, S, S) of (patient, visit) keys from `file`, memory-mapped; those that lack are added to it.
 
     The JSON file beside it lists what the file holds: with other keys at its beginning it is written anew.
@@ -119,7 +119,7 @@ def _rendered(file: Path, keys: Sequence[tuple[int, int]], workers: int, say: Sa
     if done < len(keys):
         with file.open("ab") as out:
             out.truncate(done * one)  # half a picture of a run that was killed
-            for number, images in enumerate(_render(keys[done:], workers)):
+            for number, images in enumerate(_render(keys[done:], population, workers)):
                 out.write(images.tobytes())
                 out.flush()
                 if number % 10 == 0:
@@ -127,21 +127,21 @@ def _rendered(file: Path, keys: Sequence[tuple[int, int]], workers: int, say: Sa
     return np.memmap(file, np.uint16, "r", shape=(len(keys), SIDE, SIDE))
 
 
-def _render(keys: Sequence[tuple[int, int]], workers: int) -> Iterator[NDArray[np.uint16]]:
-    chunks = [keys[i : i + CHUNK] for i in range(0, len(keys), CHUNK)]
+def _render(keys: Sequence[tuple[int, int]], population: PopulationName, workers: int) -> Iterator[NDArray[np.uint16]]:
+    chunks, names = [keys[i : i + CHUNK] for i in range(0, len(keys), CHUNK)], repeat(population)
     if workers <= 1 or len(chunks) < 2 * workers:
-        yield from map(render_keys, chunks)
+        yield from map(render_keys, chunks, names)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(render_keys, chunks)
+        yield from pool.map(render_keys, chunks, names)
 
 
-def render_keys(keys: Sequence[tuple[int, int]]) -> NDArray[np.uint16]:
+def render_keys(keys: Sequence[tuple[int, int]], population: PopulationName) -> NDArray[np.uint16]:
     """Radiographs (B, S, S) of (patient seed, visit) keys."""
-    return render([sample_visit(sample_patient(p), v) for p, v in keys], SIDE)
+    return render(_visits(keys, population), SIDE)
 
 
 def generated(

@@ -47,9 +47,13 @@ MEASURES: tuple[Measure, ...] = (
     Measure("identity_accuracy.updp", "generator", "Patient recognised, UPDP images", "at most", 0.0457, "share"),
     Measure("identity_accuracy.raw_report", "generator", "Patient recognised, images drawn from the unfiltered report",
             unit="share"),
+    Measure("identity_accuracy.findings_alone", "generator",
+            "Patient recognised by the findings in the reports alone, without any image", unit="share"),
     Measure("reid_auc_retrained", "generator",
             "UPDP image linked to another visit of its patient by an attacker retrained on UPDP images (AUC)",
             "at most", 0.55),
+    Measure("reid_auc_same_findings", "generator",
+            "The same, asked only about visits with the same findings: what is left is anatomy (AUC)"),
     Measure("reid_auc_findings_alone", "generator",
             "Visits linked by the findings in their reports alone, without any image (AUC)"),
     Measure("nearest_neighbour", "generator",
@@ -138,10 +142,15 @@ def _said(value: float, unit: Unit) -> str:
 def how(result: Mapping[str, Any]) -> str:
     """How a result was measured, in sentences."""
     form = "--quick" if result.get("quick") else f"--scale {result.get('scale'):g}"
+    whom = {
+        "clinical": " Findings are measured on patients among whom each is frequent; the patients whom the attackers "
+        "look for have findings as common as on real films, since a rare one gives its owner away by itself.",
+        "enriched": " Each finding is frequent among the patients, also among those whom the attackers look for.",
+    }.get(result.get("population", ""), "")
     small = " The samples are small: read the intervals." if result.get("quick") else ""
     return (
         "Held-out phantom patients (seeds from 9,000,000, never trained or tuned on), measured on "
-        f"{result['date']} by `python -m updp_core evaluate starter {form} --seed {result['seed']}`.{small} "
+        f"{result['date']} by `python -m updp_core evaluate starter {form} --seed {result['seed']}`.{whom}{small} "
         "Intervals are 95%: bootstrap over patients, Wilson's for shares."
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,13 @@ from updp_core.evidence.heldout import (
     as_float,
     code_digest,
     generated,
-    join,
     key_of,
     phantom_digest,
     studies,
     write_whole,
 )
 from updp_core.evidence.statistics import UNKNOWN, Figure
+from updp_core.phantom.patient import PopulationName
 from updp_core.training.data import HELD_OUT, ImageSet
 
 _DRAWING = ("prompt.py", "projection.py", "constraint.py", "methods", "backends/encoder.py", "backends/generator.py")
@@ -41,15 +41,19 @@ _DRAWING = ("prompt.py", "projection.py", "constraint.py", "methods", "backends/
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured. `singles` patients with one visit and `couples` with two are for findings and linkage;
-    UPDP draws both visits of a couple, the raw report only the first visit of `raw` of them; `prompts` is how many
-    studies the prompts are scored on. For identity, `patients` share `images` visits, of which the last `test_visits`
-    each are held out and the last `generated_visits` also drawn."""
+    """How much is measured, and of whom.
+
+    Findings are measured on `singles`, patients with one visit, among whom each finding is frequent enough to be
+    measured: UPDP draws the first `drawn` of them, the raw report the first `raw`, and prompts are scored on the first
+    `prompts`. Whom an image gives away depends on how common his findings are: `couples` of two visits, for linkage,
+    and the identity set come from `population`. In that set `patients` share `images` visits, of which the last
+    `test_visits` each are held out and the last `generated_visits` also drawn."""
 
     singles: int
-    couples: int
+    drawn: int
     raw: int
     prompts: int
+    couples: int
     patients: int
     images: int
     test_visits: int
@@ -57,6 +61,7 @@ class Sizes:
     reconstructed: int
     real: int = 160
     attacker_seeds: int = 3
+    population: PopulationName = "clinical"
 
     @property
     def visits(self) -> list[int]:
@@ -65,21 +70,21 @@ class Sizes:
 
 
 QUICK = Sizes(
-    singles=96, couples=16, raw=12, prompts=12, patients=10, images=80, test_visits=2, generated_visits=1,
+    singles=96, drawn=16, raw=8, prompts=8, couples=8, patients=10, images=80, test_visits=2, generated_visits=1,
     reconstructed=48, real=24,
 )  # fmt: skip
 
 
-def sizes(scale: float = 1.0, quick: bool = False) -> Sizes:
+def sizes(scale: float = 1.0, quick: bool = False, population: PopulationName = "clinical") -> Sizes:
     """The sizes of a run; `scale` 1 fills about two hours of 2 cores. The 2,682 originals of 50 patients are the
     same at each scale, since the bar is stated for them; what is drawn by the generator is less."""
     if quick:
-        return QUICK
-    couples = max(8, round(800 * scale))
+        return replace(QUICK, population=population)
+    drawn, couples = max(16, round(1280 * scale)), max(8, round(640 * scale))
     return Sizes(
-        singles=max(200, round(1200 * scale)), couples=couples, raw=couples // 2, prompts=couples // 2,
-        patients=50, images=2682, test_visits=11, generated_visits=min(11, max(1, round(11 * scale))),
-        reconstructed=max(100, round(400 * scale)),
+        singles=max(320, round(1600 * scale)), drawn=drawn, raw=drawn // 4, prompts=drawn // 4, couples=couples,
+        patients=50, images=2682, test_visits=11, generated_visits=min(11, max(1, round(30 * scale))),
+        reconstructed=max(100, round(400 * scale)), population=population,
     )  # fmt: skip
 
 
@@ -129,26 +134,23 @@ class Bench:
         return load_judges(self.models / "judges")
 
     @cached_property
-    def couples(self) -> Studies:
-        return self._studies(1_000, [2] * self.sizes.couples)
-
-    @cached_property
     def singles(self) -> Studies:
-        return self._studies(0, [1] * self.sizes.singles)
+        """Every study that findings are measured on."""
+        return self._studies(0, [1] * self.sizes.singles, "enriched")
 
     @cached_property
-    def all(self) -> Studies:
-        """Every study that findings are measured on."""
-        return join(self.couples, self.singles)
+    def couples(self) -> Studies:
+        """Two visits of each patient: who is linked."""
+        return self._studies(3_000, [2] * self.sizes.couples, self.sizes.population)
 
     @cached_property
     def people(self) -> Studies:
         """The identity set."""
-        return self._studies(5_000, self.sizes.visits)
+        return self._studies(5_000, self.sizes.visits, self.sizes.population)
 
-    def _studies(self, offset: int, visits: list[int]) -> Studies:
+    def _studies(self, offset: int, visits: list[int], population: PopulationName) -> Studies:
         first = HELD_OUT.start + 10_000 * (self.seed % 90) + offset
-        return studies(first, visits, self.work, self.workers, self.say)
+        return studies(first, visits, self.work, self.workers, self.say, population)
 
     def held_out(self, visits: int) -> NDArray[np.int64]:
         """The last `visits` studies of each person: everybody's last first, so that more visits only add."""
@@ -162,13 +164,9 @@ class Bench:
         made = make_method(method, self.settings, self.lexicon)
         # Models are told by their digests, so that a folder may be moved.
         told = {k: v["sha256"] if isinstance(v, dict) and "sha256" in v else v for k, v in made.settings().items()}
-        folder = self.work / f"{name}-{method}-{key_of(told, self.seed, phantom_digest(), code_digest(*_DRAWING))}"
+        key = key_of(told, self.seed, phantom_digest(), code_digest(*_DRAWING))
+        folder = self.work / f"{name}-{method}-{key}"
         return generated(made, data, index, self.seed, folder, self.lexicon, self.say)
-
-    @property
-    def first_visits(self) -> NDArray[np.int64]:
-        """The first visit of each couple."""
-        return np.arange(0, 2 * self.sizes.couples, 2)
 
 
 @dataclass
@@ -200,7 +198,7 @@ def zero_shot(bench: Bench) -> Found:
 
     asserted = ("{}", "there is {}", "right {}", "left {}")
     denied = ("no {}", "there is no {}", "no evidence of {}")
-    encoder, data, differences = bench.encoder, bench.all, []
+    encoder, data, differences = bench.encoder, bench.singles, []
     for name in FINDINGS:
         plain = name.replace("_", " ")
         yes = encoder.encode_text([t.format(plain) for t in asserted]).mean(dim=0)
@@ -216,7 +214,7 @@ def zero_shot(bench: Bench) -> Found:
 
 def findings(bench: Bench) -> Found:
     """The judges' finding classifier on originals."""
-    data, found = bench.all, Found()
+    data, found = bench.singles, Found()
     figure = statistics.macro_auc(data.truth, in_parts(data.images, bench.judges.findings), data.patient, bench.seed)
     found.put("finding_auc.original", figure, images=len(data), patients=_count(data.patient))
     return found
@@ -237,7 +235,7 @@ def identity_originals(bench: Bench) -> Found:
 def autoencoder(bench: Bench) -> Found:
     """Structural similarity of reconstructions, of held-out phantoms and, where at hand, of real radiographs."""
     vae, found = bench.generator.pipeline.vae, Found()
-    phantoms = as_float(np.asarray(bench.all.images[: bench.sizes.reconstructed]))
+    phantoms = as_float(np.asarray(bench.singles.images[: bench.sizes.reconstructed]))
     real = real_images(bench.sizes.real)
     for name, images in (("phantom", phantoms), ("real", real)):
         figure = statistics.mean(reconstruction_ssim(vae, images), seed=bench.seed) if len(images) else UNKNOWN
@@ -247,14 +245,12 @@ def autoencoder(bench: Bench) -> Found:
 
 def pairs(bench: Bench) -> Found:
     """Findings on what is drawn of a report, how long it takes, and whether it is a copy of a training image."""
-    data, judges, found = bench.couples, bench.judges, Found()
-    drawn = {
-        "raw_report": (bench.first_visits[: bench.sizes.raw], "raw-report"),
-        "updp": (np.arange(len(data)), "updp"),
-    }
+    data, judges, found = bench.singles, bench.judges, Found()
+    drawn = {"raw_report": ("raw-report", bench.sizes.raw), "updp": ("updp", bench.sizes.drawn)}
     near, whose = [], []
-    for name, (index, method) in drawn.items():
-        images = bench.drawn(method, data, "couples", index)
+    for name, (method, count) in drawn.items():
+        index = np.arange(count)
+        images = bench.drawn(method, data, "singles", index)
         who, seen = data.patient[index], in_parts(images.images, judges.findings)
         figure = statistics.macro_auc(data.truth[index], seen, who, bench.seed)
         found.put(f"finding_auc.{name}", figure, images=len(index), patients=_count(who))
@@ -275,9 +271,9 @@ def pairs(bench: Bench) -> Found:
 
 def prompts(bench: Bench) -> Found:
     """Cosine of the original image with four kinds of prompt, times 100, by the judges' own pair (paper, table 3)."""
-    data, found = bench.couples, Found()
-    index = bench.first_visits[: bench.sizes.prompts]
-    made = bench.drawn("updp", data, "couples", np.arange(len(data)))
+    data, found = bench.singles, Found()
+    index = np.arange(bench.sizes.prompts)
+    made = bench.drawn("updp", data, "singles", np.arange(bench.sizes.drawn))
     texts = {
         "random": _random_prompts(bench, index, optimised=False),
         "random_updp": _random_prompts(bench, index, optimised=True),
@@ -292,7 +288,11 @@ def prompts(bench: Bench) -> Found:
 
 
 def identity(bench: Bench) -> Found:
-    """Who is it: the attacker of `identity_originals` on what is drawn of the held-out visits."""
+    """Who is it: the attacker of `identity_originals` on what is drawn of the held-out visits.
+
+    And another, who is given the reports' findings instead of images: some people are known by their diseases, which
+    a released pair is meant to show.
+    """
     data, found = bench.people, Found()
     model, _, _ = _identity_attacker(bench)
     index = bench.held_out(bench.sizes.generated_visits)
@@ -300,20 +300,25 @@ def identity(bench: Bench) -> Found:
         seen = in_parts(bench.drawn(method, data, _people(bench), index).images, _describe(bench))
         figure = statistics.share(model.predict(seen) == data.patient[index], data.patient[index])
         found.put(f"identity_accuracy.{name}", figure, patients=bench.sizes.patients, images=len(index))
+    known, (_, _, test) = data.truth.astype(np.float32), _identity_attacker(bench)
+    told = attackers.identity_classifier(known[~test], data.patient[~test], bench.seed)
+    hits, whose = told.predict(known[index]) == data.patient[index], data.patient[index]
+    n = {"patients": bench.sizes.patients, "reports": len(index)}
+    found.put("identity_accuracy.findings_alone", statistics.share(hits, whose), **n)
     return found
 
 
 def reidentification(bench: Bench) -> Found:
     """Same patient or not: an attacker retrained on UPDP images, who links them to originals of other visits.
 
-    It learns from half of the couples and from the identity set and is tested on the other half of the couples. The
-    same attacker is also given the reports' findings instead of images: what links visits then is the disease itself,
-    which a released pair is meant to show.
+    It learns from half of the couples and from the identity set and is tested on the other half of the couples. Two
+    controls tell disease, which a released pair is meant to show, from anatomy, which it must not: the same attacker
+    given the reports' findings instead of images, and its images asked only about visits with the same findings.
     """
     couples, people, found = bench.couples, bench.people, Found()
     index = bench.held_out(bench.sizes.generated_visits)
     drawn = [
-        bench.drawn("updp", couples, "couples", np.arange(len(couples))).images,
+        bench.drawn("updp", couples, f"couples-{bench.sizes.population}", np.arange(len(couples))).images,
         bench.drawn("updp", people, _people(bench), index).images,
     ]
     describe, offset = _describe(bench), len(couples)
@@ -328,8 +333,11 @@ def reidentification(bench: Bench) -> Found:
         "patients_tested": len(test), "patients_trained": len(everybody) - len(test) + bench.sizes.patients,
         "images": len(source), "seeds": len(seeds),
     }  # fmt: skip
-    for name, a, b in (("retrained", synthetic, originals), ("findings_alone", truth[source], truth)):
-        found.put(f"reid_auc_{name}", attackers.linked(attackers.Linkage(a, b, source, patient), test, seeds)[0], **n)
+    images = attackers.Linkage(synthetic, originals, source, patient)
+    reports = attackers.Linkage(truth[source], truth, source, patient)
+    found.put("reid_auc_retrained", attackers.linked(images, test, seeds)[0], **n)
+    found.put("reid_auc_same_findings", attackers.linked(images, test, seeds, alike=truth)[0], **n)
+    found.put("reid_auc_findings_alone", attackers.linked(reports, test, seeds)[0], **n)
     return found
 
 
@@ -360,7 +368,7 @@ def _count(values: NDArray[Any]) -> int:
 
 
 def _people(bench: Bench) -> str:
-    return f"people-{bench.sizes.patients}x{bench.sizes.images}"
+    return f"people-{bench.sizes.population}-{bench.sizes.patients}x{bench.sizes.images}"
 
 
 def _describe(bench: Bench) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
@@ -398,7 +406,7 @@ def _random_prompts(bench: Bench, index: NDArray[np.int64], optimised: bool) -> 
     texts: list[str] = json.loads(file.read_text()) if file.is_file() else []
     while len(texts) < len(index):
         part = [int(i) for i in index[len(texts) : len(texts) + 16]]
-        images, seeds = [bench.couples.images[i] for i in part], [bench.seed + i for i in part]
+        images, seeds = [bench.singles.images[i] for i in part], [bench.seed + i for i in part]
         found = optimise(bench.encoder, constraint, images, [""] * len(part), config, seeds)
         texts += [prompt.text for prompt in found]
         write_whole(file, json.dumps(texts))

@@ -22,18 +22,21 @@ from updp_core.errors import Conflict, UsageError
 from updp_core.evidence.heldout import Say, code_digest, key_of, phantom_digest, write_whole
 from updp_core.evidence.measured import missed
 from updp_core.evidence.stages import STAGES, Bench, Found, Sizes, digests, sizes
+from updp_core.phantom.patient import PopulationName
 
 
 def evaluate_starter(
-    quick: bool = False, seed: int = 0, scale: float = 1.0, stages: Sequence[str] = (), out: Path | None = None,
-    models: Path = STARTER, how_much: Sizes | None = None, workers: int | None = None, say: Say = print,
+    quick: bool = False, seed: int = 0, scale: float = 1.0, population: PopulationName = "clinical",
+    stages: Sequence[str] = (), out: Path | None = None, models: Path = STARTER, how_much: Sizes | None = None,
+    workers: int | None = None, say: Say = print,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure the starter models in the folder `models`; returns the JSON of the command `evaluate starter`.
 
-    `scale` is the size of the full form, 1 being about two hours of 2 cores. `stages` narrows the run to these, of
-    which those on originals need no generator. `out` keeps what is slow to make, under names that tell models, seed
-    and sizes apart (default: runs/evaluate): a run that was cut off goes on. `seed` moves the patients measured within
-    the held-out range, and all that is random. `workers` processes render phantoms (default: one a core).
+    `scale` is the size of the full form, 1 being about two hours of 2 cores. `population` is whom the attackers look
+    for. `stages` narrows the run to these, of which those on originals need no generator. `out` keeps what is slow to
+    make, under names that tell models, seed and sizes apart (default: runs/evaluate): a run that was cut off goes on.
+    `seed` moves the patients measured within the held-out range, and all that is random. `workers` processes render
+    phantoms (default: one a core).
 
     Raises UsageError for an unknown stage, Conflict where another run uses `out`, ModelUnavailable where a model is
     missing.
@@ -46,14 +49,15 @@ def evaluate_starter(
         raise UsageError("The scale must lie above 0; 1 is the full form.")
     keep_memory()
     started, work = time.process_time(), out or ROOT / "runs" / "evaluate"
-    bench = Bench(models, work, how_much or sizes(scale, quick), seed, workers or os.cpu_count() or 1, say)
+    bench = Bench(models, work, how_much or sizes(scale, quick, population), seed, workers or os.cpu_count() or 1, say)
     found: dict[str, tuple[Found, float]] = {}
     with alone(work):
         for name in [name for name in STAGES if not stages or name in stages]:
             found[name] = _stage(name, bench)
     result = _result(found, bench)
     result |= {
-        "seed": seed, "quick": quick, "scale": None if quick else scale, "complete": len(found) == len(STAGES),
+        "seed": seed, "population": bench.sizes.population, "quick": quick,
+        "scale": None if quick else scale, "complete": len(found) == len(STAGES),
         "minutes": round(sum(minutes for _, minutes in found.values()), 1),
         "stage_minutes": {name: round(minutes, 2) for name, (_, minutes) in found.items()},
         "processor_minutes": round((time.process_time() - started) / 60, 1),

@@ -153,16 +153,53 @@ class Visit:
         return replace(self, findings=tuple(f for f in self.findings if f.name != name))
 
 
-# Chances: of each chronic finding in a patient who has any, of each acute one in a visit that has any; sides; zones.
-CHRONIC: Mapping[str, float] = MappingProxyType({
-    "cardiomegaly": 0.24, "nodule": 0.15, "emphysema": 0.14, "fibrosis": 0.13, "pleural_thickening": 0.13,
-    "hernia": 0.12, "scoliosis": 0.14, "rib_fracture": 0.13, "granuloma": 0.14, "pacemaker": 0.14,
-    "sternotomy_wires": 0.15,
+@dataclass(frozen=True)
+class Population:
+    """Who is examined: chances of each chronic finding in a patient and of each acute one in a visit.
+
+    A share `healthy` of the patients has nothing chronic, all but a share `eventful` of the visits nothing acute; with
+    `at_least_one` all others have something.
+    """
+
+    chronic: Mapping[str, float]
+    acute: Mapping[str, float]
+    healthy: float = 0.0
+    eventful: float = 1.0
+    at_least_one: bool = False
+
+
+PopulationName = Literal["enriched", "clinical"]
+# "enriched" shows every finding often enough to be learned and measured, "clinical" each as often as films do: the
+# eleven of ChestX-ray14 by their counts among its 112,120 films (Wang et al. 2017; nodule and mass, consolidation and
+# pneumonia added up); scoliosis, fractures, granulomas, pacemakers, wires and lines by the share of 500 Open-i reports
+# that assert them, read by `evidence.findings_text`. Neither source counts tubes: 1 % is assumed.
+POPULATIONS: Mapping[PopulationName, Population] = MappingProxyType({
+    "enriched": Population(
+        chronic={
+            "cardiomegaly": 0.24, "nodule": 0.15, "emphysema": 0.14, "fibrosis": 0.13, "pleural_thickening": 0.13,
+            "hernia": 0.12, "scoliosis": 0.14, "rib_fracture": 0.13, "granuloma": 0.14, "pacemaker": 0.14,
+            "sternotomy_wires": 0.15,
+        },
+        acute={
+            "pleural_effusion": 0.30, "consolidation": 0.26, "atelectasis": 0.24, "edema": 0.18, "pneumothorax": 0.17,
+            "central_line": 0.24, "endotracheal_tube": 0.19, "chest_tube": 0.16,
+        },
+        healthy=0.42, eventful=0.42, at_least_one=True,
+    ),
+    "clinical": Population(
+        chronic={
+            "cardiomegaly": 0.025, "nodule": 0.108, "emphysema": 0.022, "fibrosis": 0.015, "pleural_thickening": 0.030,
+            "hernia": 0.002, "scoliosis": 0.034, "rib_fracture": 0.020, "granuloma": 0.132, "pacemaker": 0.008,
+            "sternotomy_wires": 0.036,
+        },
+        acute={
+            "pleural_effusion": 0.119, "consolidation": 0.054, "atelectasis": 0.103, "edema": 0.021,
+            "pneumothorax": 0.047, "central_line": 0.014, "endotracheal_tube": 0.010, "chest_tube": 0.010,
+        },
+    ),
 })  # fmt: skip
-ACUTE: Mapping[str, float] = MappingProxyType({
-    "pleural_effusion": 0.30, "consolidation": 0.26, "atelectasis": 0.24, "edema": 0.18, "pneumothorax": 0.17,
-    "central_line": 0.24, "endotracheal_tube": 0.19, "chest_tube": 0.16,
-})  # fmt: skip
+
+# Chances of sides and zones.
 SIDES: Mapping[str, tuple[float, float, float]] = MappingProxyType({  # right, left, bilateral
     "pleural_effusion": (0.4, 0.35, 0.25), "consolidation": (0.45, 0.35, 0.2), "atelectasis": (0.35, 0.35, 0.3),
     "edema": (0, 0, 1), "pneumothorax": (0.55, 0.45, 0), "nodule": (0.55, 0.45, 0), "emphysema": (0, 0, 1),
@@ -191,15 +228,16 @@ def sample_finding(name: str, chronic: bool, rng: np.random.Generator) -> Findin
     )  # fmt: skip
 
 
-def _draw(chances: Mapping[str, float], chronic: bool, rng: np.random.Generator) -> list[Finding]:
+def _draw(chances: Mapping[str, float], chronic: bool, at_least_one: bool, rng: np.random.Generator) -> list[Finding]:
     names = [name for name, chance in chances.items() if rng.random() < chance]
-    if not names:
+    if at_least_one and not names:
         names = [str(rng.choice(list(chances)))]
     return [sample_finding(name, chronic, rng) for name in names]
 
 
-def sample_patient(seed: int) -> Patient:
+def sample_patient(seed: int, population: PopulationName = "enriched") -> Patient:
     """The patient of this seed: anatomy, age, sex, habitus, vessel tree and chronic findings never change."""
+    people = POPULATIONS[population]
     rng = np.random.default_rng([seed, 7001])
     sex: Literal["M", "F"] = "M" if rng.random() < 0.52 else "F"
     age = int(np.clip(rng.normal(56, 18), 18, 94))
@@ -211,15 +249,17 @@ def sample_patient(seed: int) -> Patient:
         low, high = LIMITS.get(name, (mean - 4 * deviation - 2 * abs(per_habitus), mean + 4 * deviation + 9.0))
         anatomy[name] = float(np.clip(value, low, high))
     chronic: list[Finding] = []
-    if rng.random() > 0.42:
-        chronic = _draw(CHRONIC, True, rng)
+    if rng.random() > people.healthy:
+        chronic = _draw(people.chronic, True, people.at_least_one, rng)
     return Patient(seed, age, sex, habitus, MappingProxyType(anatomy), int(rng.integers(2**31)), tuple(chronic))
 
 
-def sample_visit(patient: Patient, seed: int) -> Visit:
+def sample_visit(patient: Patient, seed: int, population: PopulationName = "enriched") -> Visit:
     """One visit: the patient's chronic findings, acute ones that come and go, and nuisance."""
-    rng = np.random.default_rng([patient.seed, seed, 7002])
-    acute: list[Finding] = _draw(ACUTE, False, rng) if rng.random() < 0.42 else []
+    rng, people = np.random.default_rng([patient.seed, seed, 7002]), POPULATIONS[population]
+    acute: list[Finding] = []
+    if rng.random() < people.eventful:
+        acute = _draw(people.acute, False, people.at_least_one, rng)
     names = {f.name for f in acute}
     if "chest_tube" in names and not names & {"pneumothorax", "pleural_effusion"}:
         tube = next(f for f in acute if f.name == "chest_tube")
