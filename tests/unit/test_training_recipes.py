@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -206,9 +208,28 @@ def test_a_text_encoder_learns_which_findings_a_caption_asserts(tmp_path) -> Non
     chance = np.full(4, 0.25)
     schedule = Schedule(steps=100, warmup=5, learning_rate=3e-3, ema=0.8, seed=3, log_seconds=0)
     train_reader(
-        text, lambda i, rng: said[i], targets, chance, tokenizer, 24, tmp_path, schedule, 16, "cpu", told.append
-    )
-    assert float(told[-1].rpartition("wrong ")[2]) < 0.15  # saying "none" each time is wrong in a quarter
+        text, lambda i, rng: said[i], ["effusion", "air"], targets, chance, tokenizer, 24, tmp_path, schedule, 16,
+        "cpu", told.append,
+    )  # fmt: skip
+    assert float(told[-2].rpartition("wrong ")[2]) < 0.15  # saying "none" each time is wrong in a quarter
+    assert re.fullmatch(r"reads worst: (effusion|air) [\d.]+, (effusion|air) [\d.]+ \(AUC on new captions\)", told[-1])
+
+
+def test_what_the_text_encoder_cannot_read_is_said_by_name(tmp_path) -> None:
+    from updp_core.training import generator as recipe
+    from updp_core.training.reader import train_reader
+    from updp_core.training.tokens import make_tokenizer
+
+    shape = recipe.GeneratorShape(text_width=48, text_layers=1, read=24)
+    said = ["large effusion", "no effusion", "nodule", "nodule"]  # nothing tells the third from the fourth
+    targets = np.array([[1, 0], [0, 0], [0, 1], [0, 0]], bool)
+    tokenizer, told = make_tokenizer(VOCAB, context=shape.context), []
+    train_reader(
+        recipe.make_text_encoder(shape, VOCAB), lambda i, rng: said[i], ["effusion", "nodule"], targets,
+        np.full(4, 0.25), tokenizer, 24, tmp_path, Schedule(steps=60, warmup=5, learning_rate=3e-3, ema=0.8), 16, "cpu",
+        told.append,
+    )  # fmt: skip
+    assert told[-1].startswith("reads worst: nodule 0.")
 
 
 def test_the_encoder_recipe_writes_a_folder_that_open_clip_loads(tmp_path) -> None:

@@ -164,8 +164,9 @@ def generator(
     torch.manual_seed(seed)
     text, tokenizer = make_text_encoder(shape, m.vocab), make_tokenizer(m.vocab, context=shape.context)
     train_reader(
-        text, caption, targets, probability, tokenizer, shape.read, work / "reader", reading, device=device, say=_say
-    )
+        text, caption, m.names, targets, probability, tokenizer, shape.read, work / "reader", reading, device=device,
+        say=_say,
+    )  # fmt: skip
     start = {f"text.{name}": value for name, value in text.state_dict().items()}
     schedule = Schedule(steps, minutes and 0.9 * minutes, learning_rate=7e-4, warmup=200, ema=0.999, seed=seed)
     module, run = train_generator(

@@ -174,6 +174,7 @@ def train_generator(
 
     def batch(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
         index = rng.choice(len(latents), shape.batch, p=probability)
+        module.text.eval()  # what does not learn must not blink either: dropout would blur what it says
         texts = ["" if rng.random() < shape.caption_dropout else caption(int(i), rng) for i in index]
         ids, mask = read_texts(tokenizer, texts, shape.read)
         z = latents[torch.from_numpy(index)].float().to(place)
