@@ -16,7 +16,7 @@ from ui.session import told
 from ui.shell import QUICK, Shell
 from updp_core.config import SAMPLE, Settings
 from updp_core.errors import UpdpError, UsageError
-from updp_core.workflow import Filters
+from updp_core.workflow import ROLE_VERBS, Filters
 
 LAYOUTS = [
     ("Recognise by itself", "auto"),
@@ -44,6 +44,7 @@ class Intake:
     shown: Any
     method: Any
     hint: Any
+    buttons: dict[Any, str]  # and the verb that each needs
 
     def __init__(self, shell: Shell, background: Background, settings: Settings) -> None:
         self.shell, self.background, self.settings = shell, background, settings
@@ -60,6 +61,7 @@ class Intake:
             self.running: show.running(rows, self.background.status, waiting),
             self.table: show.runs(rows),
             self.failures: show.failures(failed),
+            **{button: gr.update(interactive=actor.role in ROLE_VERBS[verb]) for button, verb in self.buttons.items()},
         }
 
     def take_in(
@@ -167,7 +169,8 @@ def build(shell: Shell, background: Background, settings: Settings, role: Any) -
             page.failures = gr.HTML(elem_id="failures", **part)
             gr.HTML("<h3>Runs</h3>", **part)
             page.table = gr.HTML(elem_id="runs", **part)
-    shown = [page.hint, page.running, page.table, page.failures]
+    page.buttons = {go: "import_", start: "generate", pause: "control", stop: "control"}
+    shown = [page.hint, page.running, page.table, page.failures, *page.buttons]
     inputs = [role, path, layout, page.files]
     go.click(page.take_in, inputs, [page.outcome, page.files, shell.message], **STREAM)
     start.click(guard(page.start), [role, method, batch, retry], [*shown, shell.message], **QUICK)

@@ -195,6 +195,16 @@ def test_a_word_that_becomes_forbidden_is_gone_from_every_prompt(page: Any, benc
     act_as(page, "Radiologist")
 
 
+def test_imports_and_runs_are_offered_to_those_who_may_start_them(page: Any) -> None:
+    shown(page)
+    tab(page, "Import & run")
+    buttons = [page.locator(f"#{name}") for name in ("import-go", "run-start", "run-pause", "run-stop")]
+    until(lambda: all(button.is_disabled() for button in buttons), "buttons that are dead for a radiologist")
+    act_as(page, "Privacy officer")
+    until(lambda: all(button.is_enabled() for button in buttons), "buttons that are live for an officer")
+    act_as(page, "Radiologist")
+
+
 def test_the_release_holds_the_approved_pairs_alone_and_one_changed_byte_is_found(
     page: Any, bench: Workbench, place: Path
 ) -> None:
