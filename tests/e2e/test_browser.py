@@ -202,6 +202,7 @@ def test_imports_and_runs_are_offered_to_those_who_may_start_them(page: Any) -> 
     until(lambda: all(button.is_disabled() for button in buttons), "buttons that are dead for a radiologist")
     act_as(page, "Privacy officer")
     until(lambda: all(button.is_enabled() for button in buttons), "buttons that are live for an officer")
+    tab(page, "Review")
     act_as(page, "Radiologist")
 
 
