@@ -231,6 +231,19 @@ def test_nothing_but_the_result_reaches_stdout_not_even_from_native_code(tmp_pat
     assert "python noise" in done.stderr and "native noise" in done.stderr
 
 
+def test_a_command_may_call_others_and_still_speak_after_them() -> None:
+    """As `train all` does."""
+    code = (
+        "from updp_core.cli.console import command, say\n"
+        "inner = command(lambda: say('inner'))\n"
+        "command(lambda: (inner(), print('noise'), inner(), say('outer')))()\n"
+        "inner()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "inner\ninner\nouter\ninner\n"
+    assert done.stderr == "noise\n"
+
+
 def test_help_comes_at_once_since_models_load_inside_commands() -> None:
     code = "import sys, updp_core.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -64,6 +64,9 @@ def command(function: F) -> F:
 def _own_stdout() -> Iterator[None]:
     """Keep stdout for `say`: what anything else writes there, native libraries included, goes to stderr."""
     global _out
+    if _out is not None:  # a command that another one calls
+        yield
+        return
     real = sys.stdout
     real.flush()
     with contextlib.ExitStack() as stack:
@@ -83,6 +86,7 @@ def _own_stdout() -> Iterator[None]:
         finally:
             sys.stdout = real
             _out.flush()
+            _out = None
 
 
 def say(text: str) -> None:
