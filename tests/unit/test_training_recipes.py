@@ -297,3 +297,15 @@ def test_lora_changes_the_attention_of_a_pipeline_and_merges_into_it(tmp_path) -
     assert run.step == 3 and set(before) == set(after)
     assert changed and all("attn" in name for name in changed)
     assert tuned.generate(["normal"], [0], GeneratorConfig(steps=1)).shape == (1, 32, 32)
+
+
+def test_an_archive_in_which_nothing_is_found_is_refused_with_what_to_do(tmp_path) -> None:
+    from PIL import Image
+
+    from updp_core.errors import UsageError
+    from updp_core.training.prepare import prepare
+
+    Image.fromarray((np.arange(256 * 256).reshape(256, 256) % 251).astype(np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "manifest.csv").write_text("file,patient_id,finding_labels,view\na.png,p1,No Finding,PA\n")
+    with pytest.raises(UsageError, match="--labels"):
+        prepare(tmp_path / "work", tmp_path / "manifest.csv", labels="finding_labels", say=quiet)

@@ -119,6 +119,8 @@ def prepare(
     if len(texts) < len(data):
         texts += [texts_of(row, 4, seed=len(texts) + i) for i, row in enumerate(data.rows[len(texts) :])]
     names, targets = targets_of(data.rows)
+    if not names:
+        raise UsageError("Nothing is found in any of these studies: raise --limit, or name the labels by --labels.")
     vocab = cached(work / "vocab.json", lambda: build_vocabulary(_corpus(data, texts), vocabulary))
     return Material(title, data, texts, names, targets, vocab)
 
