@@ -215,6 +215,10 @@ def test_the_policy_can_be_read_and_set() -> None:
     assert "1 or 2" in run("policy", "set", "verdicts=7", "--officer", "grace", code=1)
 
 
+def in_a_process(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+
 def test_nothing_but_the_result_reaches_stdout_not_even_from_native_code(tmp_path: Path) -> None:
     code = (
         "import os, sys, typer\n"
@@ -226,7 +230,7 @@ def test_nothing_but_the_result_reaches_stdout_not_even_from_native_code(tmp_pat
         "    print('python noise'); os.write(1, b'native noise\\n'); result({'ok': True}, True)\n"
         "app()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = in_a_process(code)
     assert done.stdout == '{"ok": true}\n'
     assert "python noise" in done.stderr and "native noise" in done.stderr
 
@@ -239,14 +243,14 @@ def test_a_command_may_call_others_and_still_speak_after_them() -> None:
         "command(lambda: (inner(), print('noise'), inner(), say('outer')))()\n"
         "inner()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = in_a_process(code)
     assert done.stdout == "inner\ninner\nouter\ninner\n"
     assert done.stderr == "noise\n"
 
 
 def test_help_comes_at_once_since_models_load_inside_commands() -> None:
     code = "import sys, updp_core.cli; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = in_a_process(code)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert "typer" in loaded
     assert not loaded & {"torch", "sqlmodel", "spacy", "diffusers", "transformers", "pydicom", "gradio"}

@@ -86,11 +86,15 @@ def linkage(leak: float, patients: int = 24, seed: int = 0) -> attackers.Linkage
     return attackers.Linkage(synthetic.astype(np.float32), originals.astype(np.float32), visits, visits // 2)
 
 
+def linked(data: attackers.Linkage, test: Any, seeds: list[int], alike: Any = None) -> Any:
+    return attackers.linked(data, test, attackers.retrained(data, test, seeds), seeds[0], alike)
+
+
 def test_the_retrained_attacker_links_images_that_leak_and_guesses_on_those_that_do_not() -> None:
     test = np.arange(12, 24)
-    (leaking, low, _), each = attackers.linked(linkage(2.0), test, [1, 2])
+    (leaking, low, _), each = linked(linkage(2.0), test, [1, 2])
     assert leaking > 0.9 and low > 0.7 and len(each) == 2
-    (blind, low, high), _ = attackers.linked(linkage(0.0), test, [1, 2])
+    (blind, low, high), _ = linked(linkage(0.0), test, [1, 2])
     assert 0.3 < blind < 0.7 and low < 0.5 < high
 
 
@@ -104,8 +108,8 @@ def test_where_findings_are_the_same_only_anatomy_can_link() -> None:
             np.hstack([person.synthetic, 3 * shown]).astype(np.float32),
             np.hstack([person.originals, 3 * shown]).astype(np.float32), person.source, person.patient,
         )  # fmt: skip
-        assert attackers.linked(data, test, [1, 2])[0][0] > 0.7
-        assert low < attackers.linked(data, test, [1, 2], alike=disease[:, None])[0][0] <= high
+        assert linked(data, test, [1, 2])[0][0] > 0.7
+        assert low < linked(data, test, [1, 2], alike=disease[:, None])[0][0] <= high
 
 
 def test_the_attacker_is_never_asked_about_the_visit_that_an_image_was_made_from() -> None:
@@ -125,7 +129,7 @@ def test_the_retrained_attacker_learns_from_other_patients_than_it_is_tested_on(
         "train_linker",
         lambda data, patients, seed: seen.append(set(patients)) or train(data, patients, seed),
     )
-    attackers.linked(linkage(1.0), np.arange(12, 24), [1])
+    linked(linkage(1.0), np.arange(12, 24), [1])
     assert seen == [set(range(12))]
 
 

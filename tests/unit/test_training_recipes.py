@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -195,40 +196,32 @@ def test_a_finding_counts_in_training_however_small_it_is_and_where_it_is() -> N
     assert len(seen) > 8, "the sample shows many kinds of finding"
 
 
-def test_a_text_encoder_learns_which_findings_a_caption_asserts(tmp_path) -> None:
+def taught(said: list[str], names: list[str], targets: list[list[int]], steps: int, folder: Path) -> list[str]:
+    """What the reader says while it learns to tell `targets` from what is `said`."""
     from updp_core.training import generator as recipe
     from updp_core.training.reader import train_reader
     from updp_core.training.tokens import make_tokenizer
 
-    shape = recipe.GeneratorShape(text_width=48, text_layers=1, read=24)
-    said = ["large effusion", "no effusion", "pneumothorax", "no pneumothorax"]
-    targets = np.array([[1, 0], [0, 0], [0, 1], [0, 0]], bool)
-    text = recipe.make_text_encoder(shape, VOCAB)
-    tokenizer, told = make_tokenizer(VOCAB, context=shape.context), []
-    chance = np.full(4, 0.25)
-    schedule = Schedule(steps=100, warmup=5, learning_rate=3e-3, ema=0.8, seed=3, log_seconds=0)
+    shape, told = recipe.GeneratorShape(text_width=48, text_layers=1, read=24), []
+    tokenizer, chance = make_tokenizer(VOCAB, context=shape.context), np.full(len(said), 1 / len(said))
+    schedule = Schedule(steps=steps, warmup=5, learning_rate=3e-3, ema=0.8, seed=3, log_seconds=0)
     train_reader(
-        text, lambda i, rng: said[i], ["effusion", "air"], targets, chance, tokenizer, 24, tmp_path, schedule, 16,
-        "cpu", told.append,
+        recipe.make_text_encoder(shape, VOCAB), lambda i, rng: said[i], names, np.array(targets, bool), chance,
+        tokenizer, 24, folder, schedule, 16, "cpu", told.append,
     )  # fmt: skip
+    return told
+
+
+def test_a_text_encoder_learns_which_findings_a_caption_asserts(tmp_path) -> None:
+    said = ["large effusion", "no effusion", "pneumothorax", "no pneumothorax"]
+    told = taught(said, ["effusion", "air"], [[1, 0], [0, 0], [0, 1], [0, 0]], 100, tmp_path)
     assert float(told[-2].rpartition("wrong ")[2]) < 0.15  # saying "none" each time is wrong in a quarter
     assert re.fullmatch(r"reads worst: (effusion|air) [\d.]+, (effusion|air) [\d.]+ \(AUC on new captions\)", told[-1])
 
 
 def test_what_the_text_encoder_cannot_read_is_said_by_name(tmp_path) -> None:
-    from updp_core.training import generator as recipe
-    from updp_core.training.reader import train_reader
-    from updp_core.training.tokens import make_tokenizer
-
-    shape = recipe.GeneratorShape(text_width=48, text_layers=1, read=24)
     said = ["large effusion", "no effusion", "nodule", "nodule"]  # nothing tells the third from the fourth
-    targets = np.array([[1, 0], [0, 0], [0, 1], [0, 0]], bool)
-    tokenizer, told = make_tokenizer(VOCAB, context=shape.context), []
-    train_reader(
-        recipe.make_text_encoder(shape, VOCAB), lambda i, rng: said[i], ["effusion", "nodule"], targets,
-        np.full(4, 0.25), tokenizer, 24, tmp_path, Schedule(steps=60, warmup=5, learning_rate=3e-3, ema=0.8), 16, "cpu",
-        told.append,
-    )  # fmt: skip
+    told = taught(said, ["effusion", "nodule"], [[1, 0], [0, 0], [0, 1], [0, 0]], 60, tmp_path)
     assert told[-1].startswith("reads worst: nodule 0.")
 
 
@@ -307,5 +300,7 @@ def test_an_archive_in_which_nothing_is_found_is_refused_with_what_to_do(tmp_pat
 
     Image.fromarray((np.arange(256 * 256).reshape(256, 256) % 251).astype(np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "manifest.csv").write_text("file,patient_id,finding_labels,view\na.png,p1,No Finding,PA\n")
+    material = prepare(tmp_path / "work", tmp_path / "manifest.csv", labels="finding_labels", say=quiet)
+    assert len(material.data) == 1, "autoencoder and LoRA can learn from it"
     with pytest.raises(UsageError, match="--labels"):
-        prepare(tmp_path / "work", tmp_path / "manifest.csv", labels="finding_labels", say=quiet)
+        material.with_findings()

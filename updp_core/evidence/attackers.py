@@ -75,16 +75,21 @@ class Linkage:
         return pairs[self.patient[self.source[pairs[:, 0]]] != self.patient[pairs[:, 1]]]
 
 
-def linked(
-    data: Linkage, test: NDArray[Any], seeds: Sequence[int], alike: NDArray[Any] | None = None
-) -> tuple[Figure, list[float]]:
-    """AUC of an attacker who was retrained on the patients outside `test`, on pairs of patients in `test`.
+def retrained(data: Linkage, test: NDArray[Any], seeds: Sequence[int]) -> list[Score]:
+    """Attackers trained on the patients outside `test`, one a seed."""
+    return [train_linker(data, np.setdiff1d(data.patient, test), seed) for seed in seeds]
 
-    The mean over `seeds` with a 95% interval over both the attacker's seed and the patients tested, and each seed's
-    AUC. The same study is never a pair: what is linked is another visit. With `alike` (N, K), what is known of each
-    original, only pairs of which the same is known are asked about: nothing of it helps to tell patients apart.
+
+def linked(
+    data: Linkage, test: NDArray[Any], scores: Sequence[Score], seed: int = 0, alike: NDArray[Any] | None = None
+) -> tuple[Figure, list[float]]:
+    """AUC of `retrained` attackers on pairs of patients in `test`, drawn by `seed`.
+
+    The mean over the attackers with a 95% interval over both them and the patients tested, and each one's AUC. The
+    same study is never a pair: what is linked is another visit. With `alike` (N, K), what is known of each original,
+    only pairs of which the same is known are asked about: nothing of it helps to tell patients apart.
     """
-    rng = np.random.default_rng(seeds[0])
+    rng = np.random.default_rng(seed)
     positive, negative = data.positives(test), data.others(test, _MOST_PAIRS, rng)
     if alike is not None:
         positive, negative = (
@@ -100,10 +105,10 @@ def linked(
     right = np.array([place[int(p)] for p in data.patient[pairs[:, 1]]])
     weights = np.where(truth, weights[:, left], weights[:, left] * weights[:, right])
     values, drawn = [], []
-    for n, seed in enumerate(seeds):
-        score = train_linker(data, np.setdiff1d(data.patient, test), seed)(pairs[:, 0], pairs[:, 1])
+    for n, attacker in enumerate(scores):
+        score = attacker(pairs[:, 0], pairs[:, 1])
         values.append(float(auc(truth, score)[0]))
-        drawn.append(auc(truth, score, weights[n :: len(seeds)]))
+        drawn.append(auc(truth, score, weights[n :: len(scores)]))
     low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
     return (float(np.mean(values)), float(low), float(high)), values
 

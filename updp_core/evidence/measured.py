@@ -142,6 +142,8 @@ def _said(value: float, unit: Unit) -> str:
 def how(result: Mapping[str, Any]) -> str:
     """How a result was measured, in sentences."""
     form = "--quick" if result.get("quick") else f"--scale {result.get('scale'):g}"
+    if result.get("population") == "enriched":
+        form += " --population enriched"
     whom = {
         "clinical": " Findings are measured on patients among whom each is frequent; the patients whom the attackers "
         "look for have findings as common as on real films, since a rare one gives its owner away by itself.",

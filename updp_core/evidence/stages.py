@@ -294,17 +294,16 @@ def identity(bench: Bench) -> Found:
     a released pair is meant to show.
     """
     data, found = bench.people, Found()
-    model, _, _ = _identity_attacker(bench)
+    model, _, test = _identity_attacker(bench)
     index = bench.held_out(bench.sizes.generated_visits)
+    who, known = data.patient[index], data.truth.astype(np.float32)
     for name, method in (("raw_report", "raw-report"), ("updp", "updp")):
         seen = in_parts(bench.drawn(method, data, _people(bench), index).images, _describe(bench))
-        figure = statistics.share(model.predict(seen) == data.patient[index], data.patient[index])
+        figure = statistics.share(model.predict(seen) == who, who)
         found.put(f"identity_accuracy.{name}", figure, patients=bench.sizes.patients, images=len(index))
-    known, (_, _, test) = data.truth.astype(np.float32), _identity_attacker(bench)
     told = attackers.identity_classifier(known[~test], data.patient[~test], bench.seed)
-    hits, whose = told.predict(known[index]) == data.patient[index], data.patient[index]
-    n = {"patients": bench.sizes.patients, "reports": len(index)}
-    found.put("identity_accuracy.findings_alone", statistics.share(hits, whose), **n)
+    figure = statistics.share(told.predict(known[index]) == who, who)
+    found.put("identity_accuracy.findings_alone", figure, patients=bench.sizes.patients, reports=len(index))
     return found
 
 
@@ -335,9 +334,11 @@ def reidentification(bench: Bench) -> Found:
     }  # fmt: skip
     images = attackers.Linkage(synthetic, originals, source, patient)
     reports = attackers.Linkage(truth[source], truth, source, patient)
-    found.put("reid_auc_retrained", attackers.linked(images, test, seeds)[0], **n)
-    found.put("reid_auc_same_findings", attackers.linked(images, test, seeds, alike=truth)[0], **n)
-    found.put("reid_auc_findings_alone", attackers.linked(reports, test, seeds)[0], **n)
+    scores = attackers.retrained(images, test, seeds)
+    found.put("reid_auc_retrained", attackers.linked(images, test, scores, seeds[0])[0], **n)
+    found.put("reid_auc_same_findings", attackers.linked(images, test, scores, seeds[0], alike=truth)[0], **n)
+    scores = attackers.retrained(reports, test, seeds)
+    found.put("reid_auc_findings_alone", attackers.linked(reports, test, scores, seeds[0])[0], **n)
     return found
 
 

@@ -72,7 +72,7 @@ def encoder(
     from .encoder import EncoderConfig, export_encoder, train_encoder
     from .loop import Schedule
 
-    m, config = _material(work, source, labels, patients, limit), EncoderConfig()
+    m, config = _material(work, source, labels, patients, limit).with_findings(), EncoderConfig()
     schedule = Schedule(steps, minutes, learning_rate=1e-3, ema=0.995, seed=seed)
     module, run = train_encoder(
         m.data.images, m.texts, m.names, m.targets, m.vocab, work / "encoder", schedule, config, m.short,
@@ -99,7 +99,7 @@ def judges(
     from .loop import Schedule
     from .reference import write_reference
 
-    m = _material(work, source, labels, patients, limit)
+    m = _material(work, source, labels, patients, limit).with_findings()
     findings = tuple(name for name in m.names if " " not in name or source is not None)
     shape = JudgeShape(findings, len(m.vocab))
     schedule = Schedule(steps, minutes, learning_rate=1.5e-3, ema=0.995, seed=seed)
@@ -145,7 +145,7 @@ def generator(
 
     if not (out / "autoencoder" / "config.json").is_file():
         raise UsageError(f"There is no autoencoder in {out}: run `train autoencoder` with the same --out first.")
-    m = _material(work, source, labels, patients, limit)
+    m = _material(work, source, labels, patients, limit).with_findings()
     keep = m.without_letters()
     vae: Any = AutoencoderDC.from_pretrained(out / "autoencoder").float()
     file = work / "latents.pt"
@@ -225,6 +225,7 @@ def everything(
         "source": source, "labels": labels, "out": out, "work": work, "patients": patients, "limit": limit,
         "device": device, "steps": 10**6,
     }  # fmt: skip
+    _material(work, source, labels, patients, limit).with_findings()  # refused before time is spent
     autoencoder(minutes=0.1 * minutes, seed=seed, **shared)
     encoder(minutes=0.15 * minutes, seed=seed, **shared)
     judges(minutes=0.15 * minutes, seed=seed + 1, **shared)

@@ -82,6 +82,12 @@ class GeneratorTrainer(nn.Module):
         )  # fmt: skip
         self.text: Any = make_text_encoder(shape, vocab)
 
+    def train(self, mode: bool = True) -> GeneratorTrainer:
+        """The UNet alone: dropout would only blur what a text encoder says that does not learn."""
+        super().train(mode)
+        self.text.eval()
+        return self
+
 
 def make_text_encoder(shape: GeneratorShape, vocab: dict[str, int]) -> Any:
     """A small BERT, not yet trained."""
@@ -174,7 +180,6 @@ def train_generator(
 
     def batch(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
         index = rng.choice(len(latents), shape.batch, p=probability)
-        module.text.eval()  # what does not learn must not blink either: dropout would blur what it says
         texts = ["" if rng.random() < shape.caption_dropout else caption(int(i), rng) for i in index]
         ids, mask = read_texts(tokenizer, texts, shape.read)
         z = latents[torch.from_numpy(index)].float().to(place)

@@ -29,6 +29,12 @@ class Material:
     targets: np.ndarray
     vocab: dict[str, int]
 
+    def with_findings(self) -> Material:
+        """Itself, for a recipe that learns findings. Raises UsageError where no study has one."""
+        if not self.names:
+            raise UsageError("Nothing is found in any of these studies: raise --limit, or name the labels by --labels.")
+        return self
+
     def short(self, index: int, rng: np.random.Generator) -> str:
         """A keyword caption of an image."""
         row = self.data.rows[index]
@@ -119,8 +125,6 @@ def prepare(
     if len(texts) < len(data):
         texts += [texts_of(row, 4, seed=len(texts) + i) for i, row in enumerate(data.rows[len(texts) :])]
     names, targets = targets_of(data.rows)
-    if not names:
-        raise UsageError("Nothing is found in any of these studies: raise --limit, or name the labels by --labels.")
     vocab = cached(work / "vocab.json", lambda: build_vocabulary(_corpus(data, texts), vocabulary))
     return Material(title, data, texts, names, targets, vocab)
 
