@@ -1,7 +1,8 @@
 """Text as a matcher should see it, with the way back to the original characters.
 
-Unicode offers many ways of writing one word (full-width letters, combining accents, zero-width
-characters, typographic dashes and quotes). Matching runs on a folded copy; spans are reported in the original text.
+Unicode offers many ways of writing one word (full-width letters, combining accents, zero-width characters, typographic
+dashes and quotes, Cyrillic and Greek letters that look Latin). Matching runs on a folded copy; spans are reported in
+the original text.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ _PLAIN = str.maketrans(
     {"‘": "'", "’": "'", "‚": "'", "‛": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'}
     | dict.fromkeys("‐‑‒–—―−﹘﹣－", "-")
 )
+# Cyrillic and Greek letters whose capital or small form is drawn like a Latin one (Unicode TS 39, confusables); both
+# cases of a letter become the same one, so that words of these scripts still match whatever their case.
+_LATIN = dict(zip("авеіјкмнорсѕтухһԁԛԝαβεζηικμνορτυχı", "abeijkmhopcstyxhdqwabezhikmnoptyxi", strict=True))
+_ALIKE = str.maketrans(_LATIN | {a.upper(): b.upper() for a, b in _LATIN.items() if a != "ı"})
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 # Characters that fold to themselves whatever stands around them; one before a mark may be composed with it.
 _SIMPLE = re.compile(r"[\t-\r\x20-\x7e]+(?=[\x00-\x7f]|\Z)")
@@ -38,6 +43,7 @@ def _fold_cluster(cluster: str, casefold: bool) -> str:
     text = unicodedata.normalize("NFKC", cluster).translate(_PLAIN)
     if casefold:
         text = unicodedata.normalize("NFKC", text.casefold())
+    text = text.translate(_ALIKE)
     # Format and control characters (zero-width joiners, soft hyphens) would split words unseen.
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c in "\t\n\r\f\v")
     return "".join(" " if unicodedata.category(c) == "Zs" else c for c in text)
@@ -45,7 +51,8 @@ def _fold_cluster(cluster: str, casefold: bool) -> str:
 
 @lru_cache(maxsize=64)
 def fold(text: str, *, casefold: bool = True) -> Folded:
-    """NFKC form of `text` with plain quotes, dashes and spaces and no invisible characters; casefolded on request."""
+    """NFKC form of `text` with plain quotes, dashes and spaces, Latin letters for those that look Latin, and no
+    invisible characters; casefolded on request."""
     if text.isascii() and not _CONTROL.search(text):
         whole = text.lower() if casefold else text
         return Folded(whole, range(len(text)), range(1, len(text) + 1))

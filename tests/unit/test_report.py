@@ -43,7 +43,8 @@ def is_gone(piece: str, text: str, **header: list[str]) -> bool:
         ("The patient, Xiomara Q., was scanned.", "Xiomara Q."), ("Mrs. Bone is here.", "Bone"),
         ("Name: STRONG, INGRID I\nMRN: 22672184", "STRONG, INGRID I"), ("Name: MAY^LINDA", "MAY^LINDA"),
         ("Dictated by: Xavier Quux, MD", "Xavier Quux"), ("cc: Wanjiru Achterberg, DO", "Wanjiru Achterberg"),
-        ("read with patricia hernandez at the desk", "patricia hernandez"), ("no change. JD/mt", "JD/mt"),
+        ("read with patricia hernandez at the desk", "patricia hernandez"), ("Seеn by Dr. Кіm, МRN: 1234567", "1234567"),
+        ("as Раtriсіа Неrnаndеz said", "Раtriсіа Неrnаndеz"),  # some letters are Cyrillic ("no change. JD/mt", "JD/mt"),
         ("Findings reported to Marcus V.\nCarver, MD.", "Marcus V.\nCarver"), ("O'Connor, Siobhan M. was seen", "O'Connor"),
         ("PATIENT: OSTLOBERG, RUTH. HEART SIZE IS NORMAL.", "OSTLOBERG, RUTH"), ("her daughter, Violet Marsh", "Violet Marsh"),
         # dates and times
@@ -207,7 +208,8 @@ def test_prompt_text_holds_no_placeholder_no_marker_and_nothing_forbidden():
 PIECES = st.sampled_from(
     ["Dr. Kim", "John", "Smith, John A.", "MRN 88-12-34", "12345", "03/04/2021", "March 5th", "at 14:35", "65 y/o M", "___", "XXXX",
      "Boston", "a@b.org", "617-555-1234", "no pleural effusion", "May", "Gray", "right", "normal heart", "\n", ". ", ", ", " ",
-     "[NAME]", "[DATE]", "I. M.", "St.", "Hospital", "of", "JD/mt", "é", "ﬁ", "\u200b", "ＭＲＮ", "İ", "ß", "#", "^", "'s"]
+     "[NAME]", "[DATE]", "I. M.", "St.", "Hospital", "of", "JD/mt", "é", "ﬁ", "\u200b", "ＭＲＮ", "İ", "ß", "#", "^", "'s", "Јоhn",
+     "Smіth", "Μαρία"]
 )  # fmt: skip
 
 
