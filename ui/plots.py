@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 420, 220, 52, 34, 10, 402
+NAMES_A_ROW = 3
 # Okabe and Ito's palette: told apart by colour-blind readers; each series has a sign of its own as well.
 SERIES = (("#0072B2", "●"), ("#D55E00", "▲"), ("#009E73", "■"), ("#CC79A7", "◆"), ("#8A6D00", "✚"), ("#56B4E9", "▼"))
 
@@ -51,15 +52,16 @@ def _axes(x0: float, x1: float, y0: float, y1: float, x_name: str, y_name: str) 
     return ticks + _text((LEFT + right) / 2, HEIGHT - 4, x_name) + _upright(y_name)
 
 
-def _svg(inside: str, label: str) -> str:
+def _svg(inside: str, label: str, above: int = 0) -> str:
+    """The chart; `above` is room over it, in which y is negative."""
+    box = f"0 {-above} {WIDTH} {HEIGHT + above}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{esc(label)}">'
-        f"{inside}</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img" aria-label="{esc(label)}">{inside}</svg>'
     )
 
 
 def scatter(groups: Mapping[str, Sequence[tuple[float, float]]], x_name: str, y_name: str) -> str:
-    """Points by group; each group has its own colour and sign."""
+    """Points by group; each group has its own colour and sign, named above the chart, where no point can lie."""
     points = [p for group in groups.values() for p in group]
     if not points:
         return ""
@@ -71,8 +73,11 @@ def scatter(groups: Mapping[str, Sequence[tuple[float, float]]], x_name: str, y_
         for x, y in group[:600]:
             across, up = (x - x0) / (x1 - x0) * (right - LEFT), (y - y0) / (y1 - y0) * (base - TOP)
             out.append(_text(LEFT + across, base - up + 3, sign, extra=f' fill="{colour}" class="dot"'))
-        out.append(_text(right, TOP + 12 + 14 * n, f"{sign} {name} ({len(group)})", "end", f' fill="{colour}"'))
-    return _svg("".join(out), f"{y_name} against {x_name}, {len(points)} pairs")
+        row, column = divmod(n, NAMES_A_ROW)
+        said = f"{sign} {name} ({len(group)})"
+        out.append(_text(8 + column * WIDTH / NAMES_A_ROW, -14 * row, said, "start", f' fill="{colour}"'))
+    above = 14 * (1 + (len(groups) - 1) // NAMES_A_ROW)
+    return _svg("".join(out), f"{y_name} against {x_name}, {len(points)} pairs", above)
 
 
 def histogram(values: Sequence[float], name: str, bins: int = 24) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ui import insight
+from ui import insight, plots
 
 ROW = {
     "name": "zero_shot_auc", "part": "encoder", "measure": "Findings named <by> the encoder", "value": "0.962",
@@ -55,3 +55,14 @@ def test_figures_of_another_version_are_not_taken_for_those_in_use() -> None:
 def test_without_a_measurement_the_page_says_how_to_get_one() -> None:
     said = insight.models({"rows": [], "how": "", "date": "", "seed": None, "missed": [], "models": []})
     assert "evaluate starter --write" in said and "<table" not in said
+
+
+def test_no_point_of_a_scatter_lies_under_the_names() -> None:
+    groups = {f"method-{n}": [(0.0, 0.0), (1.0, 1.0), (n / 5, 1.0)] for n in range(5)}
+    chart = plots.scatter(groups, "likeness", "fit")
+    texts = re.findall(r'<text x="([\d.]+)" y="(-?[\d.]+)"([^>]*)>([^<]+)<', chart)
+    dots = [float(y) for _, y, rest, _ in texts if "dot" in rest]
+    names = {said: (float(x), float(y)) for x, y, _, said in texts if "method-" in said}
+    assert len(dots) == 15 and len(set(names.values())) == len(names) == 5
+    top = -float(re.search(r'viewBox="0 (-\d+) ', chart)[1])  # type: ignore[index]
+    assert max(y for _, y in names.values()) + 4 < min(dots) - 4 and min(y for _, y in names.values()) > 10 - top
