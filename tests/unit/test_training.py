@@ -77,6 +77,21 @@ def test_a_keyword_caption_names_every_finding_and_no_side_that_is_not_there() -
             assert any(name in text for name in captions.NAMES[finding.name])
 
 
+def test_a_keyword_caption_denies_only_what_is_not_there_and_nothing_else_only_where_nothing_is() -> None:
+    rng, alone, among = np.random.default_rng(0), 0, 0
+    for row in data.phantom_rows(data.VALIDATION, 150):
+        visit = data.visit_of(row)
+        parts = re.split("[.;,] | and ", captions.keywords(visit, rng))
+        denied = [part for part in parts if part.startswith(captions.DENIALS) and part not in captions.NORMAL]
+        for finding in visit.findings:
+            for name in captions.NAMES[finding.name]:
+                assert not any(re.search(rf"\b{name}\b", part) for part in denied)
+        alone += denied == parts and not visit.findings
+        assert denied != parts or not visit.findings
+        among += bool(visit.findings and denied)
+    assert alone > 5 and among > 20
+
+
 @given(st.integers(0, 10**6), st.sampled_from(range(len(ROWS))))
 @settings(max_examples=60, deadline=None)
 def test_varied_text_holds_nothing_that_the_caption_does_not(seed: int, i: int) -> None:

@@ -48,6 +48,7 @@ NORMAL = (
     "normal chest radiograph", "no acute findings", "clear lungs", "normal chest", "lungs clear normal heart",
     "no acute cardiopulmonary abnormality",
 )  # fmt: skip
+DENIALS = ("no ", "no ", "without ", "no evidence of ", "there is no ")
 # Findings whose severity or side a reader of the film would not name.
 _NO_SEVERITY = {"pacemaker", "central_line", "endotracheal_tube", "sternotomy_wires", "chest_tube"}
 _NO_ZONE = {"pneumothorax", "pleural_effusion", "emphysema"}
@@ -107,15 +108,25 @@ def phrase(finding: Any, rng: np.random.Generator, full: bool = False) -> str:
 
 
 def keywords(visit: Any, rng: np.random.Generator) -> str:
-    """All findings of a phantom visit as short phrases in random order, sometimes with one true denial."""
+    """All findings of a phantom visit as short phrases in random order, often with true denials before or after; where
+    nothing was found, often denials alone: what is only denied must not be drawn, nor anything in its place."""
     phrases = [phrase(f, rng) for f in visit.findings]
-    if not phrases:
+    if not phrases and rng.random() < 0.6:
         phrases = [str(rng.choice(NORMAL))]
-    if rng.random() < 0.3:
-        absent = [name for name, there in visit.labels.items() if not there]
-        phrases.append("no " + NAMES[str(rng.choice(absent))][0])
-    order = rng.permutation(len(phrases))
-    return str(rng.choice([", ", " ", "; ", " and "])).join(phrases[i] for i in order)
+    between = str(rng.choice([", ", " ", "; ", " and "]))
+    parts = [between.join(phrases[i] for i in rng.permutation(len(phrases)))] if phrases else []
+    if not parts or rng.random() < 0.35:
+        denial = deny([name for name, there in visit.labels.items() if not there], rng)
+        parts.insert(int(rng.integers(len(parts) + 1)), denial)
+    return str(rng.choice([". ", "; "])).join(parts)
+
+
+def deny(absent: Sequence[str], rng: np.random.Generator) -> str:
+    """One to three findings of `absent` denied in a few words: "no hernia or pneumothorax", "without edema"."""
+    count = min(len(absent), int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])))
+    words = [str(rng.choice(NAMES[absent[i]])) for i in rng.choice(len(absent), count, replace=False)]
+    start = str(rng.choice(DENIALS))
+    return start + str(rng.choice([" or ", ", " + start, ". " + start])).join(words)
 
 
 def label_caption(labels: Mapping[str, bool], rng: np.random.Generator) -> str:
@@ -223,5 +234,4 @@ def query(name: str, rng: np.random.Generator) -> tuple[str, str]:
     options = NAMES.get(plain, (plain.replace("_", " ").lower(),))
     word = options[int(rng.integers(len(options)))]
     start = str(rng.choice(["", "", "there is ", "findings of ", "chest radiograph with "]))
-    deny = str(rng.choice(["no ", "no ", "without ", "no evidence of ", "there is no "]))
-    return f"{start}{side} {word}".strip().replace("  ", " "), f"{deny}{word}"
+    return f"{start}{side} {word}".strip().replace("  ", " "), f"{rng.choice(DENIALS)}{word}"
