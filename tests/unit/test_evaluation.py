@@ -112,6 +112,19 @@ def test_where_findings_are_the_same_only_anatomy_can_link() -> None:
         assert low < linked(data, test, [1, 2], alike=disease[:, None])[0][0] <= high
 
 
+def test_told_who_comes_into_question_the_attacker_names_one_of_them() -> None:
+    """Anatomy that comes through names the person among any; without it, what is left is chance."""
+    rng = np.random.default_rng(0)
+    code, who = rng.normal(size=(12, 8)), np.arange(240) % 12
+    originals = (code[who] + 0.2 * rng.normal(size=(240, 8))).astype(np.float32)
+    model = attackers.identity_classifier(originals, who)
+    asked = [[(p + step) % 12 for step in (0, 3, 5)] for p in who]
+    assert attackers.recognised_among(model, originals, who, asked).mean() > 0.95
+    blind = rng.normal(size=(240, 8)).astype(np.float32)
+    assert 0.23 < attackers.recognised_among(model, blind, who, asked).mean() < 0.43
+    assert not attackers.recognised_among(model, originals, who, [[(p + 1) % 12] for p in who]).any()
+
+
 def test_the_attacker_is_never_asked_about_the_visit_that_an_image_was_made_from() -> None:
     data = linkage(1.0, 5)
     pairs = data.positives(np.arange(5))
@@ -247,7 +260,9 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 def test_the_result_holds_every_figure_with_its_interval_and_what_it_was_measured_on(bench, tmp_path) -> None:
     result = run(tmp_path)
     assert set(result["finding_auc"]) == {"original", "raw_report", "updp"}
-    assert set(result["identity_accuracy"]) == {"original", "raw_report", "updp", "findings_alone", "chance"}
+    assert set(result["identity_accuracy"]) == {
+        "original", "raw_report", "updp", "findings_alone", "same_findings", "same_findings_chance", "chance"
+    }  # fmt: skip
     assert set(result["prompt_score"]) == {"random", "random_updp", "raw_report", "raw_report_updp"}
     assert set(result["autoencoder_ssim"]) == {"phantom", "real"}
     for name in ("zero_shot_auc", "reid_auc_retrained", "reid_auc_findings_alone", "nearest_neighbour"):

@@ -46,6 +46,15 @@ def identity_classifier(features: NDArray[np.float32], patients: NDArray[np.int6
     return model.fit(features, patients)
 
 
+def recognised_among(
+    model: Any, features: NDArray[np.float32], patients: NDArray[np.int64], asked: Sequence[Sequence[int]]
+) -> NDArray[np.bool_]:
+    """Whether an `identity_classifier`, told that image i shows one of `asked[i]`, names its patient (M,)."""
+    scores, place = model.predict_log_proba(features), {int(p): k for k, p in enumerate(model.classes_)}
+    best = [max(some, key=lambda p: row[place[p]]) for row, some in zip(scores, asked, strict=True)]
+    return np.array(best, np.int64) == patients
+
+
 @dataclass(frozen=True)
 class Linkage:
     """Synthetic images and originals that an attacker links. `synthetic` (M, D) and `originals` (N, D) are features;

@@ -290,8 +290,8 @@ def prompts(bench: Bench) -> Found:
 def identity(bench: Bench) -> Found:
     """Who is it: the attacker of `identity_originals` on what is drawn of the held-out visits.
 
-    And another, who is given the reports' findings instead of images: some people are known by their diseases, which
-    a released pair is meant to show.
+    Two controls tell disease, which a released pair is meant to show, from anatomy: an attacker who is given the
+    reports' findings instead of images, and the attacker of images told who else has had the same findings.
     """
     data, found = bench.people, Found()
     model, _, test = _identity_attacker(bench)
@@ -301,6 +301,16 @@ def identity(bench: Bench) -> Found:
         seen = in_parts(bench.drawn(method, data, _people(bench), index).images, _describe(bench))
         figure = statistics.share(model.predict(seen) == who, who)
         found.put(f"identity_accuracy.{name}", figure, patients=bench.sizes.patients, images=len(index))
+    alike: dict[bytes, set[int]] = {}
+    for i in np.flatnonzero(~test):
+        alike.setdefault(known[i].tobytes(), set()).add(int(data.patient[i]))
+    asked = [sorted(alike.get(known[i].tobytes(), ())) for i in index]
+    some = [k for k, people in enumerate(asked) if who[k] in people and len(people) > 1]
+    asked, n = [asked[k] for k in some], {"patients": _count(who[some]), "images": len(some)}
+    hits = attackers.recognised_among(model, seen[some], who[some], asked) if some else np.zeros(0, bool)
+    found.put("identity_accuracy.same_findings", statistics.share(hits, who[some]), **n)
+    chances = np.array([1 / len(people) for people in asked])
+    found.put("identity_accuracy.same_findings_chance", statistics.mean(chances, who[some], bench.seed), **n)
     told = attackers.identity_classifier(known[~test], data.patient[~test], bench.seed)
     figure = statistics.share(told.predict(known[index]) == who, who)
     found.put("identity_accuracy.findings_alone", figure, patients=bench.sizes.patients, reports=len(index))
