@@ -97,7 +97,7 @@ def studies(
 
 
 def _visits(keys: Sequence[tuple[int, int]], population: PopulationName) -> tuple[Visit, ...]:
-    return tuple(sample_visit(sample_patient(p, population), v, population) for p, v in keys)
+    return tuple(sample_visit(sample_patient(p, population), v) for p, v in keys)
 
 
 def _rendered(

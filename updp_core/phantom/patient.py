@@ -22,6 +22,7 @@ FINDINGS: tuple[str, ...] = (
 Side = Literal["right", "left", "bilateral", ""]
 Zone = Literal["upper", "mid", "lower", ""]
 Severity = Literal["mild", "moderate", "severe"]
+PopulationName = Literal["enriched", "clinical"]
 SEVERITIES: tuple[Severity, ...] = ("mild", "moderate", "severe")
 
 # name: (mean of men, mean of women, standard deviation, shift per unit of habitus, shift per 10 years over 50)
@@ -99,7 +100,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Patient:
-    """Identity: about 50 anatomical parameters, the seed of the vessel trees, and chronic findings."""
+    """Identity: about 50 anatomical parameters, the seed of the vessel trees, and chronic findings; `population` says
+    how common findings are."""
 
     seed: int
     age: int
@@ -108,6 +110,7 @@ class Patient:
     anatomy: Mapping[str, float]
     tree_seed: int
     chronic: tuple[Finding, ...]
+    population: PopulationName = "enriched"
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,6 @@ class Population:
     at_least_one: bool = False
 
 
-PopulationName = Literal["enriched", "clinical"]
 # "enriched" shows every finding often enough to be learned and measured, "clinical" each as often as films do: the
 # eleven of ChestX-ray14 by their counts among its 112,120 films (Wang et al. 2017; nodule and mass, consolidation and
 # pneumonia added up); scoliosis, fractures, granulomas, pacemakers, wires and lines by the share of 500 Open-i reports
@@ -251,12 +253,13 @@ def sample_patient(seed: int, population: PopulationName = "enriched") -> Patien
     chronic: list[Finding] = []
     if rng.random() > people.healthy:
         chronic = _draw(people.chronic, True, people.at_least_one, rng)
-    return Patient(seed, age, sex, habitus, MappingProxyType(anatomy), int(rng.integers(2**31)), tuple(chronic))
+    tree_seed = int(rng.integers(2**31))
+    return Patient(seed, age, sex, habitus, MappingProxyType(anatomy), tree_seed, tuple(chronic), population)
 
 
-def sample_visit(patient: Patient, seed: int, population: PopulationName = "enriched") -> Visit:
+def sample_visit(patient: Patient, seed: int) -> Visit:
     """One visit: the patient's chronic findings, acute ones that come and go, and nuisance."""
-    rng, people = np.random.default_rng([patient.seed, seed, 7002]), POPULATIONS[population]
+    rng, people = np.random.default_rng([patient.seed, seed, 7002]), POPULATIONS[patient.population]
     acute: list[Finding] = []
     if rng.random() < people.eventful:
         acute = _draw(people.acute, False, people.at_least_one, rng)
