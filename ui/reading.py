@@ -180,11 +180,11 @@ class Review:
 
     def pick(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         actor, record = self.shell.actor(request, role), str(event._data["record"])
-        detail = self.shell.workbench.show(record, actor=actor)
-        held = {}
-        if actor.role in ("radiologist", "privacy-officer"):
+        reads = actor.role in ("radiologist", "privacy-officer")
+        if reads:
             self.shell.workbench.take(record, actor=actor)
-        elif detail["held_by"]:
+        detail, held = self.shell.workbench.show(record, actor=actor), {}
+        if detail["held_by"] and not reads:
             held = self.shell.say(f"{detail['held_by']} is reading this pair.", "warn")
         return {**self.pair(detail, actor), **held}
 

@@ -417,6 +417,25 @@ def test_roles_that_need_no_patient_data_get_none(bench: Workbench, actor) -> No
     assert bench.image(record, "synthetic", actor=actor).size
 
 
+def test_who_sees_patient_data_is_in_the_audit_trail_once_whether_by_taking_the_pair_or_not(bench: Workbench) -> None:
+    first, second = add(bench, [study(0), study(1)])
+    bench.take(first, actor=READER)
+    for _ in range(2):
+        for record in (first, second):
+            bench.show(record, actor=READER)
+            bench.image(record, "original", actor=READER)
+        bench.image(second, "original", actor=OFFICER)
+        bench.show(second, actor=OBSERVER)  # sees neither report nor original
+    seen = [(e["actor"], e["verb"], e["subject"]) for e in bench.audit(actor=OFFICER)["events"]]
+    seen = sorted(event for event in seen if event[1] in ("take", "view"))
+    assert seen == sorted(
+        [(READER.name, "take", first), (READER.name, "view", second), (OFFICER.name, "view", second)]
+    )
+    bench.release_hold(actor=READER)
+    bench.show(first, actor=READER)
+    assert bench.audit(actor=OFFICER, verb="view")["total"] == 3 and bench.audit_verify(actor=OFFICER)["ok"]
+
+
 def test_a_long_verb_may_be_followed_from_one_thread_after_another(bench: Workbench) -> None:
     """A web server resumes a generator in whichever thread is free."""
     from concurrent.futures import ThreadPoolExecutor

@@ -35,6 +35,7 @@ class Desk:
         self._judges: tuple[Any] | None = None
         self._ner: Any = None
         self.make_method = self._make_method
+        self.viewed: dict[tuple[str, str], float] = {}  # (person, record) -> when it was noted that they saw it
         self.shared: tuple[int | None, dict[frozenset[str], int]] = (None, {})
 
     @classmethod

@@ -16,6 +16,8 @@ from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRo
 
 HARD_GATES = frozenset({"residual_phi", "forbidden_in_prompt"})
 """Gates that nobody may override: what they find must not leave."""
+_HELD_BY = "SELECT holder FROM hold WHERE record = :r AND expires > :t"
+_VIEW_SECONDS = 600
 
 
 def show(desk: Desk, record: str, actor: Actor) -> Detail:
@@ -38,8 +40,10 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
         )  # fmt: skip
         decisions = _decisions(tx, record, phi)
         flags = _flags(tx, record, actor, blind)
-        held = tx.value("SELECT holder FROM hold WHERE record = :r AND expires > :t", r=record, t=time.time())
+        held = tx.value(_HELD_BY, r=record, t=time.time())
         needs = desk.policy(tx)["verdicts"]
+    if phi and held != actor.name:
+        _note_view(desk, record, actor)
     gates = next((c["gates"] for c in candidates if c["current"]), [])
     return {
         "record": record,
@@ -167,6 +171,20 @@ def may_clear(flag: dict[str, Any], actor: Actor) -> bool:
     return asked and actor.role in PHI_ROLES
 
 
+def _note_view(desk: Desk, record: str, actor: Actor) -> None:
+    """Audit, before it is shown, that somebody sees a patient's report or original image.
+
+    Who has the pair in hand was audited when taking it; others are once in ten minutes of a process."""
+    clock, key = time.monotonic(), (actor.name, record)
+    if clock - desk.viewed.get(key, -_VIEW_SECONDS) < _VIEW_SECONDS:
+        return
+    with desk.store.write() as tx:
+        tx.audit(actor, "view", record)
+    desk.viewed[key] = clock
+    if len(desk.viewed) > 10_000:
+        desk.viewed = {key: then for key, then in desk.viewed.items() if clock - then < _VIEW_SECONDS}
+
+
 def candidate(desk: Desk, candidate_id: int, actor: Actor) -> CandidateRow:
     """See Workbench.candidate."""
     with desk.store.read() as tx:
@@ -189,13 +207,16 @@ def image(desk: Desk, record: str, kind: ImageKind, candidate_id: int | None, ac
     with desk.store.read() as tx:
         if kind == "original":
             digest = known(tx.one("SELECT image FROM record WHERE id = :r", r=record), f"record {record}")["image"]
+            noted = tx.value(_HELD_BY, r=record, t=time.time()) == actor.name
         else:
             row = tx.one(
                 "SELECT c.image FROM standing s JOIN candidate c ON c.id = coalesce(:c, s.candidate) "
                 "AND c.record = s.record WHERE s.record = :r",
                 r=record, c=candidate_id,
             )  # fmt: skip
-            digest = row and row["image"]
+            digest, noted = row and row["image"], True
+    if not noted:
+        _note_view(desk, record, actor)
     if not digest:
         raise UsageError("This record has no synthetic image yet. Generate one first.")
     return decode_png(desk.store.get_image(digest))
