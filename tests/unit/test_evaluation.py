@@ -99,9 +99,11 @@ def test_the_retrained_attacker_links_images_that_leak_and_guesses_on_those_that
 
 
 def test_where_findings_are_the_same_only_anatomy_can_link() -> None:
-    """One patient in six has the same disease; synthetic images show it, and in the second case the person too."""
-    disease = np.repeat(np.arange(48) % 6, 2)
-    shown, test = np.eye(6)[disease], np.arange(24, 48)
+    """Half of the patients are healthy, of the others two have the same disease; synthetic images show it, and in the
+    second case the person too. Diseases coincide in one patient more than in two, which is no anatomy either."""
+    patient = np.arange(48)
+    disease = np.repeat(np.where(patient % 2, 1 + patient // 2 % 6, 0), 2)
+    shown, test = np.eye(7)[disease] * (disease > 0)[:, None], np.arange(24, 48)
     for leak, low, high in ((0.0, 0.3, 0.7), (2.0, 0.85, 1.0)):
         person = linkage(leak, 48)
         data = attackers.Linkage(
@@ -109,7 +111,20 @@ def test_where_findings_are_the_same_only_anatomy_can_link() -> None:
             np.hstack([person.originals, 3 * shown]).astype(np.float32), person.source, person.patient,
         )  # fmt: skip
         assert linked(data, test, [1, 2])[0][0] > 0.7
-        assert low < linked(data, test, [1, 2], alike=disease[:, None])[0][0] <= high
+        assert low < linked(data, test, [1, 2], alike=disease)[0][0] <= high
+
+
+def test_an_auc_within_strata_is_the_mean_of_theirs_by_their_positives() -> None:
+    rng = np.random.default_rng(0)
+    strata, truth = rng.integers(0, 3, 300), rng.random(300) < 0.4
+    score = rng.normal(size=300) + truth + 5 * strata  # between strata it would tell nothing of truth
+    parts = [(statistics.auc(truth[s], score[s])[0], truth[s].sum()) for s in (strata == k for k in range(3))]
+    expected = sum(a * n for a, n in parts) / truth.sum()
+    assert statistics.auc_within(strata, truth, score)[0] == pytest.approx(expected)
+    lonely = np.append(strata, 9), np.append(truth, True), np.append(score, -9.0)  # a stratum that compares nobody
+    assert statistics.auc_within(*lonely)[0] == pytest.approx(expected)
+    doubled = statistics.auc_within(strata, truth, score, np.full((2, 300), 2.0))
+    assert doubled == pytest.approx([expected] * 2)
 
 
 def test_told_who_comes_into_question_the_attacker_names_one_of_them() -> None:
@@ -265,7 +280,8 @@ def test_the_result_holds_every_figure_with_its_interval_and_what_it_was_measure
     }  # fmt: skip
     assert set(result["prompt_score"]) == {"random", "random_updp", "raw_report", "raw_report_updp"}
     assert set(result["autoencoder_ssim"]) == {"phantom", "real"}
-    for name in ("zero_shot_auc", "reid_auc_retrained", "reid_auc_findings_alone", "nearest_neighbour"):
+    nearest = ("nearest_neighbour", "nearest_neighbour_unseen")
+    for name in ("zero_shot_auc", "reid_auc_retrained", "reid_auc_findings_alone", *nearest):
         value, (low, high) = result[name], result["intervals"][name]
         assert low <= value <= high and result["n"][name]
     assert result["identity_accuracy"]["chance"] == round(1 / 3, 4)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from updp_core.evidence.statistics import Figure, auc, draws
+from updp_core.evidence.statistics import Figure, auc, auc_within, draws
 
 Score = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 """Indices of synthetic images (P,) and of originals (P,) -> how likely each pair shows one patient (P,)."""
@@ -95,15 +95,18 @@ def linked(
     """AUC of `retrained` attackers on pairs of patients in `test`, drawn by `seed`.
 
     The mean over the attackers with a 95% interval over both them and the patients tested, and each one's AUC. The
-    same study is never a pair: what is linked is another visit. With `alike` (N, K), what is known of each original,
-    only pairs of which the same is known are asked about: nothing of it helps to tell patients apart.
+    same study is never a pair: what is linked is another visit. With `alike` (N,), what is known of each original, two
+    of a patient are compared with two of different patients only where the same is known of all four: nothing of it
+    helps then. (Among all such pairs at once it would: rare diseases coincide in one patient more than in two.)
     """
     rng = np.random.default_rng(seed)
     positive, negative = data.positives(test), data.others(test, _MOST_PAIRS, rng)
     if alike is not None:
         positive, negative = (
-            pairs[(alike[data.source[pairs[:, 0]]] == alike[pairs[:, 1]]).all(axis=1)] for pairs in (positive, negative)
+            pairs[alike[data.source[pairs[:, 0]]] == alike[pairs[:, 1]]] for pairs in (positive, negative)
         )
+        both = np.intersect1d(alike[positive[:, 1]], alike[negative[:, 1]])
+        positive, negative = (pairs[np.isin(alike[pairs[:, 1]], both)] for pairs in (positive, negative))
     if not len(positive) or not len(negative):
         return (float("nan"),) * 3, []
     pairs = np.concatenate([positive, negative])
@@ -113,11 +116,12 @@ def linked(
     left = np.array([place[int(p)] for p in data.patient[data.source[pairs[:, 0]]]])
     right = np.array([place[int(p)] for p in data.patient[pairs[:, 1]]])
     weights = np.where(truth, weights[:, left], weights[:, left] * weights[:, right])
+    strata = np.zeros(len(pairs), int) if alike is None else np.unique(alike[pairs[:, 1]], return_inverse=True)[1]
     values, drawn = [], []
     for n, attacker in enumerate(scores):
         score = attacker(pairs[:, 0], pairs[:, 1])
-        values.append(float(auc(truth, score)[0]))
-        drawn.append(auc(truth, score, weights[n :: len(scores)]))
+        values.append(float(auc_within(strata, truth, score)[0]))
+        drawn.append(auc_within(strata, truth, score, weights[n :: len(scores)]))
     low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
     return (float(np.mean(values)), float(low), float(high)), values
 

@@ -22,12 +22,16 @@ from numpy.typing import NDArray
 
 from updp_core.domain import MethodInput
 from updp_core.phantom import FINDINGS, render, sample_patient, sample_visit
-from updp_core.phantom.patient import PopulationName, Visit
+from updp_core.phantom.patient import Finding, PopulationName, Visit
 from updp_core.training.data import ImageSet, append, open_set, trim
 
 SIDE = 256
 CHUNK = 16
 Say = Callable[[str], None]
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.severity} {finding.side} {finding.zone} {finding.name}"
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Studies:
     @property
     def truth(self) -> NDArray[np.bool_]:
         return np.array([[visit.labels[name] for name in FINDINGS] for visit in self.visits], bool)
+
+    @property
+    def told(self) -> NDArray[np.str_]:
+        """All that a report tells of a study's findings (N,): names, sides, zones and severities."""
+        return np.array([", ".join(sorted(_told(f) for f in visit.findings)) for visit in self.visits], np.str_)
 
     def report(self, i: int) -> str:
         """The report of study `i` as it was written, identifiers and all."""

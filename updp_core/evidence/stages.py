@@ -244,7 +244,10 @@ def autoencoder(bench: Bench) -> Found:
 
 
 def pairs(bench: Bench) -> Found:
-    """Findings on what is drawn of a report, how long it takes, and whether it is a copy of a training image."""
+    """Findings on what is drawn of a report, how long it takes, and whether it is a copy of a training image.
+
+    Plain chests resemble each other: how often images of unseen patients come as near to the training set is told too.
+    """
     data, judges, found = bench.singles, bench.judges, Found()
     drawn = {"raw_report": ("raw-report", bench.sizes.raw), "updp": ("updp", bench.sizes.drawn)}
     near, whose = [], []
@@ -264,8 +267,10 @@ def pairs(bench: Bench) -> Found:
                 values = np.array([row.get(time, np.nan) for row in images.rows])
                 figure = statistics.mean(values[later], batch[later], bench.seed)
                 found.put(f"{time}_per_pair", figure, pairs=int(later.sum()))
-    closer = np.concatenate(near) < float(judges.reference["train_nearest_p1"])
+    limit = float(judges.reference["train_nearest_p1"])
+    closer, unseen = np.concatenate(near) < limit, in_parts(data.images, judges.nearest) < limit
     found.put("nearest_neighbour", statistics.share(closer, np.concatenate(whose)), images=len(closer))
+    found.put("nearest_neighbour_unseen", statistics.share(unseen, data.patient), images=len(unseen))
     return found
 
 
@@ -301,18 +306,18 @@ def identity(bench: Bench) -> Found:
         seen = in_parts(bench.drawn(method, data, _people(bench), index).images, _describe(bench))
         figure = statistics.share(model.predict(seen) == who, who)
         found.put(f"identity_accuracy.{name}", figure, patients=bench.sizes.patients, images=len(index))
-    alike: dict[bytes, set[int]] = {}
+    told, alike = data.told, dict[str, set[int]]()
     for i in np.flatnonzero(~test):
-        alike.setdefault(known[i].tobytes(), set()).add(int(data.patient[i]))
-    asked = [sorted(alike.get(known[i].tobytes(), ())) for i in index]
+        alike.setdefault(told[i], set()).add(int(data.patient[i]))
+    asked = [sorted(alike.get(told[i], ())) for i in index]
     some = [k for k, people in enumerate(asked) if who[k] in people and len(people) > 1]
     asked, n = [asked[k] for k in some], {"patients": _count(who[some]), "images": len(some)}
     hits = attackers.recognised_among(model, seen[some], who[some], asked) if some else np.zeros(0, bool)
     found.put("identity_accuracy.same_findings", statistics.share(hits, who[some]), **n)
     chances = np.array([1 / len(people) for people in asked])
     found.put("identity_accuracy.same_findings_chance", statistics.mean(chances, who[some], bench.seed), **n)
-    told = attackers.identity_classifier(known[~test], data.patient[~test], bench.seed)
-    figure = statistics.share(told.predict(known[index]) == who, who)
+    reader = attackers.identity_classifier(known[~test], data.patient[~test], bench.seed)
+    figure = statistics.share(reader.predict(known[index]) == who, who)
     found.put("identity_accuracy.findings_alone", figure, patients=bench.sizes.patients, reports=len(index))
     return found
 
@@ -322,7 +327,7 @@ def reidentification(bench: Bench) -> Found:
 
     It learns from half of the couples and from the identity set and is tested on the other half of the couples. Two
     controls tell disease, which a released pair is meant to show, from anatomy, which it must not: the same attacker
-    given the reports' findings instead of images, and its images asked only about visits with the same findings.
+    given the reports' findings instead of images, and its images compared among visits with the same findings only.
     """
     couples, people, found = bench.couples, bench.people, Found()
     index = bench.held_out(bench.sizes.generated_visits)
@@ -336,6 +341,7 @@ def reidentification(bench: Bench) -> Found:
     originals = np.concatenate([in_parts(couples.images, describe), _people_features(bench)])
     synthetic = np.concatenate([in_parts(images, describe) for images in drawn])
     truth = np.concatenate([couples.truth, people.truth]).astype(np.float32)
+    told = np.concatenate([couples.told, people.told])
     everybody = np.unique(couples.patient)
     test, seeds = everybody[len(everybody) // 2 :], [bench.seed * 100 + k for k in range(bench.sizes.attacker_seeds)]
     n = {
@@ -346,7 +352,7 @@ def reidentification(bench: Bench) -> Found:
     reports = attackers.Linkage(truth[source], truth, source, patient)
     scores = attackers.retrained(images, test, seeds)
     found.put("reid_auc_retrained", attackers.linked(images, test, scores, seeds[0])[0], **n)
-    found.put("reid_auc_same_findings", attackers.linked(images, test, scores, seeds[0], alike=truth)[0], **n)
+    found.put("reid_auc_same_findings", attackers.linked(images, test, scores, seeds[0], alike=told)[0], **n)
     scores = attackers.retrained(reports, test, seeds)
     found.put("reid_auc_findings_alone", attackers.linked(reports, test, scores, seeds[0])[0], **n)
     return found

@@ -36,6 +36,22 @@ def auc(truth: NDArray[Any], score: NDArray[Any], weights: NDArray[np.float64] |
         return np.asarray((positive * (below + up_to) / 2).sum(axis=1) / pairs)
 
 
+def auc_within(
+    strata: NDArray[Any], truth: NDArray[Any], score: NDArray[Any], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """`auc` (B,) where cases are compared within their stratum only; strata count by the weight of their positives."""
+    w = np.ones((1, len(truth))) if weights is None else weights
+    total, mass = np.zeros(len(w)), np.zeros(len(w))
+    for stratum in np.unique(strata):
+        rows = strata == stratum
+        value, positive = auc(truth[rows], score[rows], w[:, rows]), w[:, rows & np.asarray(truth, bool)].sum(axis=1)
+        known = np.isfinite(value)
+        total += np.where(known, value, 0) * positive
+        mass += known * positive
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return total / mass
+
+
 def macro_auc(truth: NDArray[Any], scores: NDArray[Any], groups: NDArray[Any] | None = None, seed: int = 0) -> Figure:
     """Mean AUC over the columns of truth (N, F) that hold both classes, with a bootstrap over `groups`."""
     groups = np.arange(len(truth)) if groups is None else groups
