@@ -80,6 +80,7 @@ def build_app(session: Session, settings: Settings, background: Background) -> g
         guard, view = told(shell.say), reading.filters.view
         for event in (app.load, role.change):
             event(guard(reading.start), [role, view], reading.starters, **QUICK)
+            event(guard(running.allowed), [role], [running.hint, *running.buttons, message], **QUICK)
         role.change(guard(lists.allowed), [role], [*lists.permitted, message], **QUICK)  # edits in hand stay
         role.change(guard(leaving.refresh), [role], [*leaving.shown, message], **QUICK)
         role.change(guard(trail.first), trail.inputs, [*trail.shown, message], **QUICK)

@@ -57,12 +57,16 @@ class Intake:
         failed = bench.page(actor=actor, filters=Filters(state="failed"), limit=100)["records"]
         waiting = states.get("new", 0) + states.get("void", 0)
         return {
-            self.hint: show.hint("intake", actor.role),
             self.running: show.running(rows, self.background.status, waiting),
             self.table: show.runs(rows),
             self.failures: show.failures(failed),
-            **{button: gr.update(interactive=actor.role in ROLE_VERBS[verb]) for button, verb in self.buttons.items()},
         }
+
+    def allowed(self, role: str, request: gr.Request) -> dict[Any, Any]:
+        """What this role may do here. Not a part of `refresh`: an answer to the role before would undo it."""
+        actor = self.shell.actor(request, role)
+        live = {button: gr.update(interactive=actor.role in ROLE_VERBS[verb]) for button, verb in self.buttons.items()}
+        return {self.hint: show.hint("intake", actor.role), **live}
 
     def take_in(
         self, role: str, path: str, layout: str, files: list[str] | None, request: gr.Request
@@ -170,7 +174,7 @@ def build(shell: Shell, background: Background, settings: Settings, role: Any) -
             gr.HTML("<h3>Runs</h3>", **part)
             page.table = gr.HTML(elem_id="runs", **part)
     page.buttons = {go: "import_", start: "generate", pause: "control", stop: "control"}
-    shown = [page.hint, page.running, page.table, page.failures, *page.buttons]
+    shown = [page.running, page.table, page.failures]
     inputs = [role, path, layout, page.files]
     go.click(page.take_in, inputs, [page.outcome, page.files, shell.message], **STREAM)
     start.click(guard(page.start), [role, method, batch, retry], [*shown, shell.message], **QUICK)
