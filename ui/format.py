@@ -367,7 +367,7 @@ def history(detail: Mapping[str, Any]) -> str:
     if not entries:
         return empty("No history yet.")
     rows = "".join(f"<li><time>{when(at)}</time><div>{text}</div></li>" for at, text in sorted(entries, reverse=True))
-    return f'<ol class="history">{rows}</ol>'
+    return f'<section tabindex="0" aria-label="History"><ol class="history">{rows}</ol></section>'
 
 
 def voided(value: Mapping[str, Any]) -> str:

@@ -165,10 +165,11 @@ def findings(evidence: Mapping[str, Any]) -> str:
             f"<td>{esc(said)}</td><td>{_seen(synthetic.get(name))}</td><td>{remark}</td></tr>"
         )
     note = "" if synthetic else '<p class="muted">The images were not judged: the judges were not available.</p>'
-    return (
+    return (  # focusable, so that keys can scroll the pane
+        '<section tabindex="0" aria-label="Findings">'
         '<table class="table"><thead><tr><th scope="col">Finding</th><th scope="col">Seen in original</th>'
         '<th scope="col">Report</th><th scope="col">Seen in synthetic</th><th scope="col"></th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>{note}"
+        f"<tbody>{''.join(rows)}</tbody></table>{note}</section>"
     )
 
 

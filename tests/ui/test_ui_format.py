@@ -156,6 +156,14 @@ def test_a_distribution_says_in_words_where_this_pair_lies() -> None:
     assert evidence.histogram([0.1, 0.2], 0.1, 0.3) == ""
 
 
+def test_panes_that_may_scroll_take_the_focus_so_that_keys_scroll_them() -> None:
+    table = evidence.findings({"findings": {"report": {"nodule": "present"}}})
+    entry: dict[str, Any] = {"candidate": 1, "created_at": "2026-01-01T00:00:00Z", "method": "updp", "seed": 1}
+    entry |= {"lexicon_version": 1, "current": True, "void": False, "error": "", "prompt_text": "nodule"}
+    for pane in (table, show.history({"candidates": [entry], "decisions": []})):
+        assert pane.startswith('<section tabindex="0" aria-label=')
+
+
 def test_a_lost_finding_is_named_before_the_others() -> None:
     value = {
         "report": {"nodule": "present", "edema": "absent"}, "original": {"nodule": 0.9, "edema": 0.1},
