@@ -44,7 +44,8 @@ def is_gone(piece: str, text: str, **header: list[str]) -> bool:
         ("Name: STRONG, INGRID I\nMRN: 22672184", "STRONG, INGRID I"), ("Name: MAY^LINDA", "MAY^LINDA"),
         ("Dictated by: Xavier Quux, MD", "Xavier Quux"), ("cc: Wanjiru Achterberg, DO", "Wanjiru Achterberg"),
         ("read with patricia hernandez at the desk", "patricia hernandez"), ("Seеn by Dr. Кіm, МRN: 1234567", "1234567"),
-        ("as Раtriсіа Неrnаndеz said", "Раtriсіа Неrnаndеz"),  # some letters are Cyrillic ("no change. JD/mt", "JD/mt"),
+        ("as Раtriсіа Неrnаndеz said", "Раtriсіа Неrnаndеz"),  # some letters are Cyrillic, as in the line before
+        ("no change. JD/mt", "JD/mt"),
         ("Findings reported to Marcus V.\nCarver, MD.", "Marcus V.\nCarver"), ("O'Connor, Siobhan M. was seen", "O'Connor"),
         ("PATIENT: OSTLOBERG, RUTH. HEART SIZE IS NORMAL.", "OSTLOBERG, RUTH"), ("her daughter, Violet Marsh", "Violet Marsh"),
         # dates and times

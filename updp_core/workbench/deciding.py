@@ -11,7 +11,7 @@ from typing import Any, get_args
 from updp_core.domain import Actor, Verdict
 from updp_core.errors import Conflict, UsageError
 from updp_core.store import Transaction, canonical, known, now, sha256
-from updp_core.workbench import lexicons, queue, second
+from updp_core.workbench import holding, lexicons, queue, second
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.reading import HARD_GATES, gate_rows, show
 from updp_core.workbench.shapes import Detail, Filters
@@ -52,9 +52,7 @@ def _still(tx: Transaction, stands: dict[str, Any], actor: Actor, candidate: int
         raise Conflict("Another candidate has become current since you opened this pair. Look at it again.")
     if revision is not None and revision != stands["revision"]:
         raise Conflict("This pair has changed since you opened it. Look at it again.")
-    holder = tx.value("SELECT holder FROM hold WHERE record = :r AND expires > :t", r=stands["record"], t=time.time())
-    if holder not in (None, actor.name):
-        raise Conflict(f"{holder} has this pair in hand. Take another one.")
+    holding.nobody_elses(tx, stands["record"], actor)
 
 
 def _may_approve(

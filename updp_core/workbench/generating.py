@@ -16,7 +16,7 @@ from typing import Any
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UsageError
 from updp_core.store import Transaction, canonical, known, now
-from updp_core.workbench import leases, proposing
+from updp_core.workbench import holding, leases, proposing
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk
 from updp_core.workbench.shapes import Progress, Run
 
@@ -216,16 +216,10 @@ def regenerate(
         before = tx.value(
             "SELECT c.method FROM standing s JOIN candidate c ON c.id = s.candidate WHERE s.record = :r", r=record
         )
-    _nobody_elses(desk, record, actor)
+    with desk.store.read() as tx:
+        holding.nobody_elses(tx, record, actor)
     options = Options(method or before or desk.settings.method, prompt=prompt, generation=generation)
     return _regenerate(desk, record, seeds or [seed_for(0, row["sha256"], attempt)], options, actor)
-
-
-def _nobody_elses(desk: Desk, record: str, actor: Actor) -> None:
-    with desk.store.read() as tx:
-        holder = tx.value("SELECT holder FROM hold WHERE record = :r AND expires > :t", r=record, t=time.time())
-    if holder not in (None, actor.name):
-        raise Conflict(f"{holder} has this pair in hand. Take another one.")
 
 
 def compare(desk: Desk, record: str, seed: int | None, actor: Actor) -> Iterator[Progress]:
@@ -233,7 +227,8 @@ def compare(desk: Desk, record: str, seed: int | None, actor: Actor) -> Iterator
     with desk.store.read() as tx:
         row = known(tx.one("SELECT sha256 FROM record WHERE id = :r", r=record), f"record {record}")
         attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
-    _nobody_elses(desk, record, actor)
+    with desk.store.read() as tx:
+        holding.nobody_elses(tx, record, actor)
     seeds = [seed_for(0, row["sha256"], attempt) if seed is None else seed]
     return _compare(desk, record, seeds, actor)
 

@@ -23,15 +23,27 @@ _NOT_MINE = (
 """Leaves out what the holder has approved and what now waits for somebody else's approval."""
 
 
+def holder(tx: Transaction, record: str) -> str | None:
+    """Who has a record in hand."""
+    who: str | None = tx.value("SELECT holder FROM hold WHERE record = :r AND expires > :t", r=record, t=time.time())
+    return who
+
+
+def nobody_elses(tx: Transaction, record: str, actor: Actor) -> bool:
+    """Whether the actor has the record in hand already. Raises Conflict where somebody else has it."""
+    who = holder(tx, record)
+    if who not in (None, actor.name):
+        raise Conflict(f"{who} has this pair in hand. Take another one.")
+    return who is not None
+
+
 def take(desk: Desk, record: str, actor: Actor, minutes: int) -> str:
     """See Workbench.take."""
     with desk.store.write() as tx:
         known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
-        holder = tx.value("SELECT holder FROM hold WHERE record = :r AND expires > :t", r=record, t=time.time())
-        if holder not in (None, actor.name):
-            raise Conflict(f"{holder} has this pair in hand. Take another one.")
+        held = nobody_elses(tx, record, actor)
         _hold(tx, record, actor, minutes)
-        if holder is None:
+        if not held:
             tx.audit(actor, "take", record)
     return record
 

@@ -11,12 +11,12 @@ from updp_core.errors import NotAllowed, UsageError
 from updp_core.store import Transaction, known
 from updp_core.workbench import second
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk
+from updp_core.workbench.holding import holder
 from updp_core.workbench.roles import PHI_ROLES
 from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRow, GateRow, ImageKind
 
 HARD_GATES = frozenset({"residual_phi", "forbidden_in_prompt"})
 """Gates that nobody may override: what they find must not leave."""
-_HELD_BY = "SELECT holder FROM hold WHERE record = :r AND expires > :t"
 _VIEW_SECONDS = 600
 
 
@@ -40,7 +40,7 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
         )  # fmt: skip
         decisions = _decisions(tx, record, phi)
         flags = _flags(tx, record, actor, blind)
-        held = tx.value(_HELD_BY, r=record, t=time.time())
+        held = holder(tx, record)
         needs = desk.policy(tx)["verdicts"]
     if phi and held != actor.name:
         _note_view(desk, record, actor)
@@ -207,7 +207,7 @@ def image(desk: Desk, record: str, kind: ImageKind, candidate_id: int | None, ac
     with desk.store.read() as tx:
         if kind == "original":
             digest = known(tx.one("SELECT image FROM record WHERE id = :r", r=record), f"record {record}")["image"]
-            noted = tx.value(_HELD_BY, r=record, t=time.time()) == actor.name
+            noted = holder(tx, record) == actor.name
         else:
             row = tx.one(
                 "SELECT c.image FROM standing s JOIN candidate c ON c.id = coalesce(:c, s.candidate) "
