@@ -428,9 +428,7 @@ def test_who_sees_patient_data_is_in_the_audit_trail_once_whether_by_taking_the_
         bench.show(second, actor=OBSERVER)  # sees neither report nor original
     seen = [(e["actor"], e["verb"], e["subject"]) for e in bench.audit(actor=OFFICER)["events"]]
     seen = sorted(event for event in seen if event[1] in ("take", "view"))
-    assert seen == sorted(
-        [(READER.name, "take", first), (READER.name, "view", second), (OFFICER.name, "view", second)]
-    )
+    assert seen == sorted([(READER.name, "take", first), (READER.name, "view", second), (OFFICER.name, "view", second)])
     bench.release_hold(actor=READER)
     bench.show(first, actor=READER)
     assert bench.audit(actor=OFFICER, verb="view")["total"] == 3 and bench.audit_verify(actor=OFFICER)["ok"]
