@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import gradio as gr
 
 from ui import format as show
 from ui.shell import QUICK, Shell
-from updp_core.domain import Actor
+from updp_core.domain import Actor, Audience
 from updp_core.errors import UsageError
 from updp_core.workflow import Filters
 
@@ -48,7 +48,7 @@ def way_into(name: str, actor: Actor) -> dict[str, Any]:
     if name == "second":
         return {"sort": "imported", "second_reading": True, "offset": 0}
     if name == "flagged":
-        asked = actor.role if actor.role in ("radiologist", "privacy-officer") else "any"
+        asked = actor.role if actor.role in get_args(Audience) else "any"
         return {"sort": "flagged", "flagged": asked, "offset": 0}
     return dict(START)
 

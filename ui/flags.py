@@ -19,7 +19,7 @@ REASONS: tuple[tuple[str, Audience], ...] = (
     ("A word here should perhaps be forbidden", "privacy-officer"),
     ("Original image or report is faulty", "anybody"),
 )
-ASKED = [(show.AUDIENCES[who].capitalize(), who) for who in ("radiologist", "privacy-officer", "anybody")]
+ASKED = [(text.capitalize(), who) for who, text in show.AUDIENCES.items()]
 EFFECT = "Until it is cleared, the pair stays out of releases and batch approval. Verdicts can still be given."
 FLAG_JS = """
 element.addEventListener("click", (e) => {

@@ -16,7 +16,7 @@ from ui.session import told
 from ui.shell import QUICK, Shell
 from updp_core.config import SAMPLE, Settings
 from updp_core.errors import UpdpError, UsageError
-from updp_core.workflow import ROLE_VERBS, Filters
+from updp_core.workflow import Filters, may
 
 LAYOUTS = [
     ("Recognise by itself", "auto"),
@@ -65,7 +65,7 @@ class Intake:
     def allowed(self, role: str, request: gr.Request) -> dict[Any, Any]:
         """What this role may do here. Not a part of `refresh`: an answer to the role before would undo it."""
         actor = self.shell.actor(request, role)
-        live = {button: gr.update(interactive=actor.role in ROLE_VERBS[verb]) for button, verb in self.buttons.items()}
+        live = {button: gr.update(interactive=may(actor, verb)) for button, verb in self.buttons.items()}
         return {self.hint: show.hint("intake", actor.role), **live}
 
     def take_in(

@@ -21,10 +21,9 @@ from ui.session import told
 from ui.shell import QUICK, Shell, typed_js
 from updp_core.domain import Actor
 from updp_core.errors import ModelUnavailable, UsageError
+from updp_core.workflow import may
 
 SIDES = [("Forbidden (blacklist)", "blacklist"), ("Always kept (whitelist)", "whitelist")]
-EDITS = ("radiologist", "privacy-officer")
-"""Roles that may try changes out."""
 _HEADING = re.compile(r"\[(blacklist|whitelist)/([a-z][a-z0-9_]{0,39})\]")
 HITS_JS = """
 element.addEventListener("click", (e) => {
@@ -146,7 +145,7 @@ class Lexicons:
 
     def unsaved(self, actor: Actor) -> dict[str, Any]:
         """The actor's unsaved changes; nothing for roles that cannot have any."""
-        if actor.role in EDITS:
+        if may(actor, "lexicon_draft"):
             return cast(dict[str, Any], self.shell.workbench.lexicon_draft(actor=actor))
         return {"add": {}, "remove": {}, "comment": "", "terms": 0, "version": 0, "current": 0, "saved_at": ""}
 
@@ -184,7 +183,7 @@ class Lexicons:
         return {
             self.side: side,
             self.category: gr.update(choices=[(label(c), c) for c in lists], value=chosen),
-            self.terms: gr.update(value="\n".join(shown), interactive=actor.role in EDITS),
+            self.terms: gr.update(value="\n".join(shown), interactive=may(actor, "lexicon_draft")),
             self.loaded: view["version"],
             self.state: f'<p class="muted">Version {view["version"]} by {base.esc(view["author"])}, '
             f"{base.when(view['created_at'])} UTC. {show.count(len(lists.get(chosen, ())), 'term')} in force here; one "
@@ -207,7 +206,7 @@ class Lexicons:
     def allowed(self, role: str, request: gr.Request) -> dict[Any, Any]:
         """What this role may do here; terms that are being edited stay as they are."""
         actor = self.shell.actor(request, role)
-        return {self.hint: hint("lexicons", actor.role), self.terms: gr.update(interactive=actor.role in EDITS)}
+        return {self.hint: hint("lexicons", actor.role), self.terms: gr.update(interactive=may(actor, "lexicon_draft"))}
 
     def go(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         data = event._data
@@ -222,7 +221,7 @@ class Lexicons:
     ) -> dict[Any, Any]:
         """Something was typed or pasted: keep it. What is foreseen of these very changes meanwhile stays."""
         actor = self.shell.actor(request, role)
-        if actor.role not in EDITS:
+        if not may(actor, "lexicon_draft"):
             return {}
         kept = self.keep_text(side, category, text, comment, loaded, actor)
         return {self.draft: show.draft(kept)} if self.looked.get(actor.name) == self.mark(kept) else self.changed(kept)

@@ -10,7 +10,7 @@ from ui import format_pages as pages
 from ui.session import told
 from ui.shell import QUICK, Shell
 from updp_core.errors import UsageError
-from updp_core.workflow import ROLE_VERBS
+from updp_core.workflow import may
 
 ACTIONS = [("Its own default", ""), ("Warn", "warn"), ("Block", "block")]
 PICK_JS = """
@@ -66,7 +66,7 @@ class PolicyBox:
             self.action: "",
             self.limit: None,
             self.now: pages.gate_rules(rules),
-            self.save: gr.update(interactive=actor.role in ROLE_VERBS["set_policy"]),
+            self.save: gr.update(interactive=may(actor, "set_policy")),
         }
 
     @property

@@ -20,6 +20,7 @@ from ui.shell import Shell
 from ui.words import WordBox
 from updp_core.domain import Actor, Verdict
 from updp_core.errors import UpdpError, UsageError
+from updp_core.workflow import may
 
 PAGE = 50
 _PLOT_SECONDS = 60.0
@@ -157,7 +158,7 @@ class Review:
         return "No pair in this filter."
 
     def open_first(self, actor: Actor, view: dict[str, Any]) -> dict[Any, Any]:
-        if actor.role in ("radiologist", "privacy-officer"):
+        if may(actor, "take_next"):
             return self.go_on(actor, view, None)
         page = self.shell.workbench.page(actor=actor, filters=self.filters.read(view)[0], limit=1)["records"]
         if not page:
@@ -180,7 +181,7 @@ class Review:
 
     def pick(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         actor, record = self.shell.actor(request, role), str(event._data["record"])
-        reads = actor.role in ("radiologist", "privacy-officer")
+        reads = may(actor, "take")
         if reads:
             self.shell.workbench.take(record, actor=actor)
         detail, held = self.shell.workbench.show(record, actor=actor), {}

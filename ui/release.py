@@ -16,7 +16,7 @@ from ui.session import told
 from ui.shell import QUICK, Shell
 from updp_core.config import Settings
 from updp_core.errors import UpdpError, UsageError
-from updp_core.workflow import ROLE_VERBS
+from updp_core.workflow import may
 
 
 class ReleasePage:
@@ -49,7 +49,7 @@ class ReleasePage:
             **shown,
             **self.policy.look(role, request),
             self.hint: show.hint("release", actor.role),
-            self.go: gr.update(interactive=actor.role in ROLE_VERBS["release"]),
+            self.go: gr.update(interactive=may(actor, "release")),
             self.past: show.releases(bench.releases(actor=actor)),
         }
 

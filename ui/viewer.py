@@ -16,6 +16,7 @@ from PIL import Image
 
 from ui.session import Session
 from updp_core.errors import UpdpError
+from updp_core.workflow import PHI_ROLES
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("viewer-pixels.js", "viewer-draw.js", "viewer.js")
@@ -76,7 +77,7 @@ def build(session: Session) -> gr.HTML:
             actor = session.actor(request, asked.get("role", ""))
             record, candidate = str(asked["record"]), asked.get("candidate")
             answer: dict[str, Any] = {"original": None, "synthetic": None}
-            if actor.role in ("radiologist", "privacy-officer"):
+            if actor.role in PHI_ROLES:
                 answer["original"] = pack(workbench.image(record, "original", actor=actor))
             if candidate:
                 answer["synthetic"] = pack(workbench.image(record, "synthetic", actor=actor, candidate=int(candidate)))

@@ -11,7 +11,7 @@ from ui import format_lexicons as lists
 from ui.shell import Shell
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
-from updp_core.workflow import ROLE_VERBS
+from updp_core.workflow import may
 
 FORBID, KEEP = "blacklist", "whitelist"
 USUAL = {FORBID: "names", KEEP: "findings"}
@@ -47,7 +47,7 @@ class WordBox:
         """Fill the sheet for a word."""
         lexicon = self.shell.workbench.lexicon_current(actor=actor)
         categories = list(cast(Any, lexicon)[which])
-        edits = actor.role in ROLE_VERBS["lexicon_edit"]
+        edits = may(actor, "lexicon_edit")
         return {
             self.term: term,
             self.category: gr.update(

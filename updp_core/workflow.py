@@ -37,7 +37,7 @@ from updp_core.workbench import (
     releasing,
     shapes,
 )
-from updp_core.workbench.roles import ROLE_VERBS, may, refuse
+from updp_core.workbench.roles import PHI_ROLES, ROLE_VERBS, may, refuse
 from updp_core.workbench.shapes import Filters, ImageKind, Progress, Sort
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from updp_core.workbench.desk import Desk
 
-__all__ = ["ROLE_VERBS", "Actor", "Filters", "Progress", "Workbench"]
+__all__ = ["PHI_ROLES", "ROLE_VERBS", "Actor", "Filters", "Progress", "Workbench", "may"]
 Terms = Mapping[str, Mapping[str, Sequence[str]]]
 """List name ("blacklist", "whitelist") -> category -> terms."""
 F = TypeVar("F", bound=Callable[..., Any])
