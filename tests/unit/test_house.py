@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import updp_core
+
 ROOT = Path(__file__).resolve().parents[2]
 CORE = sorted((ROOT / "updp_core").rglob("*.py"))
 UI = [ROOT / "app.py", *sorted((ROOT / "ui").rglob("*.py"))]
@@ -48,6 +50,11 @@ def test_the_page_reaches_the_core_through_the_workbench(path: Path) -> None:
     allowed = {"workflow", "config", "errors", "domain"}
     core = {name.split(".")[1] for name in imported(path) if name.startswith("updp_core.")}
     assert core <= allowed
+
+
+def test_a_release_names_the_newest_version_that_the_changelog_tells_of() -> None:
+    newest = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    assert newest.split()[1] == updp_core.__version__
 
 
 def test_the_workbench_imports_in_a_moment_because_heavy_libraries_wait() -> None:
