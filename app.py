@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     app = build_app(session, settings, background)
     _, address, _ = app.launch(**launch_options(session, settings), prevent_thread_lock=True)
     background.start()
+    atexit.register(background.close)
     print(f"UPDP is at {address}", flush=True)
     if wait:
         app.block_thread()

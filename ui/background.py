@@ -15,6 +15,7 @@ from updp_core.workflow import Progress, Workbench
 LOG = logging.getLogger("updp")
 ACTOR = Actor("background", "administrator")
 POLL_SECONDS = 3.0
+CLOSING_SECONDS = 2.0
 
 
 class Background:
@@ -43,9 +44,11 @@ class Background:
         self._wanted.clear()
 
     def close(self) -> None:
-        """End with the program."""
+        """End with the program, after the step in hand if that is short: what is half made is made again."""
         self._closing.set()
         self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(CLOSING_SECONDS)
 
     @property
     def wanted(self) -> bool:

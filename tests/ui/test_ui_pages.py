@@ -214,6 +214,7 @@ def test_the_background_imports_the_sample_once_and_generates_without_being_aske
     while bench.counts(actor=OFFICER)["states"]["pending"] < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     work.close()
+    assert not work._thread.is_alive()
     assert bench.counts(actor=OFFICER)["states"]["pending"] == 3
     again = Background(bench, tmp_path / "studies" / "manifest.csv")
     again._first_import()
