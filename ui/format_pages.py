@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ui.format import STATES, empty, esc, number, title, when, words
-from updp_core.workflow import ROLE_VERBS
+from updp_core.domain import Actor
+from updp_core.workflow import may
 
 _HASH = re.compile(r"\b([0-9a-f]{10})[0-9a-f]{30,}\b")
 RUN_STATES = {
@@ -36,10 +37,10 @@ NEEDS = {
 }
 
 
-def hint(page: str, role: str) -> str:
-    """One line where the role will be refused the page's verbs, so that nobody finds out by a click."""
+def hint(page: str, actor: Actor) -> str:
+    """One line where this person will be refused the page's verbs, so that nobody finds out by a click."""
     verb, text = NEEDS[page]
-    return "" if role in ROLE_VERBS[verb] else f'<p class="notice">○ {esc(text)}</p>'
+    return "" if may(actor, verb) else f'<p class="notice">○ {esc(text)}</p>'
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], caption: str) -> str:

@@ -66,7 +66,7 @@ class Intake:
         """What this role may do here. Not a part of `refresh`: an answer to the role before would undo it."""
         actor = self.shell.actor(request, role)
         live = {button: gr.update(interactive=may(actor, verb)) for button, verb in self.buttons.items()}
-        return {self.hint: show.hint("intake", actor.role), **live}
+        return {self.hint: show.hint("intake", actor), **live}
 
     def take_in(
         self, role: str, path: str, layout: str, files: list[str] | None, request: gr.Request

@@ -206,7 +206,7 @@ class Lexicons:
     def allowed(self, role: str, request: gr.Request) -> dict[Any, Any]:
         """What this role may do here; terms that are being edited stay as they are."""
         actor = self.shell.actor(request, role)
-        return {self.hint: hint("lexicons", actor.role), self.terms: gr.update(interactive=may(actor, "lexicon_draft"))}
+        return {self.hint: hint("lexicons", actor), self.terms: gr.update(interactive=may(actor, "lexicon_draft"))}
 
     def go(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         data = event._data

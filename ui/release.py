@@ -48,7 +48,7 @@ class ReleasePage:
         return {
             **shown,
             **self.policy.look(role, request),
-            self.hint: show.hint("release", actor.role),
+            self.hint: show.hint("release", actor),
             self.go: gr.update(interactive=may(actor, "release")),
             self.past: show.releases(bench.releases(actor=actor)),
         }

@@ -216,7 +216,6 @@ def regenerate(
         before = tx.value(
             "SELECT c.method FROM standing s JOIN candidate c ON c.id = s.candidate WHERE s.record = :r", r=record
         )
-    with desk.store.read() as tx:
         holding.nobody_elses(tx, record, actor)
     options = Options(method or before or desk.settings.method, prompt=prompt, generation=generation)
     return _regenerate(desk, record, seeds or [seed_for(0, row["sha256"], attempt)], options, actor)
@@ -227,7 +226,6 @@ def compare(desk: Desk, record: str, seed: int | None, actor: Actor) -> Iterator
     with desk.store.read() as tx:
         row = known(tx.one("SELECT sha256 FROM record WHERE id = :r", r=record), f"record {record}")
         attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
-    with desk.store.read() as tx:
         holding.nobody_elses(tx, record, actor)
     seeds = [seed_for(0, row["sha256"], attempt) if seed is None else seed]
     return _compare(desk, record, seeds, actor)
