@@ -22,7 +22,7 @@ def prepare(settings: Settings) -> None:
         folder.chmod(0o700)
     os.environ["GRADIO_TEMP_DIR"] = str(temp)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["FORWARDED_ALLOW_IPS"] = ""  # the server tells the true peer: `ui.access` decides which proxy to believe
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # the server tells the true peer; `ui.door.access` judges proxies
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
@@ -42,7 +42,7 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     prepare(settings)
     from ui.app import build_app, launch_options
     from ui.background import Background
-    from ui.session import Session
+    from ui.door.session import Session
     from updp_core.workflow import Workbench
 
     workbench = Workbench.open(settings)

@@ -7,17 +7,19 @@ from typing import Any
 
 import gradio as gr
 
-from ui import audit, format_pages, insight, intake, lexicons, release, review
-from ui.access import access
+from ui import ASSETS
 from ui.background import Background
-from ui.serving import guarded
-from ui.session import ROLE_NAMES, SITTING, Session, told
+from ui.door.access import access
+from ui.door.serving import guarded
+from ui.door.session import ROLE_NAMES, SITTING, Session, told
+from ui.door.signin import SignIn
+from ui.pages import audit, insight, intake, lexicons, release
+from ui.pages.review import layout as review
 from ui.shell import ASK, QUICK, Shell
-from ui.signin import SignIn
+from ui.show import pages as format_pages
 from ui.theme import theme
 from updp_core.config import Settings
 
-ASSETS = Path(__file__).parent / "assets"
 STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format as show
-from ui.session import Session
+from ui.door.session import Session
+from ui.show import review as show
 from updp_core.domain import Actor
 from updp_core.workflow import Workbench
 

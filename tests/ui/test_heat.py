@@ -8,8 +8,9 @@ import re
 import numpy as np
 import pytest
 
-from ui.format_evidence import to_map
-from ui.viewer import ASSETS, SCALE, pack_heat
+from ui import ASSETS
+from ui.pages.review.viewer import SCALE, pack_heat
+from ui.show.evidence import to_map
 
 
 def heat(*levels: float, probability: float = 0.9) -> dict[str, object]:

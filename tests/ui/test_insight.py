@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ui import insight, plots
+from ui import plots
+from ui.pages import insight
 
 ROW = {
     "name": "zero_shot_auc", "part": "encoder", "measure": "Findings named <by> the encoder", "value": "0.962",

@@ -18,10 +18,10 @@ from starlette.testclient import TestClient
 
 import app
 from tests.unit.workbench_kit import ADMIN, workbench
-from ui.access import access
-from ui.serving import Guard
-from ui.session import IDLE_SECONDS, LONGEST_SECONDS, SITTING, Session
-from ui.signin import MOST_FAILURES, SignIn
+from ui.door.access import access
+from ui.door.serving import Guard
+from ui.door.session import IDLE_SECONDS, LONGEST_SECONDS, SITTING, Session
+from ui.door.signin import MOST_FAILURES, SignIn
 from updp_core.config import Settings
 from updp_core.domain import Actor
 from updp_core.errors import NotAllowed, UsageError

@@ -17,7 +17,7 @@ from tests.e2e.served import free_port
 from tests.ui.openid_provider import Provider, provider
 from tests.ui.served_here import PASSWORD, person, served, workspace
 from tests.unit.workbench_kit import ADMIN, OFFICER, workbench
-from ui.oauth import Provider as OurSide
+from ui.door.oauth import Provider as OurSide
 from updp_core.config import Settings
 from updp_core.errors import UsageError
 from updp_core.workflow import Workbench

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ui import format as show
-from ui import format_evidence as evidence
-from ui import format_lexicons as lexicons
-from ui import format_pages as pages
+from ui.show import evidence as evidence
+from ui.show import lexicons as lexicons
+from ui.show import pages as pages
+from ui.show import review as show
 
 HOSTILE = '<img src=x onerror="alert(1)">&\'"'
 

@@ -11,9 +11,9 @@ import gradio as gr
 import pytest
 
 from tests.unit.workbench_kit import OFFICER, hush, made, workbench
-from ui import lexicons
 from ui.background import Background
-from ui.session import Session
+from ui.door.session import Session
+from ui.pages import lexicons
 from ui.shell import Shell
 from updp_core.errors import NotAllowed, UsageError
 from updp_core.workflow import Workbench

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from tests.unit.workbench_kit import OFFICER, SECOND, add, last, study, workbench
-from ui import review, viewer
 from ui.background import Background
-from ui.session import Session, told
+from ui.door.session import Session, told
+from ui.pages.review import layout as review
+from ui.pages.review import viewer
 from ui.shell import Shell
 from updp_core.errors import NotAllowed, UsageError
 from updp_core.workflow import Workbench

@@ -9,8 +9,8 @@ import gradio as gr
 import pytest
 
 from tests.unit.workbench_kit import OFFICER, workbench
-from ui.policy import PolicyBox
-from ui.session import Session
+from ui.door.session import Session
+from ui.pages.policy import PolicyBox
 from ui.shell import Shell
 from updp_core.errors import NotAllowed, UsageError
 

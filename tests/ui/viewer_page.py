@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ui.viewer import ASSETS, SCRIPTS, pack
+from ui import ASSETS
+from ui.pages.review.viewer import SCRIPTS, pack
 
 PAGE = """<!doctype html><html data-theme="dark"><style>{styles} body {{ margin: 0 }} #v {{ height: 100vh }}</style>
 <body><div id="v">{html}</div><script>

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ui.format import STATES, empty, esc, when, words
-from ui.format_pages import Cell, table
+from ui.show.pages import Cell, table
+from ui.show.review import STATES, empty, esc, when, words
 
 LISTS = {"blacklist": "forbidden", "whitelist": "always kept"}
 Terms = Mapping[str, Mapping[str, Sequence[str]]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ui.format import GATE_MARKS, GATE_WORDS, empty, esc, number, title
+from ui.show.review import GATE_MARKS, GATE_WORDS, empty, esc, number, title
 
 
 def gates(rows: Sequence[Mapping[str, Any]], plots: Mapping[str, Sequence[float]]) -> str:

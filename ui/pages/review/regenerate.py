@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format_evidence as evidence
+from ui.pages.review.viewer import thumbnail
 from ui.shell import Shell
-from ui.viewer import thumbnail
+from ui.show import evidence as evidence
 from updp_core.config import GeneratorConfig, PromptConfig
 from updp_core.domain import Actor
 from updp_core.errors import UpdpError

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ui.access import LOOPBACK
+from ui.door.access import LOOPBACK
 from updp_core.errors import NotAllowed, UsageError
 
 START_SECONDS = 10 * 60

@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import gradio as gr
 
-from ui import format as base
-from ui import format_lexicons as show
 from ui.background import Background
-from ui.format_pages import hint
-from ui.session import told
+from ui.door.session import told
 from ui.shell import QUICK, Shell, typed_js
+from ui.show import lexicons as show
+from ui.show import review as base
+from ui.show.pages import hint
 from updp_core.domain import Actor
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.workflow import may

@@ -9,11 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format as base
-from ui import format_pages as show
-from ui.policy import PolicyBox
-from ui.session import told
+from ui.door.session import told
+from ui.pages.policy import PolicyBox
 from ui.shell import QUICK, Shell
+from ui.show import pages as show
+from ui.show import review as base
 from updp_core.config import Settings
 from updp_core.errors import UpdpError, UsageError
 from updp_core.workflow import may

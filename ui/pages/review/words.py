@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import gradio as gr
 
-from ui import format as show
-from ui import format_lexicons as lists
 from ui.shell import Shell
+from ui.show import lexicons as lists
+from ui.show import review as show
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.workflow import may

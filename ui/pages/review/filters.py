@@ -8,8 +8,8 @@ from typing import Any, cast, get_args
 
 import gradio as gr
 
-from ui import format as show
 from ui.shell import QUICK, Shell
+from ui.show import review as show
 from updp_core.domain import Actor, Audience
 from updp_core.errors import UsageError
 from updp_core.workflow import Filters

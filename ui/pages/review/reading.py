@@ -10,14 +10,14 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format as show
-from ui import format_evidence as evidence
-from ui.batch import BatchBox
-from ui.filters import FilterBar, way_into, way_of
-from ui.flags import FlagBox
-from ui.regenerate import RegenerateBox
+from ui.pages.review.batch import BatchBox
+from ui.pages.review.filters import FilterBar, way_into, way_of
+from ui.pages.review.flags import FlagBox
+from ui.pages.review.regenerate import RegenerateBox
+from ui.pages.review.words import WordBox
 from ui.shell import Shell
-from ui.words import WordBox
+from ui.show import evidence as evidence
+from ui.show import review as show
 from updp_core.domain import Actor, Verdict
 from updp_core.errors import UpdpError, UsageError
 from updp_core.workflow import may

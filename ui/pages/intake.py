@@ -10,10 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format_pages as show
 from ui.background import Background
-from ui.session import told
+from ui.door.session import told
 from ui.shell import QUICK, Shell
+from ui.show import pages as show
 from updp_core.config import SAMPLE, Settings
 from updp_core.errors import UpdpError, UsageError
 from updp_core.workflow import Filters, may

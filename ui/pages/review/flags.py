@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import gradio as gr
 
-from ui import format as show
 from ui.shell import Shell
+from ui.show import review as show
 from updp_core.domain import Actor, Audience
 from updp_core.errors import UsageError
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format as base
-from ui import format_pages as show
-from ui.session import told
+from ui.door.session import told
 from ui.shell import QUICK, Shell
+from ui.show import pages as show
+from ui.show import review as base
 from updp_core.errors import UpdpError
 
 PAGE = 50

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ui.format import STATES, empty, esc, number, title, when, words
+from ui.show.review import STATES, empty, esc, number, title, when, words
 from updp_core.domain import Actor
 from updp_core.workflow import may
 

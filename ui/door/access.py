@@ -1,6 +1,6 @@
 """Who may knock: the names the app answers to, the pages that may call it, the proxies it believes.
 
-Pure functions on a request's headers; `ui/serving.py` asks them before anything else sees the request.
+Pure functions on a request's headers; `ui/door/serving.py` asks them before anything else sees the request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The review page: its layout, and which event calls which handler of `ui.reading`."""
+"""The review page: its layout, and which event calls which handler of `reading.py` beside it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format as show
-from ui import viewer
-from ui.batch import BatchBox
-from ui.filters import FilterBar
-from ui.flags import FlagBox
-from ui.reading import Panes, Review
-from ui.regenerate import RegenerateBox
-from ui.session import told
+from ui.door.session import told
+from ui.pages.review import viewer
+from ui.pages.review.batch import BatchBox
+from ui.pages.review.filters import FilterBar
+from ui.pages.review.flags import FlagBox
+from ui.pages.review.reading import Panes, Review
+from ui.pages.review.regenerate import RegenerateBox
+from ui.pages.review.words import WordBox
 from ui.shell import ASK, LONG, QUICK, Shell, typed_js
-from ui.words import WordBox
+from ui.show import review as show
 from updp_core.domain import Verdict
 
 QUEUE_JS = """

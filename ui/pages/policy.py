@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format_pages as pages
-from ui.session import told
+from ui.door.session import told
 from ui.shell import QUICK, Shell
+from ui.show import pages as pages
 from updp_core.errors import UsageError
 from updp_core.workflow import may
 

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -15,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ui.access import Access
-from ui.oauth import CALLBACK, START_SECONDS, Provider
-from ui.session import SITTING, Session
+from ui import ASSETS
+from ui.door.access import Access
+from ui.door.oauth import CALLBACK, START_SECONDS, Provider
+from ui.door.session import SITTING, Session
 from updp_core.config import Settings
 from updp_core.errors import NotAllowed
 
-ASSETS = Path(__file__).parent / "assets"
 LARGEST_FORM = 8192
 MOST_FAILURES, FAILURE_SECONDS = 30, 10 * 60
 WRONG = (

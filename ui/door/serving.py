@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ui.access import Access
-from ui.session import SITTING, Session, Sitting
-from ui.signin import ENDED, SignIn
+from ui.door.access import Access
+from ui.door.session import SITTING, Session, Sitting
+from ui.door.signin import ENDED, SignIn
 from updp_core.errors import NotAllowed, UpdpError
 
 _POLICY = (

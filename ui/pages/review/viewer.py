@@ -6,7 +6,6 @@ import base64
 import io
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ui.session import Session
+from ui import ASSETS
+from ui.door.session import Session
 from updp_core.errors import UpdpError
 from updp_core.workflow import PHI_ROLES
 
-ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("viewer-pixels.js", "viewer-draw.js", "viewer.js")
 SIDE = 64
 SCALE = 2.0

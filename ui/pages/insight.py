@@ -9,10 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from ui import format as base
 from ui import plots
-from ui.format_pages import Cell, table
 from ui.shell import Shell
+from ui.show import review as base
+from ui.show.pages import Cell, table
 
 ABOUT = {"record", "candidate", "method", "lexicon_version", "state"}
 SAVE_JS = """

@@ -1,0 +1,1 @@
+"""From what the Workbench returns to what a reader sees."""
