@@ -15,8 +15,8 @@ from updp_core.config import PromptConfig
 
 if TYPE_CHECKING:
     from updp_core.backends.encoder import Encoder
-    from updp_core.constraint import Constraint
     from updp_core.domain import Image16
+    from updp_core.prompt.constraint import Constraint
 
 RECORDS = 32
 # Algorithm 1 as it stands: one projection after T steps, greedy, the last prompt.
@@ -70,8 +70,8 @@ def literal_loop(
 def phantom_records(count: int, first_seed: int = 100) -> tuple[list[Image16], list[str]]:
     """Phantom radiographs (256 px) and the prompt texts of their reports, filtered as the product filters them."""
     from updp_core.lexicon import load_lexicon
-    from updp_core.methods.start import start_text
     from updp_core.phantom import render, sample_patient, sample_visit, write_report
+    from updp_core.prompt.start import start_text
     from updp_core.report import filter_report
 
     lexicon = load_lexicon()
@@ -85,7 +85,7 @@ def compare(
     encoder: Encoder, constraint: Constraint, images: Sequence[Image16], texts: Sequence[str], config: PromptConfig
 ) -> dict[str, Any]:
     """Seconds of the loop, of one batch, and of batches of one; and how many records have equal tokens."""
-    from updp_core.prompt import optimise
+    from updp_core.prompt.optimise import optimise
 
     optimise(encoder, constraint, images[:1], texts[:1], config, [0])  # warm up
     started = time.perf_counter()
@@ -117,8 +117,8 @@ def main() -> dict[str, Any]:
     import torch
 
     from updp_core.backends.presets import PRESETS, load_preset_encoder
-    from updp_core.constraint import Constraint
     from updp_core.lexicon import load_lexicon
+    from updp_core.prompt.constraint import Constraint
 
     encoder = load_preset_encoder(PRESETS["starter"], "cpu")
     constraint = Constraint(load_lexicon(), encoder)

@@ -26,12 +26,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from updp_core import wordindex
 from updp_core.config import Settings
 from updp_core.domain import Actor
 from updp_core.evidence.gates import gates, risk, worst
-from updp_core.store import canonical, fresh_id, now
-from updp_core.workbench import releasing
+from updp_core.store import word_index
+from updp_core.store.store import canonical, fresh_id, now
+from updp_core.workbench import releases
 from updp_core.workflow import Filters, Workbench
 
 OFFICER = Actor("benchmark", "privacy-officer")
@@ -101,7 +101,7 @@ def fill(tx: Rows, records: int, rng: random.Random) -> None:
             created_at=now(),
         )  # fmt: skip
         row = {"prompt_text": text[:80], "filtered": text, "surrogates_json": "[]"}
-        said, near = wordindex.indexed(row)
+        said, near = word_index.indexed(row)
         tx.insert("candidate_word", rowid=candidate, said=said, near=near)
         found = gates(evidence)
         tx.insert(
@@ -184,13 +184,13 @@ def at_once(bench: Workbench) -> dict[str, dict[str, float]]:
             "records": number, "foresee_s": looked, **_beside(bench, "lexicon_edit", save),
         }  # fmt: skip
     with bench.desk.store.read() as tx:
-        approved = {row["candidate"]: row for row in tx.all(releasing.APPROVED)}
-        moment = releasing.Moment.of(tx)
+        approved = {row["candidate"]: row for row in tx.all(releases.APPROVED)}
+        moment = releases.Moment.of(tx)
     about = {
         "folder": "benchmark", "officer": OFFICER.name, "comment": "", "pairs": len(approved), "lexicon_version": 1,
         "manifest_sha256": "0" * 64, "root_digest": "0" * 64, "audit_head": "0" * 64,
     }  # fmt: skip
-    note = functools.partial(releasing.record, bench.desk, fresh_id("L"), about, approved, moment, OFFICER)
+    note = functools.partial(releases.record, bench.desk, fresh_id("L"), about, approved, moment, OFFICER)
     told[f"note a release of {len(approved)} pairs"] = {"records": len(approved), **_beside(bench, "release", note)}
     return told
 

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from updp_core.domain import Span
 from updp_core.lexicon import Lexicon, load_lexicon
-from updp_core.report import filter_report, find_spans, residual
+from updp_core.report import filter_report, residual
+from updp_core.report.filter import find_spans
 
 OURS = {
     "NAME": "names", "PERSON": "names", "names": "names", "titles_and_names": "names", "personnel": "names",

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from updp_core.backends.vocabulary import Vocabulary
 from updp_core.domain import Image16
-from updp_core.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from updp_core.config import Settings
 from updp_core.domain import Actor, Audience, Role, Verdict
 from updp_core.workbench import (
-    administering,
-    auditing,
-    deciding,
-    drafting,
-    flagging,
-    generating,
-    grading,
-    heating,
-    holding,
-    importing,
+    audit,
+    drafts,
+    flags,
+    grades,
+    heat_maps,
+    holds,
     insight,
     lexicons,
     models,
-    pieces,
+    pairs,
+    policy,
     queue,
-    reading,
-    releasing,
+    releases,
+    runs,
     shapes,
+    studies,
+    verdicts,
+    word_pieces,
 )
 from updp_core.workbench.roles import PHI_ROLES, ROLE_VERBS, may, refuse
 from updp_core.workbench.shapes import Filters, ImageKind, Progress, Sort
@@ -98,7 +98,7 @@ class Workbench:
 
         Result: {"imported": n, "duplicates": n, "rejected": [{"source", "reason"}], "without_report": [source]}.
         """
-        return importing.import_(self.desk, source, actor, layout, columns)
+        return studies.import_(self.desk, source, actor, layout, columns)
 
     @verb
     def generate(
@@ -120,25 +120,25 @@ class Workbench:
         queue to these. Result: {"generated": n, "failed": [{"record", "reason"}], "seconds": s, "run": id,
         "stopped": bool}. Raises ModelUnavailable where a model is missing.
         """
-        options = generating.Options(
+        options = runs.Options(
             method or self.desk.settings.method, limit, batch_size, seed, records, retry_failed, prompt, generation
         )
-        return generating.generate(self.desk, options, actor)
+        return runs.generate(self.desk, options, actor)
 
     @verb
     def runs(self, *, actor: Actor, limit: int = 20) -> list[shapes.Run]:
         """Generate runs of every process on this workspace, newest first."""
-        return generating.runs(self.desk, limit)
+        return runs.runs(self.desk, limit)
 
     @verb
     def control(self, run: int, wish: str, *, actor: Actor) -> shapes.Run:
         """`wish` is "pause", "resume" or "stop"; a run heeds it between two batches."""
-        return generating.control(self.desk, run, wish, actor)
+        return runs.control(self.desk, run, wish, actor)
 
     @verb
     def methods(self, *, actor: Actor) -> list[dict[str, Any]]:
         """[{"name", "title", "releasable", "available", "remedy"}] of every method and whether it can run here."""
-        return generating.methods(self.desk)
+        return runs.methods(self.desk)
 
     # --- look: the queue, a pair, its images, the numbers behind it ---
 
@@ -162,7 +162,7 @@ class Workbench:
     @verb
     def gate_rules(self, *, actor: Actor) -> list[shapes.GateRule]:
         """Every gate: its title, limit and action under the policy in force, and its defaults."""
-        return grading.rules(self.desk.policy())
+        return grades.rules(self.desk.policy())
 
     @verb
     def evaluation(self, *, actor: Actor) -> dict[str, Any]:
@@ -187,19 +187,19 @@ class Workbench:
     @verb
     def show(self, record: str, *, actor: Actor) -> shapes.Detail:
         """All about one record. PHI is kept back from roles that do not need it."""
-        return reading.show(self.desk, record, actor)
+        return pairs.show(self.desk, record, actor)
 
     @verb
     def candidate(self, candidate: int, *, actor: Actor) -> shapes.CandidateRow:
         """One candidate in full (for a contact sheet)."""
-        return reading.candidate(self.desk, candidate, actor)
+        return pairs.candidate(self.desk, candidate, actor)
 
     @verb
     def image(
         self, record: str, kind: ImageKind, *, actor: Actor, candidate: int | None = None
     ) -> NDArray[np.uint16] | NDArray[np.uint8]:
         """The original (uint16) or a candidate's image (uint8), (H, W), at full size and depth."""
-        return reading.image(self.desk, record, kind, candidate, actor)
+        return pairs.image(self.desk, record, kind, candidate, actor)
 
     @verb
     def heat_map(self, record: str, finding: str, *, actor: Actor, candidate: int | None = None) -> shapes.HeatMap:
@@ -207,7 +207,7 @@ class Workbench:
 
         It tells of the classifier, not of the patient. ModelUnavailable without judges.
         """
-        return heating.heat_map(self.desk, record, finding, candidate, actor)
+        return heat_maps.heat_map(self.desk, record, finding, candidate, actor)
 
     # --- judge: verdicts, flags, other versions ---
 
@@ -231,7 +231,7 @@ class Workbench:
         (residual PHI, a forbidden prompt) cannot be overridden. Approving needs a pending candidate of a
         releasable method. A rejection by somebody else is overruled only with a comment.
         """
-        return deciding.decide(
+        return verdicts.decide(
             self.desk, record, verdict, actor, comment, reasons, overrides, candidate, expected_revision
         )
 
@@ -241,7 +241,7 @@ class Workbench:
 
         The book is append-only: it is a new entry.
         """
-        return deciding.undo(self.desk, record, actor)
+        return verdicts.undo(self.desk, record, actor)
 
     @verb
     def flag(
@@ -252,17 +252,17 @@ class Workbench:
         While a flag is open the pair stays out of releases and of `approve_all`; single verdicts are as before.
         `undo` takes a flag back. Conflict where `candidate` (what the reviewer saw) is no longer current.
         """
-        return flagging.flag(self.desk, record, reason, audience, candidate, actor)
+        return flags.flag(self.desk, record, reason, audience, candidate, actor)
 
     @verb
     def clear_flag(self, record: str, flag: int, comment: str, *, actor: Actor) -> shapes.Detail:
         """Settle an open flag, saying what came of it: by the role that it asks, or by who raised it."""
-        return flagging.clear(self.desk, record, flag, comment, actor)
+        return flags.clear(self.desk, record, flag, comment, actor)
 
     @verb
     def approve_preview(self, *, actor: Actor, filters: Filters = Filters(), sample: int = 12) -> dict[str, Any]:
         """{"number": n, "sample": [record], "left_out": n}: what approve_all would approve."""
-        return deciding.approve_preview(self.desk, filters, sample, actor)
+        return verdicts.approve_preview(self.desk, filters, sample, actor)
 
     @verb
     def approve_all(
@@ -272,7 +272,7 @@ class Workbench:
 
         Conflict where the number is not `expected_number`, the one that the reviewer confirmed.
         """
-        return deciding.approve_all(self.desk, filters, expected_number, comment, actor)
+        return verdicts.approve_all(self.desk, filters, expected_number, comment, actor)
 
     @verb
     def regenerate(
@@ -291,7 +291,7 @@ class Workbench:
         takes another. Earlier candidates stay in the history. Result: {"record", "candidates": [id], "current": id,
         "failed": [reason]}.
         """
-        return generating.regenerate(self.desk, record, seeds, method, prompt, generation, actor)
+        return runs.regenerate(self.desk, record, seeds, method, prompt, generation, actor)
 
     @verb
     def compare(self, record: str, *, actor: Actor, seed: int | None = None) -> Iterator[Progress]:
@@ -299,12 +299,12 @@ class Workbench:
 
         The current candidate stays current. Result as of `regenerate`.
         """
-        return generating.compare(self.desk, record, seed, actor)
+        return runs.compare(self.desk, record, seed, actor)
 
     @verb
     def choose(self, record: str, candidate: int, *, actor: Actor) -> shapes.Detail:
         """Make another candidate of this record current. Verdicts belong to the candidate that they were given on."""
-        return deciding.choose(self.desk, record, candidate, actor)
+        return verdicts.choose(self.desk, record, candidate, actor)
 
     @verb
     def reproduce(self, candidate: int, *, actor: Actor) -> dict[str, Any]:
@@ -312,7 +312,7 @@ class Workbench:
 
         {"same_models": bool, "same_prompt": bool, "same_image": bool, "prompt_text": str}.
         """
-        return generating.reproduce(self.desk, candidate, actor)
+        return runs.reproduce(self.desk, candidate, actor)
 
     # --- one's own desk: pairs in hand, drafts, saved views ---
 
@@ -322,7 +322,7 @@ class Workbench:
 
         Raises Conflict where somebody else holds it.
         """
-        return holding.take(self.desk, record, actor, minutes)
+        return holds.take(self.desk, record, actor, minutes)
 
     @verb
     def take_next(
@@ -340,41 +340,41 @@ class Workbench:
         Lets go of what was held before. `back` walks the other way. A pair that the actor has approved and that
         waits for somebody else's approval is passed over, unless the filter searches for a text.
         """
-        return holding.take_next(self.desk, filters, sort, after, back, actor, minutes)
+        return holds.take_next(self.desk, filters, sort, after, back, actor, minutes)
 
     @verb
     def upcoming(
         self, after: str, *, actor: Actor, filters: Filters = Filters(), sort: Sort = "imported", limit: int = 2
     ) -> list[dict[str, Any]]:
         """What `take_next` would give after `after`, without holding it: [{"record", "candidate"}], to load ahead."""
-        return holding.upcoming(self.desk, filters, sort, after, limit, actor)
+        return holds.upcoming(self.desk, filters, sort, after, limit, actor)
 
     @verb
     def release_hold(self, *, actor: Actor, record: str | None = None) -> int:
         """Let go of one record, or of all that the actor holds; how many."""
-        return holding.release_hold(self.desk, record, actor)
+        return holds.release_hold(self.desk, record, actor)
 
     @verb
     def save_draft(self, record: str, draft: Mapping[str, Any], *, actor: Actor) -> None:
         """Keep the actor's unfinished comment and reasons for a record; an empty draft removes it. Read in `show`."""
-        holding.save_draft(self.desk, record, draft, actor)
+        holds.save_draft(self.desk, record, draft, actor)
 
     @verb
     def views(self, *, actor: Actor) -> list[shapes.SavedView]:
         """The actor's saved views and the shared ones."""
-        return holding.views(self.desk, actor)
+        return holds.views(self.desk, actor)
 
     @verb
     def save_view(
         self, name: str, *, actor: Actor, filters: Filters = Filters(), sort: Sort = "imported", shared: bool = False
     ) -> None:
         """Save a filter under a name; the same name of the same person is replaced."""
-        holding.save_view(self.desk, name, filters, sort, shared, actor)
+        holds.save_view(self.desk, name, filters, sort, shared, actor)
 
     @verb
     def delete_view(self, name: str, *, actor: Actor) -> None:
         """Remove one of the actor's own views."""
-        holding.delete_view(self.desk, name, actor)
+        holds.delete_view(self.desk, name, actor)
 
     # --- words: the lexicons, what an edit would do, the report filter ---
 
@@ -409,12 +409,12 @@ class Workbench:
 
         ModelUnavailable where it is not on this machine.
         """
-        return pieces.pieces(self.desk, add or {}, remove or {})
+        return word_pieces.pieces(self.desk, add or {}, remove or {})
 
     @verb
     def lexicon_draft(self, *, actor: Actor) -> shapes.LexiconDraft:
         """The actor's unsaved changes of the lists."""
-        return drafting.draft(self.desk, actor)
+        return drafts.draft(self.desk, actor)
 
     @verb
     def save_lexicon_draft(
@@ -430,7 +430,7 @@ class Workbench:
 
         `version` is the one that the first of them was begun on (by default the one in force).
         """
-        drafting.save_draft(self.desk, add or {}, remove or {}, comment, version, actor)
+        drafts.save_draft(self.desk, add or {}, remove or {}, comment, version, actor)
 
     @verb
     def lexicon_edit(
@@ -465,7 +465,7 @@ class Workbench:
     @verb
     def release_preview(self, *, actor: Actor) -> shapes.ReleasePreview:
         """What would leave the house now, and what would not and why."""
-        return releasing.preview(self.desk)
+        return releases.preview(self.desk)
 
     @verb
     def release(self, out: Path, *, actor: Actor, comment: str = "") -> Iterator[Progress]:
@@ -474,29 +474,29 @@ class Workbench:
         Result: {"release": id, "folder": str, "released": n, "manifest_sha256": str}. ReleaseError where nothing is
         approved or a check fails; Conflict where an approval fell while the release was written.
         """
-        return releasing.release(self.desk, out, comment, actor)
+        return releases.release(self.desk, out, comment, actor)
 
     @verb
     def releases(self, *, actor: Actor) -> list[shapes.ReleaseRow]:
         """Every release of this workspace, newest first."""
-        return releasing.releases(self.desk)
+        return releases.releases(self.desk)
 
     @verb
     def verify(self, out: Path, *, actor: Actor) -> dict[str, Any]:
         """Check a release folder to the byte: {"ok": bool, "problems": [str]}."""
-        return releasing.verify(self.desk, out, actor)
+        return releases.verify(self.desk, out, actor)
 
     @verb
     def audit(
         self, *, actor: Actor, offset: int = 0, limit: int = 50, verb: str | None = None, who: str | None = None
     ) -> shapes.AuditPage:
         """The audit trail, newest first, of one verb or one person where asked."""
-        return auditing.page(self.desk, offset, limit, verb, who)
+        return audit.page(self.desk, offset, limit, verb, who)
 
     @verb
     def audit_verify(self, *, actor: Actor) -> shapes.AuditReport:
         """Recompute the chain and hold every decision, candidate and lexicon version to it."""
-        return auditing.verify(self.desk)
+        return audit.verify(self.desk)
 
     # --- rules and people ---
 
@@ -508,28 +508,28 @@ class Workbench:
     @verb
     def set_policy(self, changes: Mapping[str, Any], *, actor: Actor, comment: str = "") -> shapes.Policy:
         """Change some fields of the policy; records' states follow at once."""
-        return administering.set_policy(self.desk, changes, comment, actor)
+        return policy.set_policy(self.desk, changes, comment, actor)
 
     @verb
     def users(self, *, actor: Actor) -> list[dict[str, str]]:
         """[{"name", "role", "by"}] of the users file."""
-        return administering.users(self.desk)
+        return policy.users(self.desk)
 
     @verb
     def add_user(self, name: str, role: str, password: str | None, *, actor: Actor, by: str = "password") -> None:
         """Add a user, or give a new role and password. `by` "oauth" or "proxy": such a person has no password here."""
-        administering.add_user(self.desk, name, role, password, by, actor)
+        policy.add_user(self.desk, name, role, password, by, actor)
 
     @verb
     def remove_user(self, name: str, *, actor: Actor) -> None:
         """Remove a user; what they decided stays."""
-        administering.remove_user(self.desk, name, actor)
+        policy.remove_user(self.desk, name, actor)
 
     # --- at the door: nobody is known yet, so these check no role ---
 
     def sign_in(self, name: str, password: str, address: str = "") -> Actor | None:
         """The actor behind a name and password, or None. Rate limited; failures are audited. Takes no actor."""
-        return administering.sign_in(self.desk, name, password, address)
+        return policy.sign_in(self.desk, name, password, address)
 
     def sign_in_outside(self, name: str, by: str, account: str = "", address: str = "") -> Actor:
         """The actor for whom a sign-in service ("oauth") or a proxy ("proxy") vouches; the role is ours.
@@ -537,20 +537,20 @@ class Workbench:
         Takes no actor. `account` is the service's own mark of the account: a name whose account changes is refused.
         Raises NotAllowed with a sentence for that person; refusals are audited.
         """
-        return administering.sign_in_outside(self.desk, name, by, account, address)
+        return policy.sign_in_outside(self.desk, name, by, account, address)
 
     def standing(self, name: str) -> tuple[Role, str] | None:
         """A signed-in person's role, and a mark that changes when an administrator changes anything about them."""
-        return administering.standing(self.desk, name)
+        return policy.standing(self.desk, name)
 
     def ways(self) -> set[str]:
         """The ways in which somebody signs in here: "password", "oauth", "proxy"."""
-        return {user["by"] for user in administering.users(self.desk)}
+        return {user["by"] for user in policy.users(self.desk)}
 
     def sign_out(self, reason: str = "asked", *, actor: Actor) -> None:
         """Note that a sign-in has ended, and why."""
-        administering.sign_out(self.desk, actor, reason)
+        policy.sign_out(self.desk, actor, reason)
 
     def at_the_door(self, verb: str, subject: str, address: str) -> None:
         """Note a request that was turned away before anybody was known. Takes no actor."""
-        administering.at_the_door(self.desk, verb, subject, address)
+        policy.at_the_door(self.desk, verb, subject, address)

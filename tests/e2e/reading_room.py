@@ -25,10 +25,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.e2e.served import serve
 from tests.pixel_judges import PixelJudges
-from updp_core import users
 from updp_core.config import Settings
 from updp_core.domain import Actor, MethodInput, Prompt, Proposal, RefusedToken, Step, Token
 from updp_core.methods.base import METHODS, MethodEntry
+from updp_core.workbench import accounts
 from updp_core.workflow import Workbench
 
 PAIRS = 500
@@ -74,11 +74,11 @@ def write_archive(folder: Path, number: int) -> Path:
             mark = PngInfo()
             mark.add_text("number", str(n))
             pictures[n % PICTURES].save(folder / f"{n:03}.png", pnginfo=mark, compress_level=1)
-            report = REPORTS[n % len(REPORTS)]
+            filter = REPORTS[n % len(REPORTS)]
             if n % (number // HELD_BY_FEW) == 1 and n // (number // HELD_BY_FEW) < HELD_BY_FEW:
-                report = f"INDICATION: Cough, lives at {HOME_NAME}. {report}"
+                filter = f"INDICATION: Cough, lives at {HOME_NAME}. {filter}"
             row = {"file": f"{n:03}.png", "patient_id": f"77{n:05}", "study_id": f"s{n}", "view": "PA"}
-            table.writerow({**row, "report_text": report})
+            table.writerow({**row, "report_text": filter})
     return folder / "manifest.csv"
 
 
@@ -112,8 +112,8 @@ class Prepared:
 
 def fill(home: Path, archive: Path, models: dict[str, str]) -> Workbench:
     """A workspace in `home` with a pending pair for each study of the archive."""
-    from updp_core import report
     from updp_core.evidence import ocr
+    from updp_core.report import filter
 
     settings = Settings.from_env({**models, "UPDP_HOME": str(home)})
     entry = MethodEntry(Prepared.name, Prepared.title, True, lambda s: None, lambda *given: Prepared())
@@ -127,7 +127,7 @@ def fill(home: Path, archive: Path, models: dict[str, str]) -> Workbench:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(METHODS, Prepared.name, entry)  # type: ignore[arg-type]
-        patch.setattr(report, "find_presidio", functools.cache(report.find_presidio))
+        patch.setattr(filter, "find_presidio", functools.cache(filter.find_presidio))
         patch.setattr(ocr, "read_boxes", read_once)
         bench = Workbench.open(settings)
         bench.desk._judges = (PixelJudges(),)
@@ -169,7 +169,7 @@ def open_room(store: Path, place: Path, models: dict[str, str]) -> Iterator[Room
     home, people = place / "home", place / "users.json"
     shutil.copytree(store, home)
     for name, role in PEOPLE.items():
-        users.add(people, name, role, PASSWORD)
+        accounts.add(people, name, role, PASSWORD)
     with serve(home, place / "nothing", UPDP_AUTH=str(people), **models) as address:
         bench = Workbench.open(Settings(home=home))
         yield Room(address, home, bench)

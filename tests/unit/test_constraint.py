@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.toy_encoder import ToyEncoder, images
+from updp_core.backends.vocabulary import Vocabulary, from_clip_bpe, from_word_pieces
 from updp_core.config import PromptConfig
-from updp_core.constraint import Constraint, _forbidden_texts, tighten
 from updp_core.errors import LexiconError, PromptError
 from updp_core.lexicon import Lexicon, load_lexicon
-from updp_core.prompt import optimise
-from updp_core.vocabulary import Vocabulary, from_clip_bpe, from_word_pieces
+from updp_core.prompt.constraint import Constraint, _forbidden_texts, tighten
+from updp_core.prompt.optimise import optimise
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 
@@ -147,7 +147,7 @@ def test_the_piece_that_would_complete_a_term_gives_way_to_its_next_best() -> No
     table = torch.eye(len(words))
     encoder = ToyEncoder(words, table)
     constraint = Constraint(lexicon("john", "lung smith"), encoder)
-    from updp_core.projection import choose
+    from updp_core.prompt.projection import choose
 
     jo, hn, y, lung, smith = (words.texts.index(t) for t in ("jo", "hn", "y", "lung", "smith"))
     assert choose([[jo], [hn, y]], constraint).text == "joy"

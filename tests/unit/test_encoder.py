@@ -14,10 +14,10 @@ import torch
 from tests.tiny_models import write_bert_clip_folder, write_clip_folder
 from updp_core.backends.encoder import Encoder, load_encoder
 from updp_core.config import PromptConfig
-from updp_core.constraint import Constraint
 from updp_core.errors import ModelUnavailable
 from updp_core.lexicon import load_lexicon
-from updp_core.prompt import optimise
+from updp_core.prompt.constraint import Constraint
+from updp_core.prompt.optimise import optimise
 
 FAST = PromptConfig(length=8, steps=6, projections=2, learning_rate=1.0)
 

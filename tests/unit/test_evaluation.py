@@ -18,11 +18,11 @@ from sklearn.metrics import roc_auc_score
 from tests.tiny_models import wordpiece_vocab
 from tests.toy_encoder import ToyEncoder
 from tests.unit.workbench_kit import OBSERVER
-from updp_core import vocabulary
+from updp_core.backends import vocabulary
 from updp_core.config import STARTER, Settings
 from updp_core.domain import Proposal, Step
 from updp_core.errors import Conflict, UsageError
-from updp_core.evidence import attackers, heldout, measured, stages, statistics, suite
+from updp_core.evaluation import attackers, cards, run, stages, statistics, studies
 from updp_core.phantom import FINDINGS
 from updp_core.workflow import Workbench
 
@@ -237,9 +237,9 @@ def bench(monkeypatch):
         encode=lambda x: SimpleNamespace(latents=x), decode=lambda z: SimpleNamespace(sample=0.9 * z),
     )  # fmt: skip
     words = vocabulary.from_word_pieces(list(wordpiece_vocab()), range(7), "##")
-    monkeypatch.setattr(heldout, "render_keys", render_keys)
-    monkeypatch.setattr(heldout, "CHUNK", 2)
-    monkeypatch.setattr(heldout.generated, "__defaults__", (print, 2))
+    monkeypatch.setattr(studies, "render_keys", render_keys)
+    monkeypatch.setattr(studies, "CHUNK", 2)
+    monkeypatch.setattr(studies.generated, "__defaults__", (print, 2))
     monkeypatch.setattr(stages.Bench, "encoder", Toy.random(words), raising=False)
     object.__setattr__(stages.Bench.encoder, "max_content", 60)
     monkeypatch.setattr(stages.Bench, "judges", Judges())
@@ -253,8 +253,8 @@ def bench(monkeypatch):
     return counter
 
 
-def run(folder: Path, **changes: Any) -> dict[str, Any]:
-    return suite.evaluate_starter(**{"out": folder, "how_much": TINY, "workers": 1, "say": quiet} | changes)
+def evaluated(folder: Path, **changes: Any) -> dict[str, Any]:
+    return run.evaluate_starter(**{"out": folder, "how_much": TINY, "workers": 1, "say": quiet} | changes)
 
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
@@ -273,7 +273,7 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_result_holds_every_figure_with_its_interval_and_what_it_was_measured_on(bench, tmp_path) -> None:
-    result = run(tmp_path)
+    result = evaluated(tmp_path)
     assert set(result["finding_auc"]) == {"original", "raw_report", "updp"}
     assert set(result["identity_accuracy"]) == {
         "original", "raw_report", "updp", "findings_alone", "same_findings", "same_findings_chance", "chance"
@@ -291,20 +291,20 @@ def test_the_result_holds_every_figure_with_its_interval_and_what_it_was_measure
 
 
 def test_a_second_run_draws_and_renders_nothing(bench, tmp_path) -> None:
-    first = run(tmp_path)
+    first = evaluated(tmp_path)
     bench |= {"limit": bench["drawn"], "render_limit": bench["rendered"]}
-    assert figures(run(tmp_path)) == figures(first)
+    assert figures(evaluated(tmp_path)) == figures(first)
 
 
 @pytest.mark.parametrize("what, every", [("limit", 3), ("render_limit", 5)])
 def test_a_run_killed_again_and_again_finds_what_an_undisturbed_one_finds(bench, tmp_path, what, every) -> None:
-    whole = run(tmp_path / "whole")
+    whole = evaluated(tmp_path / "whole")
     count = "drawn" if what == "limit" else "rendered"
     kills = 0
     while True:
         bench[what] = bench[count] + every
         try:
-            again = run(tmp_path / "cut")
+            again = evaluated(tmp_path / "cut")
             break
         except KeyboardInterrupt:
             kills += 1
@@ -312,48 +312,48 @@ def test_a_run_killed_again_and_again_finds_what_an_undisturbed_one_finds(bench,
 
 
 def test_what_a_killed_process_left_half_written_is_cut_off(bench, tmp_path) -> None:
-    whole = run(tmp_path / "whole")
+    whole = evaluated(tmp_path / "whole")
     bench["limit"] = bench["drawn"] + 5
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut")
+        evaluated(tmp_path / "cut")
     for file in (tmp_path / "cut").rglob("*"):
         if file.suffix in (".u16", ".u8"):
             file.open("ab").write(b"x" * 77)
         elif file.suffix == ".jsonl":
             file.open("a").write('{"study"')
     bench["limit"] = 10**9
-    assert figures(run(tmp_path / "cut")) == figures(whole)
+    assert figures(evaluated(tmp_path / "cut")) == figures(whole)
 
 
 def test_another_generator_is_another_measurement(bench, tmp_path) -> None:
-    run(tmp_path)
+    evaluated(tmp_path)
     drawn = bench["drawn"]
     rendered = bench["rendered"]
     bench["generator"] = "bb"
-    other = run(tmp_path)
+    other = evaluated(tmp_path)
     assert bench["drawn"] == 2 * drawn, "no image of the first generator is taken for one of the second"
     assert bench["rendered"] == rendered, "the originals are the same"
-    assert figures(other) == figures(run(tmp_path / "alone"))
+    assert figures(other) == figures(evaluated(tmp_path / "alone"))
 
 
 def test_a_larger_run_begins_where_a_smaller_one_ended(bench, tmp_path) -> None:
-    run(tmp_path)
+    evaluated(tmp_path)
     drawn = bench["drawn"]
     larger = stages.Sizes(**{**TINY.__dict__, "couples": 6})
-    found = run(tmp_path, how_much=larger)
+    found = evaluated(tmp_path, how_much=larger)
     assert bench["drawn"] == drawn + 4
-    assert figures(found) == figures(run(tmp_path / "alone", how_much=larger))
+    assert figures(found) == figures(evaluated(tmp_path / "alone", how_much=larger))
 
 
 def test_the_stages_on_originals_need_no_generator(bench, tmp_path) -> None:
-    found = run(tmp_path, stages=["zero-shot", "findings", "identity-originals"])
+    found = evaluated(tmp_path, stages=["zero-shot", "findings", "identity-originals"])
     assert bench["drawn"] == 0 and not found["complete"]
     assert found["zero_shot_auc"] is not None and found["identity_accuracy"]["original"] is not None
     assert not any(name.startswith(("autoencoder", "seconds", "reid")) for name in found["missed"])
 
 
 def test_attackers_look_for_people_whose_findings_are_as_common_as_on_films(bench, tmp_path) -> None:
-    assert run(tmp_path)["population"] == "clinical"
+    assert evaluated(tmp_path)["population"] == "clinical"
     tested = stages.Bench(STARTER, tmp_path, TINY, say=quiet)
     often = stages.Bench(STARTER, tmp_path, stages.Sizes(**{**TINY.__dict__, "population": "enriched"}), say=quiet)
     assert len(often.people.truth[0]) and often.people.truth.mean() > 1.5 * tested.people.truth.mean()
@@ -361,13 +361,13 @@ def test_attackers_look_for_people_whose_findings_are_as_common_as_on_films(benc
 
 
 def test_two_runs_never_write_the_same_folder(bench, tmp_path) -> None:
-    with suite.alone(tmp_path), pytest.raises(Conflict):
-        run(tmp_path)
+    with run.alone(tmp_path), pytest.raises(Conflict):
+        evaluated(tmp_path)
 
 
 def test_an_unknown_stage_is_refused_before_anything_is_done(bench, tmp_path) -> None:
     with pytest.raises(UsageError, match="zero-shot"):
-        run(tmp_path, stages=["nothing"])
+        evaluated(tmp_path, stages=["nothing"])
 
 
 def test_the_full_form_measures_what_the_bars_are_stated_for() -> None:
@@ -385,12 +385,12 @@ def test_a_missed_bar_is_named_and_a_reached_one_is_not() -> None:
         "complete": False, "zero_shot_auc": 0.96, "finding_auc": {"original": 0.99, "updp": 0.93},
         "identity_accuracy": {"updp": 0.05, "original": 0.98}, "prompt_score_order_holds": True,
     }  # fmt: skip
-    assert measured.missed(result) == ["finding_auc.updp_of_original", "identity_accuracy.updp"]
-    assert "reid_auc_retrained" in measured.missed(result | {"complete": True})
+    assert cards.missed(result) == ["finding_auc.updp_of_original", "identity_accuracy.updp"]
+    assert "reid_auc_retrained" in cards.missed(result | {"complete": True})
 
 
 def test_rows_say_value_interval_bar_and_size_in_words(bench, tmp_path) -> None:
-    table = {row["name"]: row for row in measured.rows(run(tmp_path))}
+    table = {row["name"]: row for row in cards.rows(evaluated(tmp_path))}
     row = table["identity_accuracy.updp"]
     assert row["bar"] == "at most 4.57%" and " to " in row["interval"] and row["value"].endswith("%")
     assert row["n"] == "3 patients, 3 images" and row["missed"] in (True, False)
@@ -399,26 +399,26 @@ def test_rows_say_value_interval_bar_and_size_in_words(bench, tmp_path) -> None:
 
 
 def test_writing_changes_the_cards_tables_and_nothing_else_in_them(bench, tmp_path) -> None:
-    result = run(tmp_path / "work")
+    result = evaluated(tmp_path / "work")
     card = "# Model\n\nUse.\n\n## Measured\n\nTried: much.\n\n## Limits\n\nMany.\n"
     for part in ("encoder", "generator", "judges"):
         (tmp_path / part).mkdir()
         (tmp_path / part / "README.md").write_text(card)
     for _ in range(2):
-        assert len(measured.write(result, tmp_path)) == 4
+        assert len(cards.write(result, tmp_path)) == 4
     text = (tmp_path / "judges" / "README.md").read_text()
-    assert measured.table_in(text) == measured.markdown(result, "judges")
-    assert text.replace(
-        f"{measured.BEGIN}\n{measured.markdown(result, 'judges')}\n{measured.END}\n", ""
-    ) == card.replace("## Measured\n\n", "## Measured\n\n\n")
-    assert measured.read(tmp_path) == result
+    assert cards.table_in(text) == cards.markdown(result, "judges")
+    assert text.replace(f"{cards.BEGIN}\n{cards.markdown(result, 'judges')}\n{cards.END}\n", "") == card.replace(
+        "## Measured\n\n", "## Measured\n\n\n"
+    )
+    assert cards.read(tmp_path) == result
 
 
 def test_the_workbench_tells_whether_the_figures_speak_of_the_models_in_use(tmp_path, monkeypatch) -> None:
     known = stages.digests(STARTER)
     result = {"complete": False, "quick": True, "date": "2026-01-02", "seed": 0, "zero_shot_auc": 0.9, "missed": [],
               "models": known | {"judges": "of another day"}}  # fmt: skip
-    monkeypatch.setattr(measured, "read", lambda: result)
+    monkeypatch.setattr(cards, "read", lambda: result)
     same = {}
     for name, generator in (("starter", ""), ("other", str(tmp_path))):
         bench = Workbench.open(Settings(home=tmp_path / name, generator=generator))
@@ -431,21 +431,21 @@ def test_the_workbench_tells_whether_the_figures_speak_of_the_models_in_use(tmp_
 
 
 def test_without_a_measurement_the_workbench_says_nothing_about_the_models(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(measured, "read", lambda: None)
+    monkeypatch.setattr(cards, "read", lambda: None)
     bench = Workbench.open(Settings(home=tmp_path))
     assert bench.evaluation(actor=OBSERVER)["rows"] == []
     bench.close()
 
 
 def test_the_shipped_cards_and_the_app_show_the_same_measurement() -> None:
-    result = measured.read()
+    result = cards.read()
     assert result is not None and result["complete"]
-    assert result["missed"] == measured.missed(result)
+    assert result["missed"] == cards.missed(result)
     for part in ("encoder", "generator", "judges"):
         card = (STARTER / part / "README.md").read_text(encoding="utf-8")
-        assert measured.table_in(card) == measured.markdown(result, part)
+        assert cards.table_in(card) == cards.markdown(result, part)
 
 
 def test_the_shipped_figures_speak_of_the_shipped_models() -> None:
-    result = measured.read()
+    result = cards.read()
     assert result is not None and result["models"] == stages.digests(STARTER)

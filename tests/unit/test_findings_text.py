@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from updp_core.evidence.findings_terms import FINDINGS, TERMS
-from updp_core.evidence.findings_text import findings_in, mentions, statuses
+from updp_core.findings.labeler import findings_in, mentions, statuses
+from updp_core.findings.terms import FINDINGS, TERMS
 from updp_core.phantom.patient import FINDINGS as PHANTOM_FINDINGS
 
 IU_REPORTS = Path(__file__).parents[2] / ".." / "shared" / "dev-data" / "reports_iu" / "iu_reports.csv"

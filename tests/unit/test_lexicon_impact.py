@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workbench_kit import OFFICER, READER, QuickMethod, add, hush, last, study, workbench
 
-from updp_core import wordindex
-from updp_core.constraint import hits_in
 from updp_core.domain import MethodInput, Span
 from updp_core.errors import UpdpError
 from updp_core.lexicon import Lexicon
+from updp_core.lexicon.folding import fold, words
+from updp_core.prompt.constraint import hits_in
 from updp_core.report import residual
-from updp_core.standing import DISAGREES, MISCOUNTED
-from updp_core.store import sha256
-from updp_core.textfold import fold, words
+from updp_core.store import word_index
+from updp_core.store.standing import DISAGREES, MISCOUNTED
+from updp_core.store.store import sha256
 from updp_core.workflow import Workbench
 
 REPORTS = (
@@ -199,10 +199,10 @@ def test_one_short_event_tells_of_all_that_an_edit_or_a_release_touches(filled: 
 @given(text=st.text(st.sampled_from("aBx4\u00e9e\u0301 -._*\u0130\u00df\ufb01\n"), max_size=12), prompt=st.booleans())
 def test_the_index_holds_exactly_the_words_that_terms_are_compared_with(text: str, prompt: bool) -> None:
     row = {"prompt_text": text if prompt else "", "filtered": "" if prompt else text, "surrogates_json": "[]"}
-    said, near = (set(column.split()) for column in wordindex.indexed(row))
+    said, near = (set(column.split()) for column in word_index.indexed(row))
     assert not said & near
     for word in {*words(fold(text).text), "a", "x4", "e", "fi", "ss"}:
         lexicon = Lexicon(blacklist={"names": (word,)})
         found = hits_in(lexicon, text) if prompt else lexicon.terms_in(text)
         named = any(hit.term == word for hit in found)
-        assert named == (wordindex._coded(word) in said), word
+        assert named == (word_index._coded(word) in said), word

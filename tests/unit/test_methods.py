@@ -19,9 +19,9 @@ from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.lexicon import edit, load_lexicon
 from updp_core.methods.base import METHODS, Method, make_method
 from updp_core.methods.dp_pix import DpPix, pixelise
-from updp_core.methods.start import start_text
 from updp_core.methods.synthesis import nth_seed
 from updp_core.methods.updp import what_it_says
+from updp_core.prompt.start import start_text
 
 LEXICON = load_lexicon()
 PROMPT = PromptConfig(length=10, steps=6, learning_rate=0.5)

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from workbench_kit import OFFICER, READER, SECOND, workbench
 
-from updp_core import migrations, schema
 from updp_core.errors import UpdpError
-from updp_core.standing import DISAGREES, MISCOUNTED
-from updp_core.store import Store
+from updp_core.store import Store, migrations, schema
+from updp_core.store.standing import DISAGREES, MISCOUNTED
 
 VERSION_1 = Path(__file__).parent / "data" / "workspace_v1.sql"
 RECORDED = ("record", "decision", "violation", "release", "release_pair", "lexicon_version", "choice", "audit_event")

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from tests.tiny_models import wordpiece_vocab
 from tests.toy_encoder import ToyEncoder, images
+from updp_core.backends.vocabulary import from_word_pieces
 from updp_core.config import PromptConfig
-from updp_core.constraint import Constraint
 from updp_core.errors import UsageError
 from updp_core.lexicon import Lexicon
-from updp_core.projection import candidates, choose, gumbel, unit_rows
-from updp_core.prompt import optimise
-from updp_core.vocabulary import from_word_pieces
+from updp_core.prompt.constraint import Constraint
+from updp_core.prompt.optimise import optimise
+from updp_core.prompt.projection import candidates, choose, gumbel, unit_rows
 
 TOKENS = list(wordpiece_vocab())
 WORDS = from_word_pieces(TOKENS, range(5))

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from updp_core.domain import Span
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.lexicon import Lexicon, edit, load_lexicon
-from updp_core.report import POLICIES, filter_report, find_spans, prompt_text, residual, sections
+from updp_core.report import filter_report, residual, sections
+from updp_core.report.filter import POLICIES, find_spans, prompt_text
 
 LEXICON = load_lexicon()
 DEV = Path(__file__).resolve().parents[3] / "shared" / "dev-data"
@@ -270,7 +271,7 @@ def test_nothing_reaches_for_the_network(monkeypatch):
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    from updp_core.recognizers import _presidio
+    from updp_core.report.recognisers import _presidio
 
     _presidio.cache_clear()
     assert is_gone("a.b@mail.example.co.uk", "to a.b@mail.example.co.uk or http://x.example.com/y")
@@ -292,7 +293,7 @@ def test_a_token_classification_folder_loads_as_a_model(tmp_path):
     import torch
     from transformers import BertConfig, BertForTokenClassification, BertTokenizerFast
 
-    from updp_core.recognizers import load_ner
+    from updp_core.report.recognisers import load_ner
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "flibber", "has", "a", "cough"]
     tokenizer = BertTokenizerFast(vocab={word: i for i, word in enumerate(words)})
@@ -324,7 +325,7 @@ def test_a_token_classification_folder_loads_as_a_model(tmp_path):
 
 
 def test_a_missing_model_says_what_to_do(tmp_path):
-    from updp_core.recognizers import load_ner
+    from updp_core.report.recognisers import load_ner
 
     with pytest.raises(ModelUnavailable, match="UPDP_NER"):
         load_ner(str(tmp_path / "absent"))

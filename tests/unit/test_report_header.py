@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from updp_core.header import find_header
 from updp_core.lexicon import load_lexicon
-from updp_core.textfold import fold
+from updp_core.lexicon.folding import fold
+from updp_core.report.header import find_header
 
 LEXICON = load_lexicon()
 

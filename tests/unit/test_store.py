@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import exc
 from workbench_kit import OFFICER, READER, made, workbench
 
-from updp_core import schema
 from updp_core.errors import UpdpError
-from updp_core.store import Store, canonical, fresh_id
+from updp_core.store import Store, schema
+from updp_core.store.store import canonical, fresh_id
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -21,7 +21,7 @@ from workbench_kit import (
 )  # fmt: skip
 
 from updp_core.errors import Conflict, NotAllowed, UsageError
-from updp_core.workbench.generating import seed_for
+from updp_core.workbench.runs import seed_for
 from updp_core.workflow import Filters, Workbench
 
 pytestmark = pytest.mark.usefixtures("quick")

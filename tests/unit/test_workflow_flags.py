@@ -75,10 +75,10 @@ def test_a_flag_raised_while_a_release_is_written_stops_it(bench: Workbench, tmp
         # Writing goes on in its own thread: hold its last transaction back until the flag is in the book.
         with bench.desk.store.write() as tx:
             next(steps)
-            from updp_core.workbench import deciding
+            from updp_core.workbench import verdicts
 
             stands = tx.one("SELECT * FROM standing WHERE record = :r", r=records[0])
-            deciding.enter(tx, stands, "flag", READER, "Stop!", reasons=["anybody"])
+            verdicts.enter(tx, stands, "flag", READER, "Stop!", reasons=["anybody"])
             tx.refresh([records[0]])
             raised = True
         last(steps)

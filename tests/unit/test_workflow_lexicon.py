@@ -163,7 +163,7 @@ def test_drafts_are_no_way_to_change_a_list_and_stay_small(bench: Workbench) -> 
 
 def test_the_word_pieces_that_a_term_masks_are_told_for_the_encoder_in_use(bench: Workbench) -> None:
     from updp_core.backends.presets import load_preset_words, resolve
-    from updp_core.constraint import Constraint
+    from updp_core.prompt.constraint import Constraint
 
     encoder = load_preset_words(resolve(bench.desk.settings).encoder)
     with bench.desk.store.read() as tx:

@@ -9,7 +9,7 @@ import pytest
 from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, QuickMethod, add, last, made, study, workbench
 
 from updp_core.errors import ReleaseError
-from updp_core.store import canonical, event_digest, now, row_digest
+from updp_core.store.store import canonical, event_digest, now, row_digest
 from updp_core.workflow import Filters, Workbench
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -10,9 +10,9 @@ import numpy as np
 
 from updp_core.config import Settings
 from updp_core.domain import Actor, MethodInput, Prompt, Proposal, SourceStudy, Step, Token
-from updp_core.gazetteer import Gazetteer
-from updp_core.store import sha256
-from updp_core.workbench import importing
+from updp_core.report.gazetteer import Gazetteer
+from updp_core.store.store import sha256
+from updp_core.workbench import studies
 from updp_core.workflow import Progress, Workbench
 
 READER = Actor("Dr. Reader", "radiologist")
@@ -75,17 +75,17 @@ def workbench(home: Path, method: Any = None) -> Workbench:
     return opened
 
 
-def add(bench: Workbench, studies: Sequence[SourceStudy]) -> list[str]:
+def add(bench: Workbench, items: Sequence[SourceStudy]) -> list[str]:
     """Studies as records, through the door that import uses."""
-    return importing._keep(bench.desk, [importing._prepare(bench.desk, item) for item in studies], OFFICER)
+    return studies._keep(bench.desk, [studies._prepare(bench.desk, item) for item in items], OFFICER)
 
 
 def hush(monkeypatch: Any) -> None:
     """Leave out what costs seconds to load and is tested elsewhere: Presidio, name lists, reading text in images."""
     few = Gazetteer(*(frozenset(names) for names in (["mortimer"], ["quill"], ["springfield"], [], ["seen", "by"])))
-    for module in ("people", "places", "header"):
-        monkeypatch.setattr(f"updp_core.{module}.gazetteer", lambda: few)
-    monkeypatch.setattr("updp_core.report.find_presidio", lambda *args, **kwargs: [])
+    for module in ("names", "places", "header"):
+        monkeypatch.setattr(f"updp_core.report.{module}.gazetteer", lambda: few)
+    monkeypatch.setattr("updp_core.report.filter.find_presidio", lambda *args, **kwargs: [])
     monkeypatch.setattr("updp_core.evidence.ocr.read_boxes", lambda image: [])
     monkeypatch.setattr("updp_core.evidence.ocr.read_text", lambda image: [])
 

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from updp_core import vocabulary
-from updp_core.backends import files
+from updp_core.backends import files, vocabulary
+from updp_core.backends.vocabulary import Vocabulary
 from updp_core.domain import Image8, Image16
 from updp_core.errors import ModelUnavailable
-from updp_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor

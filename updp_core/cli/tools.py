@@ -14,7 +14,7 @@ import typer
 
 from updp_core.cli.console import AsJson, Home, Who, actor, command, one_of, opened, result, say, settings
 from updp_core.errors import UpdpError, UsageError
-from updp_core.users import WAYS
+from updp_core.workbench.accounts import WAYS
 
 POLICIES = ("remove", "placeholder", "surrogate")
 user = typer.Typer(help="Who may sign in.", no_args_is_help=True)
@@ -40,8 +40,8 @@ def filter_report(
     as_json: AsJson = False,
 ) -> None:
     """Filter a report from stdin, under the workspace's lexicon, or the one that UPDP ships where there is none."""
-    from updp_core.recognizers import load_ner
     from updp_core.report import filter_report as filtered
+    from updp_core.report.recognisers import load_ner
 
     one_of(policy, POLICIES, "--policy")
     chosen = settings(home)
@@ -128,11 +128,11 @@ def phantom(
 
 
 def train(context: typer.Context) -> None:
-    _pass_on("updp_core.training.cli", "train", context)
+    _pass_on("updp_core.cli.train", "train", context)
 
 
 def evaluate(context: typer.Context) -> None:
-    _pass_on("updp_core.evidence.cli", "evaluate", context)
+    _pass_on("updp_core.cli.evaluate", "evaluate", context)
 
 
 def _pass_on(module: str, name: str, context: typer.Context) -> None:

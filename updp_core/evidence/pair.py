@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.domain import Image8, Image16, MethodInput, Prompt, Proposal, Span
-from updp_core.evidence import appearance, distance, findings_text
-from updp_core.evidence.findings_terms import FINDINGS
+from updp_core.evidence import appearance, distance
+from updp_core.findings import labeler
+from updp_core.findings.terms import FINDINGS
 from updp_core.lexicon import Lexicon
 
 JUDGE_SIZE = 256
@@ -94,7 +95,7 @@ def measure(
 
 def combination(report: str) -> frozenset[str]:
     """The findings that a report asserts: what `sharing` counts patients by."""
-    return frozenset(name for name, present in findings_text.findings_in(report).items() if present)
+    return frozenset(name for name, present in labeler.findings_in(report).items() if present)
 
 
 def for_judges(images: Sequence[NDArray]) -> NDArray[np.float32]:
@@ -123,7 +124,7 @@ def _textual(
         "alignment": _alignment(proposal.prompt),
         "residual_phi": {"count": len(spans), "kinds": sorted({span.category for span in spans})},
         "forbidden_in_prompt": {"count": len(hits), "kinds": sorted(set(hits))},
-        "findings": {"report": findings_text.statuses(record.filtered_report)},
+        "findings": {"report": labeler.statuses(record.filtered_report)},
         "rarity": {
             "findings": sorted(together),
             "others": None if sharing is None else max(0, int(sharing.get(together, 1)) - 1),
@@ -134,7 +135,7 @@ def _textual(
 
 def forbidden_kinds(prompt: str, lexicon: Lexicon, header: Mapping[str, Sequence[str]] | None) -> list[str]:
     """The category of each forbidden piece of a prompt: blacklist, patterns, and the study's own identifiers."""
-    from updp_core.report import find_spans
+    from updp_core.report.filter import find_spans
 
     own = [span for span in find_spans(prompt, lexicon, header) if span.rule.startswith("header")] if header else []
     return [hit.category for hit in lexicon.forbidden_in(prompt)] + [span.category for span in own]
@@ -188,7 +189,7 @@ def _judged(
             "synthetic": _round(score_synthetic[i]) if prompted else None,
         }
         row["findings"] = _compare(
-            findings_text.statuses(made[i][0].filtered_report),
+            labeler.statuses(made[i][0].filtered_report),
             dict(zip(judges.finding_names, map(float, seen_original[i]), strict=True)),
             dict(zip(judges.finding_names, map(float, seen_synthetic[i]), strict=True)),
         )

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.config import GeneratorConfig, PromptConfig, Settings
-from updp_core.constraint import Constraint
 from updp_core.domain import Image8, MethodInput, Prompt, Step
 from updp_core.errors import PromptError, UsageError
-from updp_core.evidence.findings_terms import STEMS
-from updp_core.evidence.findings_text import mentions
+from updp_core.findings.labeler import mentions
+from updp_core.findings.terms import STEMS
 from updp_core.lexicon import Lexicon
 from updp_core.methods.base import reason_of
-from updp_core.methods.start import start_text
 from updp_core.methods.synthesis import Job, synthesise
+from updp_core.prompt.constraint import Constraint
+from updp_core.prompt.start import start_text
 
 if TYPE_CHECKING:
     from updp_core.backends.encoder import Encoder
@@ -88,7 +88,7 @@ class Updp:
             return [self._prompts([r], [s])[0] for r, s in zip(records, seeds, strict=True)]
 
     def _optimise(self, records: Sequence[MethodInput], texts: Sequence[str], seeds: Sequence[int]) -> list[Prompt]:
-        from updp_core.prompt import optimise
+        from updp_core.prompt.optimise import optimise
 
         images = [r.image for r in records]
         return optimise(self.encoder, self.constraint, images, texts, self.prompt, seeds, what_it_says)

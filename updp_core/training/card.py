@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from updp_core.evidence.measured import BEGIN, END
+from updp_core.evaluation.cards import BEGIN, END
 
 from .loop import Run
 

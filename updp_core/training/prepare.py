@@ -66,11 +66,12 @@ def source_set(
     Only filtered reports and numbered patients are stored. `labels` names a manifest column of finding labels joined
     by "|", from which reports are made by template; otherwise findings are read from the reports.
     """
-    from updp_core.evidence.findings_text import findings_in
+    from updp_core.findings.labeler import findings_in
     from updp_core.intake import read_source
     from updp_core.intake.pixels import letterbox, to_uint8
     from updp_core.lexicon import load_lexicon
-    from updp_core.report import filter_report, prompt_text
+    from updp_core.report import filter_report
+    from updp_core.report.filter import prompt_text
 
     lexicon = load_lexicon()
     numbers: dict[str, int] = {}

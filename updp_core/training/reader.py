@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from updp_core.evidence.statistics import auc
+from updp_core.evaluation.statistics import auc
 
 from .generator import read_texts
 from .loop import Run, Schedule, autocast, device_of, train

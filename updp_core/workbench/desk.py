@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from updp_core.config import Settings
 from updp_core.domain import Actor, Role
 from updp_core.errors import ModelUnavailable, UsageError
-from updp_core.store import Store, Transaction, canonical, known, now
+from updp_core.store import Store, Transaction
+from updp_core.store.store import canonical, known, now
 from updp_core.workbench.shapes import Policy
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class Desk:
     def ner(self) -> Any:
         """The token-classification model of UPDP_NER, or None where none is set. Raises ModelUnavailable."""
         if self._ner is None and self.settings.ner:
-            from updp_core.recognizers import load_ner
+            from updp_core.report.recognisers import load_ner
 
             self._ner = load_ner(self.settings.ner)
         return self._ner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from updp_core.workbench import second
+from updp_core.workbench import second_reading
 from updp_core.workbench.desk import Desk
 
 MOST = 5000
@@ -38,7 +38,7 @@ def insight(desk: Desk) -> dict[str, Any]:
             "SELECT l.version, l.created_at, (SELECT count(*) FROM violation v WHERE v.lexicon_version = l.version) "
             "AS voided FROM lexicon_version l ORDER BY l.version"
         )
-        agreement = second.agreement(tx)
+        agreement = second_reading.agreement(tx)
     return {
         "candidates": rows, "decisions": decisions, "throughput": throughput, "lexicon": lexicon,
         "agreement": agreement,

@@ -16,7 +16,8 @@ from pathlib import Path
 import filelock
 
 from updp_core.errors import Conflict, UpdpError
-from updp_core.store import Store, Transaction, fresh_id
+from updp_core.store import Store, Transaction
+from updp_core.store.store import fresh_id
 
 LEASE_SECONDS = 300.0
 BEAT_SECONDS = 20.0

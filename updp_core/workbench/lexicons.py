@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, LexiconError
-from updp_core.store import Transaction, canonical, known, now, sha256
+from updp_core.store import Transaction
+from updp_core.store.store import canonical, known, now, sha256
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk
-from updp_core.workbench.foreseeing import Foreseen, catch_up, foresee, rows, violations, void_under
+from updp_core.workbench.impact import Foreseen, catch_up, foresee, rows, violations, void_under
 from updp_core.workbench.shapes import Impact, LexiconDiff, LexiconRow, LexiconView
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import Any
 
 from updp_core.backends import files, presets
 from updp_core.config import STARTER
-from updp_core.evidence import measured
+from updp_core.evaluation import cards
 from updp_core.workbench.desk import Desk
 
 
 def evaluation(desk: Desk) -> dict[str, Any]:
     """See Workbench.evaluation."""
-    result = measured.read()
+    result = cards.read()
     if result is None:
         return {"rows": [], "how": "", "date": "", "seed": None, "missed": [], "models": []}
     preset = presets.resolve(desk.settings)
@@ -27,6 +27,6 @@ def evaluation(desk: Desk) -> dict[str, Any]:
         known = str(result.get("models", {}).get(part, ""))
         models.append({"part": part, "measured": known, "used": digest, "same": bool(known) and digest == known})
     return {
-        "rows": measured.rows(result), "how": measured.how(result), "date": result["date"], "seed": result["seed"],
+        "rows": cards.rows(result), "how": cards.how(result), "date": result["date"], "seed": result["seed"],
         "missed": result["missed"], "models": models,
     }  # fmt: skip

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
-from updp_core.standing import VERDICTS
 from updp_core.store import Transaction
-from updp_core.workbench import second
+from updp_core.store.standing import VERDICTS
+from updp_core.workbench import second_reading
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.roles import PHI_ROLES
 from updp_core.workbench.shapes import Card, Counts, Filters, Page, Sort
@@ -98,7 +98,7 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
     if filters.mine or filters.free:
         values |= {"now": time.time(), "me": actor.name}
     if filters.second_reading:
-        clause, more = second.waiting(tx, actor)
+        clause, more = second_reading.waiting(tx, actor)
         parts.append(clause)
         values |= more
     return ("WHERE " + " AND ".join(parts) if parts else ""), values
@@ -210,7 +210,7 @@ def counts(desk: Desk, actor: Actor) -> Counts:
         )  # fmt: skip
         mine = tx.value("SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time())
         flags = _pairs(tx, "SELECT flagged_for, count(*) FROM standing WHERE flagged_at IS NOT NULL GROUP BY 1")
-        blind = second.number(tx, actor) if actor.role in PHI_ROLES else 0
+        blind = second_reading.number(tx, actor) if actor.role in PHI_ROLES else 0
         latest = [
             row["decided_at"]
             for row in tx.all(f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50")

@@ -1,0 +1,1 @@
+"""Figures with intervals of any method on any set of studies: attackers, suites, cards."""

@@ -1,0 +1,90 @@
+"""How a workspace of an older schema becomes one of this: steps in order, each a transaction, after a copy was made.
+
+A step changes tables of record: what people decided and what it was decided on. It never deletes a row of them. All
+that is derived from them (views, standings, counts, the index of words) is dropped and made anew at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from itertools import chain, count
+from typing import TYPE_CHECKING, Final
+
+from updp_core.errors import UpdpError
+from updp_core.store import schema, word_index
+
+if TYPE_CHECKING:
+    from updp_core.store import Store, Transaction
+
+Step = Callable[["Transaction"], None]
+
+
+def _recorded_as_before(tx: Transaction) -> None:
+    """A step that changes derived things alone."""
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    _recorded_as_before,  # 1 -> 2: flags are decisions; the standing tells of them
+    _recorded_as_before,  # 2 -> 3: candidates have an index of words; people keep drafts of the lists
+)
+"""STEPS[n - 1] leads from version n to version n + 1; there is one for each version before `schema.VERSION`."""
+
+DERIVED_TABLES = ("standing", "gate_count")
+"""Tables that can be made anew from the others at any time."""
+
+
+def migrate(store: Store, found: int, create: Step) -> None:
+    """Bring the workspace from version `found` to `schema.VERSION`; `create` makes what is missing of the schema.
+
+    Raises UpdpError, with the workspace as it was before the step that failed, and with the name of the copy.
+    """
+    copy = _copy(store, found)
+    version = found
+    try:
+        for version in range(found + 1, schema.VERSION + 1):
+            with store.write() as tx:
+                STEPS[version - 2](tx)
+                if version == schema.VERSION:
+                    _derive(tx, create)
+                tx.run(f"PRAGMA user_version = {version}")
+    except Exception as error:
+        raise UpdpError(
+            f"The workspace could not be brought from version {version - 1} to {version} ({type(error).__name__}). "
+            f"Nothing of that step was kept, and {copy} in the workspace holds it as it was. "
+            "Open it with the UPDP that wrote it, and report this."
+        ) from error
+
+
+def _copy(store: Store, found: int) -> str:
+    """A whole copy of the database in a folder of the workspace, on the disk before anything changes; its name."""
+    from updp_core.store.store import sync_folder
+
+    folder = store.home / "copies"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    names = (f"updp.version-{found}{again}.sqlite3" for again in chain([""], (f"-{n}" for n in count(2))))
+    path = folder / next(
+        name for name in names if not (folder / name).exists()
+    )  # an earlier copy may be an older state
+    part = folder / ".part"
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
+    with closing(sqlite3.connect(store.home / "updp.sqlite3")) as old, closing(sqlite3.connect(part)) as new:
+        old.backup(new)
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync_folder(folder)
+    return f"copies/{path.name}"
+
+
+def _derive(tx: Transaction, create: Step) -> None:
+    for row in tx.all("SELECT name FROM sqlite_master WHERE type = 'view'"):
+        tx.run(f"DROP VIEW {row['name']}")
+    for table in DERIVED_TABLES:
+        tx.run(f"DROP TABLE IF EXISTS {table}")
+    create(tx)
+    tx.refresh()
+    word_index.add_all(tx)

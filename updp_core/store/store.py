@@ -1,0 +1,333 @@
+"""The workspace on disk: SQLite, transactions, the audit chain's pen, and images by their sha256.
+
+Every write is one `BEGIN IMMEDIATE` transaction with synchronous FULL; triggers refuse to change or delete what is
+append-only. The folder is readable by its owner alone (0700, files 0600).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+from sqlalchemy import Connection, create_engine, event, exc, insert, text
+from sqlmodel import SQLModel
+
+from updp_core.domain import Actor
+from updp_core.errors import Conflict, UpdpError, UsageError
+from updp_core.store import migrations, schema, standing, word_index
+
+GENESIS = "0" * 64
+"""What stands as "the digest before" in the first audit event."""
+BUSY_SECONDS = 60
+FEW = 50
+"""Up to here, records are derived one by one: each with statements that SQLite has prepared."""
+_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+def now() -> str:
+    """UTC in ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no blanks, so that equal values have equal digests."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sha256(content: str | bytes) -> str:
+    """sha256 in hex; text as UTF-8."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def fresh_id(prefix: str) -> str:
+    """A random name that says nothing: prefix, then 10 of 32 unmistakable letters and digits (50 bits)."""
+    return prefix + "".join(secrets.choice(_LETTERS) for _ in range(10))
+
+
+class Transaction:
+    """One open transaction. Reads see one snapshot; writes are all kept or none."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.head: tuple[int, str] | None = None
+        self._untold: dict[str, dict[str, str]] = {}
+        self._untold_groups: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def all(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+        """The rows of a query."""
+        return [dict(row) for row in self._connection.execute(text(sql), values).mappings()]
+
+    def stream(self, sql: str, **values: Any) -> Iterator[dict[str, Any]]:
+        """The rows of a query, one after the other, in flat memory."""
+        result = self._connection.execution_options(stream_results=True).execute(text(sql), values)
+        for row in result.mappings():
+            yield dict(row)
+
+    def one(self, sql: str, **values: Any) -> dict[str, Any] | None:
+        """The first row, or None."""
+        row = self._connection.execute(text(sql), values).mappings().first()
+        return dict(row) if row is not None else None
+
+    def value(self, sql: str, **values: Any) -> Any:
+        """The first column of the first row, or None."""
+        return self._connection.execute(text(sql), values).scalar()
+
+    def run(self, sql: str, **values: Any) -> int:
+        """Execute a statement; the number of rows it touched."""
+        return self._connection.execute(text(sql), values).rowcount
+
+    def insert(self, table: str, **values: Any) -> Any:
+        """Add a row; the first column of its primary key. The next audit event tells the digest of a protected row."""
+        columns = SQLModel.metadata.tables[table]
+        key = self._connection.execute(insert(columns), values).inserted_primary_key
+        assert key is not None
+        if table in schema.TOLD:
+            keys = dict(zip(columns.primary_key.columns.keys(), key, strict=True))
+            row = dict.fromkeys(columns.columns.keys()) | values | keys
+            self._untold.setdefault(table, {})[row_key(table, row)] = row_digest(row)
+        return key[0]
+
+    def refresh(self, records: Sequence[str] | None = None) -> None:
+        """Derive the standing of these records anew (None: of all)."""
+        if records is None:
+            self.run(standing.REFRESH_ALL)
+            self.run("DELETE FROM gate_count")
+            self.run(standing.COUNT_ALL)
+        elif len(records) > FEW:
+            self.refresh_where("record IN (SELECT value FROM json_each(:records))", records=json.dumps(list(records)))
+        else:
+            for record in records:
+                for statement in (standing.UNCOUNT_ONE, standing.REFRESH_ONE, standing.COUNT_ONE):
+                    self.run(statement, record=record)
+
+    def refresh_where(self, clause: str, **values: Any) -> None:
+        """Derive the standing of the records that a clause over `record` names: few statements for any number."""
+        self.run(standing.DERIVE_SOME.format(clause=clause), **values)
+        for statement in standing.REFRESH_DERIVED:
+            self.run(statement)
+
+    def tell(self, table: str, group: Any) -> None:
+        """Have the next audit event tell one digest of all rows of a group (schema.GROUPED) that were just added."""
+        rows, digest = 0, hashlib.sha256()
+        for row in self.stream(f"SELECT * FROM {table} WHERE {schema.GROUPED[table]} = :group ORDER BY {keys(table)}",
+                               group=group):  # fmt: skip
+            rows += 1
+            digest.update(row_digest(row).encode())
+        if rows:
+            self._untold_groups.setdefault(table, {})[str(group)] = {"rows": rows, "sha256": digest.hexdigest()}
+
+    def audit(self, actor: Actor, verb: str, subject: str = "", **detail: Any) -> None:
+        """Append an event to the chain. `detail` carries ids, counts and digests: no patient text.
+
+        The event tells the digest of every protected row that this transaction has added since its last event.
+        """
+        if self._untold:
+            detail["rows"], self._untold = self._untold, {}
+        if self._untold_groups:
+            detail["groups"], self._untold_groups = self._untold_groups, {}
+        last = self.one("SELECT id, digest FROM audit_event ORDER BY id DESC LIMIT 1") or {"id": 0, "digest": GENESIS}
+        row = {
+            "id": last["id"] + 1, "at": now(), "actor": actor.name, "role": actor.role, "verb": verb,
+            "subject": subject, "detail_json": canonical(detail), "previous": last["digest"],
+        }  # fmt: skip
+        row["digest"] = event_digest(row)
+        self.insert("audit_event", **row)
+        self.head = (row["id"], row["digest"])
+
+    def finish(self) -> None:
+        """Called before the commit: a protected row that no event tells of is a mistake of ours."""
+        if untold := [*self._untold, *self._untold_groups]:
+            raise AssertionError(f"No audit event tells of the new rows of {', '.join(untold)}.")
+
+
+def row_key(table: str, row: Mapping[str, Any]) -> str:
+    """The primary key of a row as one string."""
+    return "|".join(str(row[column.name]) for column in SQLModel.metadata.tables[table].primary_key.columns)
+
+
+def keys(table: str) -> str:
+    """The columns of a table's primary key, as ORDER BY takes them."""
+    return ", ".join(column.name for column in SQLModel.metadata.tables[table].primary_key.columns)
+
+
+def event_digest(row: Mapping[str, Any]) -> str:
+    """The digest of an audit event: sha256 over everything else in its row, the previous digest included."""
+    names = ("id", "at", "actor", "role", "verb", "subject", "detail_json", "previous")
+    return sha256(canonical([row[name] for name in names]))
+
+
+def row_digest(row: Mapping[str, Any]) -> str:
+    """The digest of a row, as the audit event that tells of it carries it: sha256 over its canonical JSON."""
+    return sha256(canonical({name: int(v) if isinstance(v, bool) else v for name, v in row.items()}))
+
+
+class Store:
+    """An open workspace. Threads may share it; other processes may have it open too."""
+
+    def __init__(self, home: Path) -> None:
+        """Open the workspace at `home`, creating what is missing. Raises UpdpError where it is not usable."""
+        self.home = home
+        try:
+            for folder in (home, home / "images", home / "locks", home / "tmp"):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            home.chmod(0o700)
+            path = home / "updp.sqlite3"
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise UpdpError(
+                f"The workspace {home} cannot be written ({error.strerror}). Choose another --home."
+            ) from None
+        self._engine = create_engine(
+            f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, pool_size=8,
+            hide_parameters=True,  # an error would quote reports
+        )  # fmt: skip
+        event.listen(self._engine, "connect", _configure)
+        event.listen(self._engine, "begin", _begin)
+        with filelock.FileLock(home / "locks" / "schema.lock", mode=0o600):
+            with self.read() as tx:
+                found = int(tx.value("PRAGMA user_version"))
+            if found > schema.VERSION:
+                raise UpdpError(
+                    f"The workspace {home} was made by a newer UPDP (version {found}; this one knows "
+                    f"{schema.VERSION}). "
+                    "Update UPDP, or choose another --home."
+                )
+            if found == 0:
+                with self.write() as tx:
+                    create(tx)
+                    tx.run(f"PRAGMA user_version = {schema.VERSION}")
+            elif found < schema.VERSION:
+                migrations.migrate(self, found, create)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A snapshot to read from."""
+        with self._engine.connect() as connection, connection.begin():
+            yield Transaction(connection)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """The one writer: committed at the end, rolled back on any error. Conflict where another holds on too long."""
+        try:
+            with self._engine.connect().execution_options(write=True) as connection, connection.begin():
+                tx = Transaction(connection)
+                yield tx
+                tx.finish()
+        except exc.OperationalError as error:
+            if "locked" in str(error.orig):
+                raise Conflict("The workspace is busy with another process. Try again in a minute.") from None
+            raise
+        if tx.head:
+            self._anchor(*tx.head)
+
+    def _anchor(self, event_id: int, digest: str) -> None:
+        """Note the chain's head beside the database, so that a chain cut short is noticed. Best effort by design."""
+        with contextlib.suppress(OSError):
+            write_file(self.home / "audit.head", canonical({"event": event_id, "digest": digest}).encode(), sync=False)
+
+    # images
+
+    def put_image(self, png: bytes) -> str:
+        """Keep a PNG under its sha256; returns that. On return it is on the disk."""
+        digest = sha256(png)
+        path = self.image_path(digest)
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_file(path, png)
+        return digest
+
+    def image_path(self, digest: str) -> Path:
+        """Where the image of this sha256 lies."""
+        return self.home / "images" / digest[:2] / f"{digest}.png"
+
+    def get_image(self, digest: str) -> bytes:
+        """The PNG of this sha256. Raises UpdpError where it is missing or was changed."""
+        try:
+            png = self.image_path(digest).read_bytes()
+        except OSError:
+            raise UpdpError(f"The image {digest[:12]} is missing in the workspace. Restore it from a backup.") from None
+        if sha256(png) != digest:
+            raise UpdpError(f"The image {digest[:12]} was changed on disk. Restore it from a backup.")
+        return png
+
+
+def write_file(path: Path, content: bytes, sync: bool = True) -> None:
+    """Write a file whole or not at all: temporary name, fsync, rename, fsync of the folder. Mode 0600."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    if sync:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut (no-op where folders cannot be opened: Windows)."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def known(row: dict[str, Any] | None, what: str) -> dict[str, Any]:
+    """The row, or UsageError where there is none."""
+    if row is None:
+        raise UsageError(f"There is no {what} in this workspace.")
+    return row
+
+
+def _configure(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by us, not by the driver
+    for pragma in (
+        "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "trusted_schema=OFF",
+        "cache_size=-65536", "temp_store=MEMORY",
+    ):  # fmt: skip
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get("write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def create(tx: Transaction) -> None:
+    """Make what is missing of the schema."""
+    SQLModel.metadata.create_all(tx._connection)
+    tx.run(standing.VALID_DECISION)
+    tx.run(standing.OPEN_FLAG)
+    tx.run(standing.DERIVED)
+    tx.run(word_index.CREATE)
+    tx.run("CREATE VIRTUAL TABLE IF NOT EXISTS record_text USING fts5(body, tokenize = 'unicode61')")
+    for table in schema.APPEND_ONLY:
+        keys = SQLModel.metadata.tables[table].primary_key.columns.keys()
+        same = " AND ".join(f"{key} = NEW.{key}" for key in keys)
+        refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        for verb in ("UPDATE", "DELETE"):
+            tx.run(f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table} {refuse}")
+        tx.run(
+            f"CREATE TRIGGER IF NOT EXISTS {table}_no_replace BEFORE INSERT ON {table} "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) {refuse}"
+        )

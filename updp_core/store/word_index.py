@@ -1,0 +1,97 @@
+"""Which words stand in a candidate's prompt and filtered report, so that a changed term is looked up, not searched for.
+
+A full-text index of two columns. `said` holds exactly the words that a lexicon's terms are compared with: a term of one
+word forbids something in a candidate if, and only if, it stands there. `near` holds more, so that whatever a rule of
+the report filter may take for a word is found: words without their accents, runs of letters, signs. All are in ASCII,
+since the index would fold other scripts in its own way. Rows are written once, as candidates are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from updp_core.domain import Span
+from updp_core.lexicon.folding import fold, words
+
+if TYPE_CHECKING:
+    from updp_core.store import Transaction
+
+CREATE: Final = (
+    "CREATE VIRTUAL TABLE IF NOT EXISTS candidate_word "
+    "USING fts5(said, near, content = '', detail = column, columnsize = 0, tokenize = 'ascii')"
+)
+TEXTS: Final = "c.prompt_text, c.filtered, c.surrogates_json"
+"""The columns of `candidate c` that make its row."""
+_LETTERS = re.compile(r"[^\W\d_]+")
+_SIGN = re.compile(r"[\W_]")
+
+
+def add(tx: Transaction, candidate: int, row: Mapping[str, Any]) -> None:
+    """Index a new candidate: `prompt_text`, `filtered`, `surrogates_json`."""
+    said, near = indexed(row)
+    tx.run(
+        "INSERT INTO candidate_word (rowid, said, near) VALUES (:c, :said, :near)", c=candidate, said=said, near=near
+    )
+
+
+def add_all(tx: Transaction) -> None:
+    """Index every candidate anew."""
+    tx.run("DROP TABLE IF EXISTS candidate_word")
+    tx.run(CREATE)
+    for row in tx.stream(f"SELECT c.id, {TEXTS} FROM candidate c WHERE c.error = '' ORDER BY c.id"):
+        add(tx, row["id"], row)
+
+
+def indexed(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The two columns of a candidate's row."""
+    said = {word for text in compared(row) for word in words(fold(text).text)}
+    near = set(said)
+    for text in compared(row):
+        folded = fold(text).text
+        near |= set(_LETTERS.findall(folded)) | {sign for sign in _SIGN.findall(folded) if not sign.isspace()}
+        if not text.isascii():
+            from updp_core.report.header import unaccented
+
+            bare = fold(unaccented(fold(text, casefold=False).text)).text
+            near |= set(words(bare)) | set(_LETTERS.findall(bare))
+    return _ascii(said), _ascii(near - said)
+
+
+def compared(row: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of a candidate that a lexicon is held against: all readings of the prompt, the report's own words."""
+    from updp_core.prompt.constraint import readings
+
+    yield row["prompt_text"]
+    yield from (text for text, _ in readings(row["prompt_text"]))
+    yield report_words(row)
+
+
+def report_words(row: Mapping[str, Any]) -> str:
+    """The filtered report without what the filter itself wrote there."""
+    from updp_core.report.filter import own_words
+
+    return own_words(row["filtered"], [Span(**span) for span in json.loads(row["surrogates_json"])])
+
+
+def having(tx: Transaction, sought: Iterable[str], where: Literal["said", "anywhere"] = "anywhere") -> set[int]:
+    """Candidates that hold all of these words and signs."""
+    column = "said : " if where == "said" else ""
+    query = " AND ".join(f'{column}"{_coded(word)}"' for word in sorted(set(sought)))
+    return {row["rowid"] for row in tx.all("SELECT rowid FROM candidate_word WHERE candidate_word MATCH :q", q=query)}
+
+
+def parts(term: str) -> set[str]:
+    """What to look up for a term in normal form: its words, or its signs where it has no word."""
+    return set(words(term)) or {sign for sign in term if not sign.isspace()}
+
+
+def _ascii(found: Iterable[str]) -> str:
+    return " ".join(sorted(map(_coded, found)))
+
+
+def _coded(word: str) -> str:
+    plain = word.isascii() and word.isalnum() and not word.startswith("x")  # two words never share a code
+    return word if plain else "x" + word.encode("utf-8", "surrogatepass").hex()

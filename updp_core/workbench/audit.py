@@ -1,0 +1,161 @@
+"""The audit trail: one event a verb, hash-chained, and the check that finds any change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from updp_core.store import Store, Transaction
+from updp_core.store.schema import GROUPED, TOLD
+from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key
+from updp_core.workbench.desk import Desk
+from updp_core.workbench.shapes import AuditPage, AuditReport
+
+MOST_PROBLEMS = 100
+
+
+def page(desk: Desk, offset: int, limit: int, verb: str | None, who: str | None) -> AuditPage:
+    """See Workbench.audit."""
+    clauses = (["verb = :verb"] if verb else []) + (["actor = :who"] if who else [])
+    clause = "WHERE " + " AND ".join(clauses) if clauses else ""
+    values = ({"verb": verb} if verb else {}) | ({"who": who} if who else {})
+    with desk.store.read() as tx:
+        total = tx.value(f"SELECT count(*) FROM audit_event {clause}", **values)
+        rows = tx.all(
+            f"SELECT * FROM audit_event {clause} ORDER BY id DESC LIMIT :limit OFFSET :offset",
+            **values, limit=max(1, min(limit, 500)), offset=max(0, offset),
+        )  # fmt: skip
+    return {
+        "events": [
+            {
+                "event": row["id"], "at": row["at"], "actor": row["actor"], "role": row["role"], "verb": row["verb"],
+                "subject": row["subject"], "detail": json.loads(row["detail_json"]), "digest": row["digest"],
+            }
+            for row in rows
+        ],
+        "total": total, "offset": offset, "limit": limit,
+    }  # fmt: skip
+
+
+def head(tx: Transaction) -> str:
+    """The digest of the last event."""
+    return tx.value("SELECT digest FROM audit_event ORDER BY id DESC LIMIT 1") or GENESIS
+
+
+def verify(desk: Desk) -> AuditReport:
+    """See Workbench.audit_verify."""
+    problems: list[str] = []
+    with desk.store.read() as tx:
+        for problem in _problems(desk.store, tx):
+            problems.append(problem)
+            if len(problems) >= MOST_PROBLEMS:
+                problems.append("There are more problems than are listed here.")
+                break
+        count, last = tx.value("SELECT count(*) FROM audit_event"), head(tx)
+    return {"ok": not problems, "events": count, "head": last, "problems": problems}
+
+
+def _problems(store: Store, tx: Transaction) -> Iterator[str]:
+    """The chain itself, its end, and every row that it tells of."""
+    heads = {row["audit_head"]: row["id"] for row in tx.all("SELECT id, audit_head FROM release")}
+    told = _Told()
+    anchor = _anchor(store)
+    previous, expected = GENESIS, 1
+    for row in tx.stream("SELECT * FROM audit_event ORDER BY id"):
+        if row["id"] != expected:
+            yield f"Audit events {expected} to {row['id'] - 1} are missing."
+        if row["previous"] != previous:
+            yield f"Audit event {row['id']} does not follow from the one before it."
+        if event_digest(row) != row["digest"]:
+            yield f"Audit event {row['id']} was changed."
+        if anchor and anchor[0] == row["id"] and anchor[1] != row["digest"]:
+            yield f"Audit event {row['id']} is not the one that was noted beside the database."
+        heads.pop(row["digest"], None)
+        told.add(row)
+        previous, expected = row["digest"], row["id"] + 1
+    written = tx.value("SELECT seq FROM sqlite_sequence WHERE name = 'audit_event'") or 0
+    if max(written, anchor[0] if anchor else 0) >= expected:
+        yield f"Audit events from {expected} on are missing: the chain was cut short."
+    for digest, release in heads.items():
+        if digest != GENESIS:
+            yield f"The chain does not hold the event that release {release} names as its head."
+    yield from told.differences(tx)
+
+
+def _anchor(store: Store) -> tuple[int, str] | None:
+    try:
+        noted = json.loads((store.home / "audit.head").read_bytes())
+        return int(noted["event"]), str(noted["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+class _Told:
+    """Digests of rows as the events tell them, to be held against the tables."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, str]] = {table: {} for table in TOLD}
+        self.groups: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in GROUPED}
+        self.again: list[str] = []
+
+    def add(self, event: dict[str, Any]) -> None:
+        try:
+            detail = json.loads(event["detail_json"])
+            for part, known in (("rows", self.rows), ("groups", self.groups)):
+                for table, told in detail.get(part, {}).items():
+                    # Rows are inserted once: a second telling would hide that one was changed in between.
+                    self.again += [
+                        f"Audit event {event['id']} tells of {table} {key} again."
+                        for key in told.keys() & known[table].keys()
+                    ]
+                    known[table].update(told)
+        except (ValueError, KeyError, AttributeError):
+            return  # the event's own digest has already told of the change
+
+    def differences(self, tx: Transaction) -> Iterator[str]:
+        yield from self.again
+        for table, told in self.rows.items():
+            name = table.replace("_", " ")
+            groups = _Groups(table, self.groups.get(table, {}))
+            for row in tx.stream(f"SELECT * FROM {table} ORDER BY {keys(table)}"):
+                key = row_key(table, row)
+                noted = told.pop(key, None)
+                if noted is None and not groups.add(row):
+                    yield f"No audit event tells of {name} {key}."
+                elif noted is not None and noted != row_digest(row):
+                    yield f"The row of {name} {key} was changed."
+            for key in told:
+                yield f"The row of {name} {key} is missing."
+            yield from groups.differences()
+
+
+class _Groups:
+    """The rows of a table that events tell of by the group, in the order of the primary key."""
+
+    def __init__(self, table: str, told: dict[str, dict[str, Any]]) -> None:
+        self.column, self.name = GROUPED.get(table, ""), table.replace("_", " ")
+        self.told = told
+        self.found = {group: (0, hashlib.sha256()) for group in told}
+
+    def add(self, row: dict[str, Any]) -> bool:
+        """Count a row in; False where no event tells of its group."""
+        group = str(row.get(self.column))
+        if group not in self.found:
+            return False
+        rows, digest = self.found[group]
+        digest.update(row_digest(row).encode())
+        self.found[group] = rows + 1, digest
+        return True
+
+    def differences(self) -> Iterator[str]:
+        for group, (rows, digest) in self.found.items():
+            noted = self.told[group]
+            of = f"{self.name}, {self.column.replace('_', ' ')} {group}"
+            if rows < noted["rows"]:
+                yield f"A row of {of} is missing: {rows} of {noted['rows']} are there."
+            elif rows > noted["rows"]:
+                yield f"No audit event tells of a row of {of}: {rows} are there, {noted['rows']} were told."
+            elif digest.hexdigest() != noted["sha256"]:
+                yield f"A row of {of} was changed."

@@ -1,0 +1,279 @@
+"""One batch: filter the reports, let the method propose, measure, keep. Failures stay with their record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from updp_core.domain import Actor, MethodInput, Proposal, Span, Step
+from updp_core.errors import ModelUnavailable, UpdpError, UsageError
+from updp_core.store import Transaction, word_index
+from updp_core.store.store import canonical, now, sha256
+from updp_core.workbench import lexicons, population, verdicts
+from updp_core.workbench.desk import Desk
+from updp_core.workbench.grades import grade
+from updp_core.workbench.leases import Worker
+
+if TYPE_CHECKING:
+    from updp_core.lexicon import Lexicon
+    from updp_core.workbench.runs import Options
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A record of the batch is done: its candidate (None where another worker had taken over), or why it failed."""
+
+    record: str
+    candidate: int | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A record in work: its row, what the method sees, the filter's result, and its seeds."""
+
+    row: dict[str, Any]
+    input: MethodInput
+    spans: list[dict[str, Any]]
+    surrogates: list[dict[str, Any]]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What the whole batch has in common."""
+
+    version: int
+    lexicon: Lexicon
+    report_policy: Literal["remove", "placeholder", "surrogate"]
+    options: Options
+    requested: dict[str, Any]
+    actor: Actor
+
+
+def propose(
+    desk: Desk, worker: Worker, records: Sequence[str], options: Options, actor: Actor, seeds: Sequence[int] = ()
+) -> Iterator[Step | Kept]:
+    """Work on leased records: the method's steps as they come, and a Kept for each record and seed.
+
+    `seeds` are tried for every record (by default each record has one of its own). A missing model raises
+    ModelUnavailable and leaves all records as they were.
+    """
+    with desk.store.read() as tx:
+        version, lexicon = desk.lexicon(tx)
+        report_policy = desk.policy(tx)["report_policy"]
+        rows = [tx.one("SELECT * FROM record WHERE id = :r", r=record) or {} for record in records]
+        attempts = [tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record) for record in records]
+    requested = _requested(desk, options.method, options.prompt, options.generation)
+    context = _Context(version, lexicon, report_policy, options, requested, actor)
+    tasks: list[_Task] = []
+    for row, attempt in zip(rows, attempts, strict=True):
+        try:
+            tasks.append(_task(desk, context, row, tuple(seeds) or (_seed(options, row, attempt),)))
+        except Exception as error:
+            yield _fail(desk, worker, context, row["id"], seeds[0] if seeds else 0, reason_of(error))
+    with desk.model_lock:
+        if tasks:
+            method = desk.method(options.method, lexicon, options.prompt, options.generation)
+            yield from _try(desk, worker, context, method, tasks)
+
+
+def _seed(options: Options, row: Mapping[str, Any], attempt: int) -> int:
+    from updp_core.workbench.runs import seed_for
+
+    return seed_for(options.seed, row["sha256"], attempt)
+
+
+def _task(desk: Desk, context: _Context, row: dict[str, Any], seeds: tuple[int, ...]) -> _Task:
+    from updp_core.intake.pixels import decode_png
+    from updp_core.report import filter_report
+
+    image: Any = decode_png(desk.store.get_image(row["image"]))
+    header = json.loads(row["header_json"])
+    found = filter_report(
+        row["report"], context.lexicon, header=header, policy=context.report_policy, seed=int(row["sha256"][:8], 16),
+        ner=desk.ner(),
+    )  # fmt: skip
+    spans, surrogates = ([asdict(span) for span in part] for part in (found.spans, found.surrogates))
+    return _Task(row, MethodInput(row["id"], image, row["report"], found.text), spans, surrogates, seeds)
+
+
+def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list[_Task]) -> Iterator[Step | Kept]:
+    """Propose for the whole batch; where that fails as a whole, for each record alone, so that one spoils no other."""
+    pairs = [(task, seed) for task in tasks for seed in task.seeds]
+    proposals: list[Proposal] = []
+    try:
+        for step in method.propose([task.input for task, _ in pairs], seeds=[seed for _, seed in pairs]):
+            proposals += step.proposals
+            yield Step(step.stage, step.done, step.total)
+    except ModelUnavailable:
+        raise
+    except Exception as error:
+        if len(tasks) > 1:
+            for task in tasks:
+                yield from _try(desk, worker, context, method, [task])
+            return
+        yield _fail(desk, worker, context, tasks[0].row["id"], tasks[0].seeds[0], reason_of(error))
+        return
+    settings = {"requested": context.requested, **method.settings()}
+    evidence = _measure(desk, context, tasks, proposals)
+    by_task: dict[str, list[tuple[Proposal, dict[str, Any]]]] = {}
+    for proposal, measured in zip(proposals, evidence, strict=True):
+        by_task.setdefault(proposal.record, []).append((proposal, measured))
+    for task in tasks:
+        made = by_task.get(task.row["id"])
+        if not made:
+            reason = "The method returned nothing for this record. Regenerate it with other settings."
+            yield _fail(desk, worker, context, task.row["id"], task.seeds[0], reason)
+        else:
+            yield from _keep(desk, worker, context, task, made, settings, bool(method.releasable))
+
+
+def _measure(
+    desk: Desk, context: _Context, tasks: Sequence[_Task], proposals: Sequence[Proposal]
+) -> list[dict[str, Any]]:
+    """Evidence for each proposal. Where measuring fails, the reason stands there and every gate is unknown."""
+    from updp_core.evidence.pair import measure
+
+    headers = {task.row["id"]: json.loads(task.row["header_json"]) for task in tasks}
+    patients = {task.row["id"]: task.row["patient"] for task in tasks}
+    inputs = [task.input for task in tasks]
+    judges = desk.judges()
+    stand_ins = {task.row["id"]: [Span(**span) for span in task.surrogates] for task in tasks}
+    more = {"headers": headers, "surrogates": stand_ins, **population.context(desk, judges, patients)}
+    try:
+        return measure(inputs, proposals, context.lexicon, judges, **more)
+    except Exception:
+        alone: list[dict[str, Any]] = []
+        for proposal in proposals:
+            try:
+                alone += measure(inputs, [proposal], context.lexicon, judges, **more)
+            except Exception as error:
+                alone.append({"error": reason_of(error)})
+        return alone
+
+
+def _keep(
+    desk: Desk, worker: Worker, context: _Context, task: _Task, made: Sequence[tuple[Proposal, dict[str, Any]]],
+    settings: dict[str, Any], releasable: bool,
+) -> list[Kept]:  # fmt: skip
+    """Keep all proposals for one record and make the one with the lowest risk current: one transaction."""
+    from updp_core.intake.pixels import encode_png
+
+    images = [None if p.image is None else desk.store.put_image(encode_png(p.image)) for p, _ in made]
+    kept: list[Kept] = []
+    record = task.row["id"]
+    with desk.store.write() as tx:
+        if not worker.holds(tx, record):
+            return [Kept(record, None)]
+        policy = desk.policy(tx)
+        best: tuple[float, int] | None = None
+        for (proposal, evidence), image in zip(made, images, strict=True):
+            error = proposal.error or ("" if image else "The method made no image for this record.")
+            row = {
+                "prompt_text": proposal.prompt_text, "filtered": task.input.filtered_report,
+                "surrogates_json": canonical(task.surrogates),
+            }  # fmt: skip
+            candidate = tx.insert(
+                "candidate", record=record, method=context.options.method, releasable=releasable,
+                settings_json=canonical(settings), lexicon_version=context.version, seed=proposal.seed,
+                prompt_json=canonical(asdict(proposal.prompt)) if proposal.prompt else None,
+                spans_json=canonical(task.spans), report_policy=context.report_policy, image=image, **row,
+                height=proposal.image.shape[0] if proposal.image is not None else None,
+                width=proposal.image.shape[1] if proposal.image is not None else None,
+                evidence_json=canonical(evidence), error=error, actor=context.actor.name, created_at=now(),
+            )  # fmt: skip
+            if not error:
+                word_index.add(tx, candidate, row)
+                best = min(best or (float("inf"), 0), (grade(tx, candidate, evidence, policy), candidate))
+                lexicons.check_candidate(tx, desk, candidate)  # the lexicon may have changed meanwhile
+            kept.append(Kept(record, candidate, error))
+        current = best[1] if best else kept[0].candidate
+        assert current is not None
+        _make_current(tx, context, record, current)
+        worker.drop(tx, record)
+        tx.audit(
+            context.actor, "candidate", record, candidates=[k.candidate for k in kept], method=context.options.method,
+            lexicon_version=context.version, failed=sum(bool(k.error) for k in kept),
+        )  # fmt: skip
+        tx.refresh([record])
+    return kept
+
+
+def _make_current(tx: Transaction, context: _Context, record: str, candidate: int) -> None:
+    stands = tx.value("SELECT candidate FROM standing WHERE record = :r", r=record)
+    if stands is None or not context.options.keep_current:
+        verdicts.make_current(tx, record, candidate, context.actor)
+
+
+def _fail(desk: Desk, worker: Worker, context: _Context, record: str, seed: int, reason: str) -> Kept:
+    with desk.store.write() as tx:
+        if not worker.holds(tx, record):
+            return Kept(record, None)
+        candidate = tx.insert(
+            "candidate", record=record, method=context.options.method, releasable=False,
+            settings_json=canonical({"requested": context.requested}), lexicon_version=context.version, seed=seed,
+            prompt_json=None, prompt_text="", filtered="", spans_json="[]", surrogates_json="[]",
+            report_policy=context.report_policy, image=None, height=None, width=None,
+            evidence_json="{}", error=reason, actor=context.actor.name,
+            created_at=now(),
+        )  # fmt: skip
+        _make_current(tx, context, record, candidate)
+        worker.drop(tx, record)
+        tx.audit(context.actor, "candidate", record, candidates=[candidate], method=context.options.method, failed=1)
+        tx.refresh([record])
+    return Kept(record, candidate, reason)
+
+
+def reason_of(error: Exception) -> str:
+    """What to tell of a failure. Only our own errors are known to carry no patient text; others give their kind."""
+    if isinstance(error, UpdpError):
+        return str(error)
+    return f"Unexpected {type(error).__name__} while generating. Regenerate; if it stays, report it with its kind."
+
+
+def _requested(
+    desk: Desk, method: str, prompt: Mapping[str, Any] | None, generation: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    return {
+        "method": method, "preset": desk.settings.preset, "prompt": dict(prompt or {}),
+        "generation": dict(generation or {}),
+    }  # fmt: skip
+
+
+def again(
+    desk: Desk, record: Mapping[str, Any], candidate: Mapping[str, Any], lexicon: Lexicon
+) -> tuple[Proposal, dict[str, Any]]:
+    """Run a candidate's recorded request again: (the proposal, the settings now)."""
+    from updp_core.intake.pixels import decode_png
+
+    requested = json.loads(candidate["settings_json"])["requested"]
+    if requested["preset"] != desk.settings.preset:
+        raise UsageError(f"This candidate was made with the preset {requested['preset']}. Open the workspace with it.")
+    image: Any = decode_png(desk.store.get_image(record["image"]))
+    item = MethodInput(record["id"], image, record["report"], candidate["filtered"])
+    with desk.model_lock:
+        method = desk.method(requested["method"], lexicon, requested["prompt"], requested["generation"])
+        proposals = [p for step in method.propose([item], seeds=[candidate["seed"]]) for p in step.proposals]
+    return proposals[-1], {"requested": requested, **method.settings()}
+
+
+def digest_of(image: Any) -> str:
+    """The sha256 under which an image would be kept."""
+    from updp_core.intake.pixels import encode_png
+
+    return sha256(encode_png(image))
+
+
+def described(desk: Desk, name: str, entry: Any) -> dict[str, Any]:
+    """What the page says of a method, and whether its models are here."""
+    remedy = ""
+    try:
+        entry.check(desk.settings)
+    except ModelUnavailable as error:
+        remedy = str(error)
+    return {
+        "name": name, "title": entry.title, "releasable": entry.releasable, "available": not remedy, "remedy": remedy,
+    }  # fmt: skip

@@ -1,0 +1,75 @@
+"""Unsaved changes of the lists, kept for each person, so that leaving the desk loses nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from updp_core.domain import Actor
+from updp_core.errors import UsageError
+from updp_core.lexicon.folding import fold_term
+from updp_core.store.store import canonical, now
+from updp_core.workbench.desk import Desk
+from updp_core.workbench.shapes import LexiconDraft
+
+if TYPE_CHECKING:
+    from updp_core.lexicon import Lexicon
+
+Terms = Mapping[str, Mapping[str, Sequence[str]]]
+MAX_DRAFT = 2_000_000
+"""Characters: a pasted list of 100,000 names fits."""
+
+
+def draft(desk: Desk, actor: Actor) -> LexiconDraft:
+    """See Workbench.lexicon_draft."""
+    with desk.store.read() as tx:
+        current, lexicon = desk.lexicon(tx)
+        row = tx.one("SELECT * FROM lexicon_draft WHERE owner = :me", me=actor.name)
+    kept: dict[str, Any] = {"add": {}, "remove": {}, "comment": "", "version": current}
+    if row:
+        kept = json.loads(row["content_json"])
+    # What has come into force since, by whomever, is no longer a change.
+    add = _each(kept["add"], lambda which, category, term: term not in _terms(lexicon, which, category))
+    remove = _each(kept["remove"], lambda which, category, term: term in _terms(lexicon, which, category))
+    return {
+        "add": add, "remove": remove, "comment": kept["comment"], "terms": _count(add) + _count(remove),
+        "version": kept["version"], "current": current, "saved_at": row["saved_at"] if row else "",
+    }  # fmt: skip
+
+
+def save_draft(desk: Desk, add: Terms, remove: Terms, comment: str, version: int | None, actor: Actor) -> None:
+    """See Workbench.save_lexicon_draft. Drafts are working state: no audit event tells of them."""
+    content = {"add": _each(add, _any), "remove": _each(remove, _any), "comment": comment}
+    with desk.store.write() as tx:
+        row = tx.one("SELECT content_json FROM lexicon_draft WHERE owner = :me", me=actor.name)
+        begun = json.loads(row["content_json"])["version"] if row else version or desk.lexicon(tx)[0]
+        text = canonical({**content, "version": begun})
+        if len(text) > MAX_DRAFT:
+            raise UsageError(f"The unsaved changes are longer than {MAX_DRAFT} characters. Save a part of them first.")
+        tx.run("DELETE FROM lexicon_draft WHERE owner = :me", me=actor.name)
+        if content["add"] or content["remove"] or comment:
+            tx.insert("lexicon_draft", owner=actor.name, content_json=text, saved_at=now())
+
+
+def _terms(lexicon: Lexicon, which: str, category: str) -> frozenset[str]:
+    return frozenset(getattr(lexicon, which).get(category, ())) if which in ("blacklist", "whitelist") else frozenset()
+
+
+def _any(which: str, category: str, term: str) -> bool:
+    return True
+
+
+def _each(lists: Mapping[str, Mapping[str, Iterable[str]]], wanted: Any) -> dict[str, dict[str, list[str]]]:
+    """The terms in normal form, once each, in the order given, without what is not wanted; no empty category."""
+    kept: dict[str, dict[str, list[str]]] = {}
+    for which, categories in lists.items():
+        for category, terms in categories.items():
+            some = [t for term in dict.fromkeys(map(fold_term, terms)) if (t := term) and wanted(which, category, t)]
+            if some:
+                kept.setdefault(which, {})[category] = some
+    return kept
+
+
+def _count(lists: Mapping[str, Mapping[str, Sequence[str]]]) -> int:
+    return sum(len(terms) for categories in lists.values() for terms in categories.values())

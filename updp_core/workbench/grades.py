@@ -1,0 +1,66 @@
+"""Grades: how a candidate's gates stand under the policy in force."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from updp_core.store import Transaction
+from updp_core.store.store import canonical
+from updp_core.workbench.shapes import GateRule, Policy
+
+UPSERT_GRADE = (
+    "INSERT OR REPLACE INTO grade (candidate, gates_json, worst, risk, alignment) "
+    "VALUES (:candidate, :gates_json, :worst, :risk, :alignment)"
+)
+UPSERT_GATE = (
+    "INSERT OR REPLACE INTO gate_value (candidate, name, state, value) VALUES (:candidate, :name, :state, :value)"
+)
+
+
+def rules(policy: Policy) -> list[GateRule]:
+    """See Workbench.gate_rules."""
+    from updp_core.evidence.gates import RULES
+    from updp_core.workbench.pairs import HARD_GATES
+
+    return [
+        {
+            "name": name, "title": rule.title, "worse": rule.worse, "hard": name in HARD_GATES,
+            "limit": policy["gates"].get(name, {}).get("limit", rule.limit),
+            "action": policy["gates"].get(name, {}).get("action", rule.action),
+            "default_limit": rule.limit, "default_action": rule.action,
+        }
+        for name, rule in RULES.items()
+    ]  # fmt: skip
+
+
+def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:
+    """Compute and keep the gates of a candidate; its risk."""
+    from updp_core.evidence.gates import gates, risk, worst
+
+    found = gates(evidence, policy["gates"])
+    total = risk(found)
+    tx.run(
+        UPSERT_GRADE,
+        candidate=candidate,
+        gates_json=canonical([asdict(gate) for gate in found]),
+        worst=worst({gate.name: gate.state for gate in found}),
+        risk=total,
+        alignment=(evidence.get("alignment") or {}).get("after"),
+    )
+    for gate in found:
+        tx.run(UPSERT_GATE, candidate=candidate, name=gate.name, state=gate.state, value=gate.value)
+    return total
+
+
+def regrade(tx: Transaction, policy: Policy) -> None:
+    """Compute every candidate's gates anew, after the policy has changed."""
+    last = 0
+    while rows := tx.all(
+        "SELECT id, evidence_json FROM candidate WHERE id > :last AND error = '' ORDER BY id LIMIT 500", last=last
+    ):
+        for row in rows:
+            grade(tx, row["id"], json.loads(row["evidence_json"]), policy)
+        last = rows[-1]["id"]

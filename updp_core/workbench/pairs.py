@@ -1,0 +1,223 @@
+"""One pair, with all that is known about it. PHI is kept back from roles that do not need it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, cast
+
+from updp_core.domain import Actor
+from updp_core.errors import NotAllowed, UsageError
+from updp_core.store import Transaction
+from updp_core.store.store import known
+from updp_core.workbench import second_reading
+from updp_core.workbench.desk import CURRENT_LEXICON, Desk
+from updp_core.workbench.holds import holder
+from updp_core.workbench.roles import PHI_ROLES
+from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRow, GateRow, ImageKind
+
+HARD_GATES = frozenset({"residual_phi", "forbidden_in_prompt"})
+"""Gates that nobody may override: what they find must not leave."""
+_VIEW_SECONDS = 600
+
+
+def show(desk: Desk, record: str, actor: Actor) -> Detail:
+    """See Workbench.show."""
+    phi = actor.role in PHI_ROLES
+    with desk.store.read() as tx:
+        row = known(tx.one("SELECT * FROM record WHERE id = :r", r=record), f"record {record}")
+        stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+        blind = second_reading.is_waiting(tx, record, actor)
+        rows = tx.all("SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
+                      "WHERE c.record = :r ORDER BY c.id", r=record)  # fmt: skip
+        forbidden = _forbidden(tx, record)
+        candidates = [_candidate(c, stands["candidate"], forbidden, actor) for c in rows]
+        current = next((c for c in rows if c["id"] == stands["candidate"]), None)
+        draft = tx.value("SELECT content_json FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
+        rarity = tx.value(
+            "SELECT count(*) FROM "
+            "(SELECT DISTINCT patient FROM record WHERE finding_key = :k AND patient <> :p LIMIT 100)",
+            k=row["finding_key"], p=row["patient"],
+        )  # fmt: skip
+        decisions = _decisions(tx, record, phi)
+        flags = _flags(tx, record, actor, blind)
+        held = holder(tx, record)
+        needs = desk.policy(tx)["verdicts"]
+    if phi and held != actor.name:
+        _note_view(desk, record, actor)
+    gates = next((c["gates"] for c in candidates if c["current"]), [])
+    return {
+        "record": record,
+        "state": "pending" if blind else stands["state"],  # the state would tell the first verdict
+        "revision": stands["revision"],
+        "candidate": stands["candidate"],
+        "patient": row["patient"],
+        "study": row["study"],
+        "view": row["view"],
+        "source": row["source"] if phi else None,
+        "imported_at": row["imported_at"],
+        "remarks": json.loads(row["flags_json"]) if phi else [],
+        "flags": flags,
+        "error": stands["error"],
+        "prompt": json.loads(current["prompt_json"])
+        if current and current["prompt_json"] and (phi or current["releasable"])
+        else None,
+        "report": _report(desk, row, current, phi),
+        "evidence": json.loads(current["evidence_json"]) if current else {},
+        "gates": gates,
+        "images": {
+            "original": _described(row["image"], row["height"], row["width"], row["bit_depth"]),
+            "synthetic": _described(current["image"], current["height"], current["width"], 8) if current else None,
+        },
+        "findings": json.loads(row["findings_json"]),
+        "rarity": rarity,
+        "candidates": candidates,
+        "decisions": [d for d in decisions if not blind or d["reviewer"] == actor.name],
+        "held_by": held,
+        "draft": json.loads(draft) if draft else {},
+        "blind": blind,
+        "void_terms": forbidden.get(stands["candidate"] or 0, []),
+        "needs": needs,
+    }
+
+
+def _report(desk: Desk, row: dict[str, Any], current: dict[str, Any] | None, phi: bool) -> dict[str, Any]:
+    """Original, filtered and spans; filtered now, under the current lexicon, where there is no candidate yet."""
+    if current is not None:
+        filtered, spans = current["filtered"], json.loads(current["spans_json"])
+    else:
+        result = filter_record(desk, row)
+        filtered, spans = result.text, [vars(span) for span in result.spans]
+    text = row["report"]
+    spans = [{**span, "text": text[span["start"] : span["end"]]} for span in spans]
+    return {"original": text if phi else None, "filtered": filtered, "spans": spans if phi else []}
+
+
+def filter_record(desk: Desk, row: dict[str, Any]) -> Any:
+    """`report.filter_report` of a row of `record`, under the lexicon and policy in force."""
+    from updp_core.report import filter_report
+
+    with desk.store.read() as tx:
+        _, lexicon = desk.lexicon(tx)
+        policy = desk.policy(tx)["report_policy"]
+    return filter_report(row["report"], lexicon, header=json.loads(row["header_json"]), policy=policy, ner=desk.ner())
+
+
+def _described(digest: str | None, height: int, width: int, depth: int) -> dict[str, Any] | None:
+    return {"sha256": digest, "height": height, "width": width, "bit_depth": depth} if digest else None
+
+
+def _forbidden(tx: Transaction, record: str) -> dict[int, list[str]]:
+    """Candidate -> terms that the current lexicon forbids in it."""
+    rows = tx.all(
+        f"SELECT candidate, terms_json FROM violation WHERE record = :r AND lexicon_version = ({CURRENT_LEXICON})",
+        r=record,
+    )
+    return {row["candidate"]: json.loads(row["terms_json"]) for row in rows}
+
+
+def _candidate(row: dict[str, Any], current: int | None, forbidden: dict[int, list[str]], actor: Actor) -> CandidateRow:
+    # The prompt of a method for comparison may be the unfiltered report.
+    told = bool(row["releasable"]) or actor.role in PHI_ROLES
+    return {
+        "candidate": row["id"], "method": row["method"], "releasable": bool(row["releasable"]),
+        "settings": json.loads(row["settings_json"]), "lexicon_version": row["lexicon_version"], "seed": row["seed"],
+        "prompt_text": row["prompt_text"] if told else "", "created_at": row["created_at"],
+        "current": row["id"] == current, "void": row["id"] in forbidden,
+        "void_terms": forbidden.get(row["id"], []), "risk": row["risk"],
+        "gates": gate_rows(row["gates_json"]), "evidence": json.loads(row["evidence_json"]), "error": row["error"],
+    }  # fmt: skip
+
+
+def gate_rows(gates_json: str | None) -> list[GateRow]:
+    """Gates as stored in `grade`, each marked hard or not."""
+    return [cast(GateRow, {**gate, "hard": gate["name"] in HARD_GATES}) for gate in json.loads(gates_json or "[]")]
+
+
+def _decisions(tx: Transaction, record: str, phi: bool) -> list[DecisionRow]:
+    """The whole book of a record. What people typed may quote a report: it is kept back like one."""
+    rows = tx.all(
+        "SELECT d.*, EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) AS undone "
+        "FROM decision d WHERE record = :r ORDER BY id",
+        r=record,
+    )
+    return [
+        {
+            "decision": d["id"], "candidate": d["candidate"], "reviewer": d["reviewer"], "role": d["role"],
+            "verdict": d["verdict"], "reasons": json.loads(d["reasons_json"]), "comment": d["comment"] if phi else "",
+            "overrides": json.loads(d["overrides_json"]), "decided_at": d["decided_at"], "undoes": d["undoes"],
+            "undone": bool(d["undone"]), "blind": bool(d["blind"]),
+        }
+        for d in rows
+    ]  # fmt: skip
+
+
+def _flags(tx: Transaction, record: str, actor: Actor, blind: bool) -> list[FlagRow]:
+    """The open flags of a record, oldest first; a blind second reader sees their own only."""
+    rows = tx.all("SELECT * FROM open_flag WHERE record = :r ORDER BY id", r=record)
+    return [
+        {
+            "flag": row["id"], "candidate": row["candidate"], "reviewer": row["reviewer"], "role": row["role"],
+            "audience": row["audience"], "reason": row["comment"] if actor.role in PHI_ROLES else "",
+            "raised_at": row["decided_at"], "may_clear": may_clear(row, actor),
+        }
+        for row in rows
+        if not blind or row["reviewer"] == actor.name
+    ]  # fmt: skip
+
+
+def may_clear(flag: dict[str, Any], actor: Actor) -> bool:
+    """A flag is cleared by the role that it asks (a reader, where it asks anybody), or by who raised it."""
+    asked = flag["audience"] in (actor.role, "anybody") or flag["reviewer"] == actor.name
+    return asked and actor.role in PHI_ROLES
+
+
+def _note_view(desk: Desk, record: str, actor: Actor) -> None:
+    """Audit, before it is shown, that somebody sees a patient's report or original image.
+
+    Who has the pair in hand was audited when taking it; others are once in ten minutes of a process."""
+    clock, key = time.monotonic(), (actor.name, record)
+    if clock - desk.viewed.get(key, -_VIEW_SECONDS) < _VIEW_SECONDS:
+        return
+    with desk.store.write() as tx:
+        tx.audit(actor, "view", record)
+    desk.viewed[key] = clock
+    if len(desk.viewed) > 10_000:
+        desk.viewed = {key: then for key, then in desk.viewed.items() if clock - then < _VIEW_SECONDS}
+
+
+def candidate(desk: Desk, candidate_id: int, actor: Actor) -> CandidateRow:
+    """See Workbench.candidate."""
+    with desk.store.read() as tx:
+        row = known(
+            tx.one("SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
+                   "WHERE c.id = :c", c=candidate_id), f"candidate {candidate_id}",
+        )  # fmt: skip
+        current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=row["record"])
+        return _candidate(row, current, _forbidden(tx, row["record"]), actor)
+
+
+def image(desk: Desk, record: str, kind: ImageKind, candidate_id: int | None, actor: Actor) -> Any:
+    """See Workbench.image."""
+    from updp_core.intake.pixels import decode_png
+
+    if kind == "original" and actor.role not in PHI_ROLES:
+        raise NotAllowed(f"The role {actor.role} does not see original images.")
+    if kind not in ("original", "synthetic"):
+        raise UsageError(f"There is no image {kind!r}: choose original or synthetic.")
+    with desk.store.read() as tx:
+        if kind == "original":
+            digest = known(tx.one("SELECT image FROM record WHERE id = :r", r=record), f"record {record}")["image"]
+            noted = holder(tx, record) == actor.name
+        else:
+            row = tx.one(
+                "SELECT c.image FROM standing s JOIN candidate c ON c.id = coalesce(:c, s.candidate) "
+                "AND c.record = s.record WHERE s.record = :r",
+                r=record, c=candidate_id,
+            )  # fmt: skip
+            digest, noted = row and row["image"], True
+    if not noted:
+        _note_view(desk, record, actor)
+    if not digest:
+        raise UsageError("This record has no synthetic image yet. Generate one first.")
+    return decode_png(desk.store.get_image(digest))

@@ -1,0 +1,259 @@
+"""Releases: what would leave, writing it, checking it."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from updp_core.domain import Actor, Span
+from updp_core.errors import Conflict, ReleaseError
+from updp_core.store import Transaction
+from updp_core.store.store import fresh_id, now
+from updp_core.workbench import audit
+from updp_core.workbench.desk import CURRENT_LEXICON, Desk
+from updp_core.workbench.pairs import gate_rows
+from updp_core.workbench.shapes import Progress, ReleasePreview, ReleaseRow
+
+if TYPE_CHECKING:
+    from updp_core.release import ReleasePair
+
+REASONS = {
+    "new": "has no candidate, or waits to be regenerated",
+    "pending": "is not decided yet",
+    "rejected": "was rejected",
+    "failed": "failed to generate",
+    "void": "holds something that the lexicon forbids",
+    "flagged": "is approved, and a flag waits to be cleared",
+}
+# From the derivation itself, not from its copy: what leaves the house is looked up at the source.
+_LEAVES = "state = 'approved' AND flagged_for IS NULL"
+APPROVED = f"SELECT record, candidate, revision FROM derived_standing WHERE {_LEAVES} ORDER BY seq"
+
+
+def preview(desk: Desk) -> ReleasePreview:
+    """See Workbench.release_preview."""
+    with desk.store.read() as tx:
+        states = {r["state"]: r["n"] for r in tx.all("SELECT state, count(*) AS n FROM standing GROUP BY state")}
+        rows = tx.all(f"SELECT record, candidate, released FROM standing WHERE {_LEAVES} ORDER BY seq LIMIT 500")
+        would = tx.value(f"SELECT count(*) FROM standing WHERE {_LEAVES}")
+        patients = tx.value(f"SELECT count(DISTINCT patient) FROM standing WHERE {_LEAVES}")
+        states["flagged"] = states.get("approved", 0) - would
+        version, head = tx.value(CURRENT_LEXICON), audit.head(tx)
+    return {
+        "would": would,
+        "would_not": {reason: states[state] for state, reason in REASONS.items() if states.get(state)},
+        "records": [{**row, "released": bool(row["released"])} for row in rows],
+        "patients": patients,
+        "lexicon_version": version,
+        "audit_head": head,
+    }
+
+
+def release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Progress]:
+    """See Workbench.release."""
+    return _release(desk, Path(out).absolute(), comment, actor)
+
+
+def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Progress]:
+    """The writer works in a thread of its own, so that its progress can be told; it stops with the process."""
+    with desk.store.read() as tx:
+        approved = {row["candidate"]: row for row in tx.all(APPROVED)}
+        moment = Moment.of(tx)
+        version, lexicon = desk.lexicon(tx)
+        policy, head = desk.policy(tx), audit.head(tx)
+    if not approved:
+        raise ReleaseError(
+            "No pair is approved and free of open flags, so there is nothing to release. Approve pairs first."
+        )
+    steps: queue.SimpleQueue[Progress | BaseException] = queue.SimpleQueue()
+    name = fresh_id("L")
+
+    def publish(made: Any) -> None:
+        """Just before the folder gets its name."""
+        about = {
+            "folder": str(out), "officer": actor.name, "comment": comment, "pairs": len(approved),
+            "lexicon_version": version, "manifest_sha256": made.manifest_sha256, "root_digest": made.root_digest,
+            "audit_head": head,
+        }  # fmt: skip
+        record(desk, name, about, approved, moment, actor)
+
+    def pairs() -> Iterator[ReleasePair]:
+        for done, candidate in enumerate(approved):
+            steps.put(Progress("release", done, len(approved)))
+            with desk.store.read() as tx:
+                yield _pair(desk, tx, candidate)
+
+    def write() -> None:
+        from updp_core.release import write_release
+
+        try:
+            header = {
+                "preset": desk.settings.preset, "lexicon_version": version,
+                "policy": {"verdicts": policy["verdicts"], "audit_head": head},
+                "report_policy": policy["report_policy"], "thresholds": policy["gates"],
+                "counts": {"approved": len(approved)},
+            }  # fmt: skip
+            made = write_release(out, pairs(), lexicon=lexicon, header=header, before_publish=publish)
+            result = {
+                "release": name, "folder": str(out), "released": made.count, "patients": made.patients,
+                "manifest_sha256": made.manifest_sha256, "root_digest": made.root_digest,
+            }  # fmt: skip
+            steps.put(Progress("done", made.count, made.count, result=result))
+        except BaseException as error:
+            steps.put(error)
+
+    threading.Thread(target=write, name="release", daemon=True).start()
+    while True:
+        step = steps.get()
+        if isinstance(step, BaseException):
+            with desk.store.write() as tx:
+                tx.audit(actor, "release_failed", name, kind=type(step).__name__)
+            raise step
+        yield step
+        if step.result is not None:
+            return
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How far the history had come. A standing can only change by a row that is added to one of these."""
+
+    choice: int
+    decision: int
+    violation: int
+    lexicon_version: int
+    policy_version: int
+
+    @classmethod
+    def of(cls, tx: Transaction) -> Moment:
+        return cls(*(tx.value(f"SELECT coalesce(max(rowid), 0) FROM {field.name}") for field in fields(cls)))
+
+    def touched(self, tx: Transaction) -> set[str] | None:
+        """Records whose standing may have changed since; None where it may be any."""
+        now_is = Moment.of(tx)
+        if (self.lexicon_version, self.policy_version) != (now_is.lexicon_version, now_is.policy_version):
+            return None
+        return {
+            row["record"]
+            for table in ("choice", "decision", "violation")
+            for row in tx.all(f"SELECT record FROM {table} WHERE rowid > :last", last=getattr(self, table))
+        }
+
+
+def record(
+    desk: Desk, name: str, about: Mapping[str, Any], approved: Mapping[int, Mapping[str, Any]], since: Moment,
+    actor: Actor,
+) -> None:  # fmt: skip
+    """Note a release in one transaction in which every approval must hold still. Raises Conflict where one fell.
+
+    Approvals that nothing has touched since they were read are not derived again.
+    """
+    with desk.store.write() as tx:
+        touched = since.touched(tx)
+        asked = [row["record"] for row in approved.values() if touched is None or row["record"] in touched]
+        again = set(asked)
+        clause = "AND record IN (SELECT value FROM json_each(:asked))"
+        rows = tx.all(APPROVED.replace("ORDER BY", f"{clause} ORDER BY"), asked=json.dumps(asked))
+        still = {row["candidate"]: row for row in rows}
+        if fallen := [c for c, row in approved.items() if row["record"] in again and still.get(c) != row]:
+            raise Conflict(
+                f"{len(fallen)} approval(s) changed while the release was written. Nothing left; start again."
+            )
+        tx.insert("release", id=name, created_at=now(), **about)
+        tx.run(
+            "INSERT INTO release_pair (release, candidate, record) "
+            "SELECT :name, c.id, c.record FROM json_each(:some) p JOIN candidate c ON c.id = p.value",
+            name=name, some=json.dumps(list(approved)),
+        )  # fmt: skip
+        tx.tell("release_pair", name)
+        told = {key: about[key] for key in ("pairs", "manifest_sha256", "root_digest")}
+        tx.audit(actor, "release", name, **told)
+        # the one thing in a standing that a release changes
+        tx.run("UPDATE standing SET released = 1 WHERE candidate IN (SELECT value FROM json_each(:some))",
+               some=json.dumps(list(approved)))  # fmt: skip
+
+
+def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
+    """A candidate as the writer of releases takes it."""
+    from updp_core.intake.pixels import decode_png, to_uint8
+    from updp_core.release import ReleasePair
+
+    row = tx.one(
+        "SELECT c.*, r.patient, r.study, r.header_json, l.digest, g.gates_json FROM candidate c "
+        "JOIN record r ON r.id = c.record JOIN lexicon_version l ON l.version = c.lexicon_version "
+        "LEFT JOIN grade g ON g.candidate = c.id WHERE c.id = :c",
+        c=candidate,
+    )
+    assert row is not None
+    image: Any = decode_png(desk.store.get_image(row["image"]))
+    decisions = tx.all(
+        "SELECT v.verdict, v.role, v.decided_at, d.overrides_json FROM valid_decision v JOIN decision d ON d.id = v.id "
+        "WHERE v.candidate = :c ORDER BY v.id",
+        c=candidate,
+    )
+    evidence, settings = json.loads(row["evidence_json"]), json.loads(row["settings_json"])
+    states = {gate["name"]: gate["state"] for gate in gate_rows(row["gates_json"])}
+    return ReleasePair(
+        candidate=candidate,
+        image=image if image.dtype == "uint8" else to_uint8(image),
+        report=row["filtered"],
+        prompt=row["prompt_text"],
+        method=row["method"],
+        seed=row["seed"],
+        lexicon_version=row["lexicon_version"],
+        lexicon_digest=row["digest"],
+        patient_key=row["patient"],
+        study_key=row["study"],
+        settings=settings,
+        models=_models(settings),
+        evidence=evidence,
+        gates=states,
+        decisions=[
+            {
+                "verdict": d["verdict"], "role": d["role"], "day": d["decided_at"][:10],
+                "overrides": json.loads(d["overrides_json"]),
+            }
+            for d in decisions
+        ],
+        out_of_domain={"clear": False, "warn": True, "block": True}.get(states.get("domain", "unknown")),
+        identifiers=json.loads(row["header_json"]),
+        surrogates=[Span(**span) for span in json.loads(row["surrogates_json"])],
+    )  # fmt: skip
+
+
+def _models(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Part (encoder, generator) -> digest of its weights, from a candidate's settings."""
+    parts = {name: value for name, value in settings.items() if isinstance(value, Mapping)}
+    return {name: str(value["sha256"]) for name, value in parts.items() if "sha256" in value}
+
+
+def releases(desk: Desk) -> list[ReleaseRow]:
+    """See Workbench.releases."""
+    with desk.store.read() as tx:
+        rows = tx.all("SELECT * FROM release ORDER BY created_at DESC, id")
+    return [
+        {
+            "release": r["id"], "folder": r["folder"], "officer": r["officer"], "created_at": r["created_at"],
+            "pairs": r["pairs"], "manifest_sha256": r["manifest_sha256"], "root_digest": r["root_digest"],
+            "present": Path(r["folder"]).is_dir(), "audit_head": r["audit_head"],
+        }
+        for r in rows
+    ]  # fmt: skip
+
+
+def verify(desk: Desk, out: Path, actor: Actor) -> dict[str, Any]:
+    """See Workbench.verify."""
+    from updp_core.release import verify as check
+
+    out = Path(out).absolute()
+    with desk.store.read() as tx:
+        roots = [r["root_digest"] for r in tx.all("SELECT root_digest FROM release WHERE folder = :f", f=str(out))]
+    problems = [f"{problem.path}: {problem.what}" for problem in check(out, root=roots[-1] if roots else None)]
+    with desk.store.write() as tx:
+        tx.audit(actor, "verify", problems=len(problems))
+    return {"ok": not problems, "problems": problems}

@@ -1,0 +1,312 @@
+"""Generation: a queue in the database that any number of processes may work through and be killed at.
+
+A record is leased, proposed for, measured, and kept in one transaction that also ends the lease. A process that is
+killed leaves leases behind that the next one frees; what it had not kept is done again, what it had kept is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from updp_core.domain import Actor
+from updp_core.errors import Conflict, UsageError
+from updp_core.store import Transaction
+from updp_core.store.store import canonical, known, now
+from updp_core.workbench import batch, holds, leases
+from updp_core.workbench.desk import CURRENT_LEXICON, Desk
+from updp_core.workbench.shapes import Progress, Run
+
+PAUSE_SECONDS = 0.3
+MAX_SEEDS = 16
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a generate run was asked to do."""
+
+    method: str
+    limit: int | None = None
+    batch_size: int = 8
+    seed: int = 0
+    records: Sequence[str] | None = None
+    retry_failed: bool = False
+    prompt: Mapping[str, Any] | None = None
+    generation: Mapping[str, Any] | None = None
+    keep_current: bool = False
+    """Leave the record's current candidate in its place, where it has one."""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """States whose records the queue holds, the most urgent first."""
+        return ("void", "new", "failed") if self.retry_failed else ("void", "new")
+
+
+def generate(desk: Desk, options: Options, actor: Actor) -> Iterator[Progress]:
+    """See Workbench.generate."""
+    if options.batch_size < 1 or (options.limit is not None and options.limit < 1):
+        raise UsageError("Batch size and limit are at least 1.")
+    return _generate(desk, options, actor)
+
+
+def _generate(desk: Desk, options: Options, actor: Actor) -> Iterator[Progress]:
+    began = time.monotonic()
+    generated, failed = 0, list[dict[str, str]]()
+    with leases.worker(desk.store) as worker:
+        run, first, total = _begin(desk, worker, options, actor)
+        state = "died"  # until we know better: an exception leaves it so
+        try:
+            yield Progress("queue", 0, total)
+            while (wish := _heed(desk, run, generated, failed, began)) != "stop":
+                if wish == "pause":
+                    yield Progress("paused", generated + len(failed), total)
+                    time.sleep(PAUSE_SECONDS)
+                    continue
+                room = options.batch_size if options.limit is None else options.limit - generated - len(failed)
+                claimed = _claim(desk, worker, options, min(room, options.batch_size), first)
+                if not claimed:
+                    break
+                done = generated + len(failed)
+                for step in batch.propose(desk, worker, claimed, options, actor):
+                    if isinstance(step, batch.Kept):
+                        if step.error:
+                            failed.append({"record": step.record, "reason": step.error})
+                        elif step.candidate is not None:
+                            generated += 1
+                        done = generated + len(failed)
+                        yield Progress("generate", done, max(total, done), preview=step.record)
+                    else:
+                        yield Progress(step.stage, done, max(total, done), f"{step.done} of {step.total}")
+            state = "stopped" if wish == "stop" else "finished"
+        except GeneratorExit:
+            state = "stopped"  # whoever asked has gone away
+            raise
+        finally:
+            _end(desk, run, state, generated, failed, began, actor)
+    result = {
+        "generated": generated, "failed": failed, "seconds": round(time.monotonic() - began, 3), "run": run,
+        "stopped": state == "stopped",
+    }  # fmt: skip
+    yield Progress("done", generated + len(failed), generated + len(failed), result=result)
+
+
+def _begin(desk: Desk, worker: leases.Worker, options: Options, actor: Actor) -> tuple[int, int, int]:
+    """Note the run: (its id, the last candidate before it, records in the queue)."""
+    with desk.store.write() as tx:
+        leases.reap(desk.store, tx)
+        for record in options.records or ():
+            known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
+        clause, values = _queue(options)
+        total = tx.value(f"SELECT count(*) FROM standing s WHERE {clause}", **values)
+        total = total if options.limit is None else min(total, options.limit)
+        run = tx.insert(
+            "run", owner=worker.owner, actor=actor.name, method=options.method, state="running", wish="", total=total,
+            done=0, failed=0, message="", started_at=now(), seconds=0.0,
+        )  # fmt: skip
+        tx.audit(actor, "generate", f"run {run}", method=options.method, queue=total, seed=options.seed)
+        return run, tx.value("SELECT coalesce(max(id), 0) FROM candidate"), total
+
+
+def _queue(options: Options) -> tuple[str, dict[str, Any]]:
+    states = ", ".join(f"'{state}'" for state in options.states)
+    if options.records is None:
+        return f"s.state IN ({states})", {}
+    return f"s.state IN ({states}) AND s.record IN (SELECT value FROM json_each(:records))", {
+        "records": json.dumps(list(options.records))
+    }
+
+
+def _claim(desk: Desk, worker: leases.Worker, options: Options, size: int, first: int) -> list[str]:
+    """Lease the next records of the queue, at most `size`.
+
+    A record that this run has left void or failed under the lexicon still in force is not tried again.
+    """
+    if size < 1:
+        return []
+    clause, values = _queue(options)
+    with desk.store.write() as tx:
+        leases.reap(desk.store, tx)
+        taken: list[str] = []
+        for state in options.states:
+            rows = tx.all(
+                f"""SELECT s.record FROM standing s WHERE s.state = :state AND {clause}
+                AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.record = s.record)
+                AND (s.state = 'new' OR NOT EXISTS (SELECT 1 FROM candidate c WHERE c.record = s.record
+                    AND c.id > :first AND c.lexicon_version = ({CURRENT_LEXICON})))
+                ORDER BY s.seq LIMIT :size""",
+                state=state, first=first, size=size - len(taken), **values,
+            )  # fmt: skip
+            taken += [row["record"] for row in rows]
+            if len(taken) == size:
+                break
+        worker.take(tx, taken)
+    return taken
+
+
+def _heed(desk: Desk, run: int, generated: int, failed: Sequence[Any], began: float) -> str:
+    """Note how far the run is; what is wished of it: "", "pause" or "stop"."""
+    with desk.store.write() as tx:
+        row = known(tx.one("SELECT wish, state FROM run WHERE id = :r", r=run), f"run {run}")
+        tx.run(
+            "UPDATE run SET state = :s, done = :d, failed = :f, seconds = :t WHERE id = :r",
+            s="paused" if row["wish"] == "pause" else "running", d=generated, f=len(failed),
+            t=round(time.monotonic() - began, 3), r=run,
+        )  # fmt: skip
+    return row["wish"]
+
+
+def _end(desk: Desk, run: int, state: str, generated: int, failed: Sequence[Any], began: float, actor: Actor) -> None:
+    with desk.store.write() as tx:
+        tx.run(
+            "UPDATE run SET state = :s, done = :d, failed = :f, seconds = :t WHERE id = :r",
+            s=state, d=generated, f=len(failed), t=round(time.monotonic() - began, 3), r=run,
+        )  # fmt: skip
+        tx.audit(actor, "generate_end", f"run {run}", state=state, generated=generated, failed=len(failed))
+
+
+def runs(desk: Desk, limit: int) -> list[Run]:
+    """See Workbench.runs."""
+    with desk.store.read() as tx:
+        rows = tx.all("SELECT * FROM run ORDER BY id DESC LIMIT :n", n=limit)
+    return [_run(desk, row) for row in rows]
+
+
+def _run(desk: Desk, row: dict[str, Any]) -> Run:
+    state = row["state"]
+    if state in ("running", "paused"):
+        if not leases.alive(desk.store, row["owner"]):
+            state = "died"
+        elif row["wish"] == "stop":
+            state = "stopping"
+    return {
+        "run": row["id"], "actor": row["actor"], "method": row["method"], "state": state, "total": row["total"],
+        "done": row["done"], "failed": row["failed"], "message": row["message"], "started_at": row["started_at"],
+        "seconds": row["seconds"],
+    }  # fmt: skip
+
+
+def control(desk: Desk, run: int, wish: str, actor: Actor) -> Run:
+    """See Workbench.control."""
+    if wish not in ("pause", "resume", "stop"):
+        raise UsageError(f"A run can be told pause, resume or stop, not {wish!r}.")
+    with desk.store.write() as tx:
+        row = known(tx.one("SELECT * FROM run WHERE id = :r", r=run), f"run {run}")
+        if row["state"] not in ("running", "paused"):
+            raise Conflict(f"Run {run} is over.")
+        tx.run("UPDATE run SET wish = :w WHERE id = :r", w="" if wish == "resume" else wish, r=run)
+        tx.audit(actor, "control", f"run {run}", wish=wish)
+        row = known(tx.one("SELECT * FROM run WHERE id = :r", r=run), f"run {run}")
+    return _run(desk, row)
+
+
+def regenerate(
+    desk: Desk, record: str, seeds: Sequence[int], method: str | None, prompt: Mapping[str, Any] | None,
+    generation: Mapping[str, Any] | None, actor: Actor,
+) -> Iterator[Progress]:  # fmt: skip
+    """See Workbench.regenerate."""
+    seeds = list(dict.fromkeys(int(seed) for seed in seeds))
+    if len(seeds) > MAX_SEEDS or any(not 0 <= seed < 2**31 for seed in seeds):
+        raise UsageError(f"Give at most {MAX_SEEDS} seeds from 0 to {2**31 - 1}.")
+    with desk.store.read() as tx:
+        row = known(tx.one("SELECT sha256 FROM record WHERE id = :r", r=record), f"record {record}")
+        attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
+        before = tx.value(
+            "SELECT c.method FROM standing s JOIN candidate c ON c.id = s.candidate WHERE s.record = :r", r=record
+        )
+        holds.nobody_elses(tx, record, actor)
+    options = Options(method or before or desk.settings.method, prompt=prompt, generation=generation)
+    return _regenerate(desk, record, seeds or [seed_for(0, row["sha256"], attempt)], options, actor)
+
+
+def compare(desk: Desk, record: str, seed: int | None, actor: Actor) -> Iterator[Progress]:
+    """See Workbench.compare."""
+    with desk.store.read() as tx:
+        row = known(tx.one("SELECT sha256 FROM record WHERE id = :r", r=record), f"record {record}")
+        attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
+        holds.nobody_elses(tx, record, actor)
+    seeds = [seed_for(0, row["sha256"], attempt) if seed is None else seed]
+    return _compare(desk, record, seeds, actor)
+
+
+def _compare(desk: Desk, record: str, seeds: list[int], actor: Actor) -> Iterator[Progress]:
+    names = [method["name"] for method in methods(desk) if method["available"]]
+    made: list[int] = []
+    errors: list[str] = []
+    for done, name in enumerate(names):
+        options = Options(name, keep_current=True)
+        for step in _regenerate(desk, record, seeds, options, actor):
+            if step.result is None:
+                yield Progress(step.stage, done, len(names), name)
+            else:
+                made += step.result["candidates"]
+                errors += step.result["failed"]
+                current = step.result["current"]
+    result = {"record": record, "candidates": made, "current": current, "failed": errors}
+    yield Progress("done", len(names), len(names), result=result)
+
+
+def _regenerate(desk: Desk, record: str, seeds: list[int], options: Options, actor: Actor) -> Iterator[Progress]:
+    made: list[int] = []
+    errors: list[str] = []
+    with leases.worker(desk.store) as worker:
+        worker.take_one(record)
+        yield Progress("queue", 0, len(seeds))
+        for step in batch.propose(desk, worker, [record], options, actor, seeds=seeds):
+            if isinstance(step, batch.Kept):
+                made += [step.candidate] if step.candidate is not None and not step.error else []
+                errors += [step.error] if step.error else []
+                yield Progress("generate", len(made) + len(errors), len(seeds), preview=record)
+            else:
+                yield Progress(step.stage, len(made) + len(errors), len(seeds), f"{step.done} of {step.total}")
+    with desk.store.read() as tx:
+        current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=record)
+    result = {"record": record, "candidates": made, "current": current, "failed": errors}
+    yield Progress("done", len(seeds), len(seeds), result=result)
+
+
+def seed_for(seed: int, source_sha256: str, attempt: int) -> int:
+    """The seed of a record's next candidate: the same for the same source file, run seed and attempt, anywhere."""
+    digest = hashlib.sha256(f"{seed}:{source_sha256}:{attempt}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+
+
+def reproduce(desk: Desk, candidate: int, actor: Actor) -> dict[str, Any]:
+    """See Workbench.reproduce."""
+    with desk.store.read() as tx:
+        row = known(tx.one("SELECT * FROM candidate WHERE id = :c", c=candidate), f"candidate {candidate}")
+        record = known(tx.one("SELECT * FROM record WHERE id = :r", r=row["record"]), "record")
+        lexicon = desk.lexicon(tx, row["lexicon_version"])[1]
+    if row["error"]:
+        raise Conflict("This candidate failed, so there is nothing to reproduce.")
+    proposal, settings = batch.again(desk, record, row, lexicon)
+    settings_then = json.loads(row["settings_json"])
+    report = {
+        "same_models": canonical(settings) == canonical(settings_then),
+        "same_prompt": proposal.prompt_text == row["prompt_text"],
+        "same_image": proposal.image is not None and batch.digest_of(proposal.image) == row["image"],
+        "prompt_text": proposal.prompt_text,
+    }
+    _note(desk, actor, candidate, report)
+    return report
+
+
+def _note(desk: Desk, actor: Actor, candidate: int, report: Mapping[str, Any]) -> None:
+    with desk.store.write() as tx:
+        told = {name: value for name, value in report.items() if isinstance(value, bool)}
+        tx.audit(actor, "reproduce", f"candidate {candidate}", **told)
+
+
+def methods(desk: Desk) -> list[dict[str, Any]]:
+    """See Workbench.methods."""
+    from updp_core.methods.base import METHODS
+
+    return [batch.described(desk, name, entry) for name, entry in METHODS.items()]
+
+
+def waiting(tx: Transaction) -> int:
+    """Records in the queue."""
+    return tx.value("SELECT count(*) FROM standing WHERE state IN ('new', 'void')")

@@ -1,0 +1,124 @@
+"""Import: studies become records, once each, under random pseudonyms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from updp_core.domain import Actor, Rejection, SourceStudy
+from updp_core.errors import UsageError
+from updp_core.store import Transaction
+from updp_core.store.store import canonical, fresh_id, now
+from updp_core.workbench.desk import Desk
+from updp_core.workbench.shapes import Progress
+
+BATCH = 16
+"""Records a transaction: a killed import loses at most these, and finds the others as duplicates."""
+
+
+def import_(
+    desk: Desk, source: Path, actor: Actor, layout: str, columns: Mapping[str, str] | None
+) -> Iterator[Progress]:
+    """See Workbench.import_."""
+    source = Path(source)
+    if not source.exists():
+        raise UsageError(f"The source {source.name} does not exist. Give a CSV file or a folder.")
+    return _import(desk, source, actor, layout, columns)
+
+
+def _import(
+    desk: Desk, source: Path, actor: Actor, layout: str, columns: Mapping[str, str] | None
+) -> Iterator[Progress]:
+    from updp_core.intake import read_source
+
+    imported = duplicates = 0
+    rejected: list[dict[str, str]] = []
+    without_report: list[str] = []
+    waiting: list[dict[str, Any]] = []
+    seen = 0
+    for item in read_source(source, layout=layout, columns=columns):
+        seen += 1
+        if isinstance(item, Rejection):
+            rejected.append({"source": item.source, "reason": item.reason})
+        else:
+            if not item.report.strip():
+                without_report.append(item.source)
+            waiting.append(_prepare(desk, item))
+        if len(waiting) >= BATCH:
+            new = _keep(desk, waiting, actor)
+            imported, duplicates = imported + len(new), duplicates + len(waiting) - len(new)
+            waiting = []
+            yield Progress("import", seen, 0, f"{imported} imported", preview=new[-1] if new else None)
+    new = _keep(desk, waiting, actor) if waiting else []
+    imported, duplicates = imported + len(new), duplicates + len(waiting) - len(new)
+    with desk.store.write() as tx:
+        tx.audit(actor, "import", imported=imported, duplicates=duplicates, rejected=len(rejected))
+    result = {
+        "imported": imported, "duplicates": duplicates, "rejected": rejected, "without_report": without_report,
+    }  # fmt: skip
+    yield Progress("import", seen, seen, f"{imported} imported", preview=new[-1] if new else None, result=result)
+
+
+def _prepare(desk: Desk, study: SourceStudy) -> dict[str, Any]:
+    """The row of a study, its image already on the disk; `keys` names patient and study at the source."""
+    from updp_core.findings.labeler import findings_in
+    from updp_core.intake.pixels import encode_png
+
+    with desk.store.read() as tx:
+        known = tx.value("SELECT 1 FROM record WHERE sha256 = :s", s=study.sha256)
+    findings = sorted(name for name, present in findings_in(study.report).items() if present)
+    height, width = study.pixels.shape
+    return {
+        "keys": (study.patient_key, study.study_key),
+        "findings": findings,
+        "row": {
+            "source": study.source, "sha256": study.sha256, "height": height, "width": width,
+            "image": "" if known else desk.store.put_image(encode_png(study.pixels)),
+            "bit_depth": study.bit_depth, "view": study.view, "report": study.report,
+            "header_json": canonical({kind: list(values) for kind, values in study.header.items()}),
+            "flags_json": canonical(list(study.flags)), "findings_json": canonical(findings),
+            "finding_key": ",".join(findings),
+        },
+    }  # fmt: skip
+
+
+def _keep(desk: Desk, waiting: list[dict[str, Any]], actor: Actor) -> list[str]:
+    """Insert what is new; the new records' ids, one transaction for all."""
+    new: list[str] = []
+    with desk.store.write() as tx:
+        for item in waiting:
+            if tx.value("SELECT 1 FROM record WHERE sha256 = :s", s=item["row"]["sha256"]):
+                continue
+            patient = _pseudonym(tx, "patient", item["keys"][0], "P")
+            study = _pseudonym(tx, "study", canonical(item["keys"]), "S")
+            row = {"id": fresh_id("R"), "patient": patient, "study": study, **item["row"], "imported_at": now()}
+            seq = tx.insert("record", **row)
+            for finding in item["findings"]:
+                tx.insert("record_finding", finding=finding, seq=seq)
+            tx.run(
+                "INSERT INTO record_text (rowid, body) VALUES (:seq, :body)",
+                seq=seq, body=f"{row['id']} {patient} {study}",
+            )  # fmt: skip
+            new.append(row["id"])
+        if new:
+            tx.audit(actor, "import", f"{len(new)} records")
+            tx.refresh(new)
+    return new
+
+
+def _pseudonym(tx: Transaction, kind: str, key: str, prefix: str) -> str:
+    """The random name of a source key in this workspace: the same over all imports, and said by nothing else."""
+    found = tx.value("SELECT pseudonym FROM pseudonym WHERE kind = :kind AND key = :key", kind=kind, key=key)
+    if found:
+        return found
+    for _ in range(5):
+        name = fresh_id(prefix)
+        try:
+            tx.insert("pseudonym", kind=kind, key=key, pseudonym=name)
+        except IntegrityError:
+            continue  # the name is taken (once in 10^15): draw another
+        return name
+    raise UsageError("No free pseudonym was found. Is the random generator of this machine broken?")

@@ -1,0 +1,215 @@
+"""Verdicts: approve, reject, regenerate, undo; one pair or a whole filter whose gates are all clear and unflagged."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from updp_core.domain import Actor, Verdict
+from updp_core.errors import Conflict, UsageError
+from updp_core.store import Transaction
+from updp_core.store.store import canonical, known, now, sha256
+from updp_core.workbench import holds, lexicons, queue, second_reading
+from updp_core.workbench.desk import Desk
+from updp_core.workbench.pairs import HARD_GATES, gate_rows, show
+from updp_core.workbench.shapes import Detail, Filters
+
+MAX_COMMENT = 4000
+
+
+def decide(
+    desk: Desk, record: str, verdict: Verdict, actor: Actor, comment: str, reasons: Sequence[str],
+    overrides: Sequence[str], candidate: int | None, expected_revision: int | None,
+) -> Detail:  # fmt: skip
+    """See Workbench.decide."""
+    if verdict == "undo":
+        return undo(desk, record, actor)
+    if verdict not in get_args(Verdict):
+        raise UsageError(f"There is no verdict {verdict!r}. Choose approve, reject or regenerate.")
+    if len(comment) > MAX_COMMENT:
+        raise UsageError(f"The comment has {len(comment)} characters; {MAX_COMMENT} are the most.")
+    with desk.store.write() as tx:
+        stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+        _still(tx, stands, actor, candidate, expected_revision)
+        blind = second_reading.is_waiting(tx, record, actor)
+        if verdict == "approve":
+            _may_approve(tx, stands, actor, comment, overrides, blind)
+        elif overrides:
+            raise UsageError("Only an approval overrides gates.")
+        enter(tx, stands, verdict, actor, comment, reasons, overrides, blind=blind)
+        tx.run("DELETE FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
+        tx.refresh([record])
+    return show(desk, record, actor)
+
+
+def _still(tx: Transaction, stands: dict[str, Any], actor: Actor, candidate: int | None, revision: int | None) -> None:
+    """Conflict unless the record is as the reviewer saw it, and in nobody else's hands."""
+    if stands["candidate"] is None:
+        raise Conflict("This record has no candidate yet. Generate one first.")
+    if candidate is not None and candidate != stands["candidate"]:
+        raise Conflict("Another candidate has become current since you opened this pair. Look at it again.")
+    if revision is not None and revision != stands["revision"]:
+        raise Conflict("This pair has changed since you opened it. Look at it again.")
+    holds.nobody_elses(tx, stands["record"], actor)
+
+
+def _may_approve(
+    tx: Transaction, stands: dict[str, Any], actor: Actor, comment: str, overrides: Sequence[str], blind: bool
+) -> None:
+    state = stands["state"]
+    if state == "void":
+        raise Conflict("The lexicon forbids something in this pair, so it cannot be approved. Generate it again.")
+    if state == "new":
+        raise Conflict("This pair waits to be regenerated, so it cannot be approved. Generate it, or undo the verdict.")
+    if state == "failed":
+        raise Conflict(f"Generation failed for this record ({stands['error']}), so there is nothing to approve.")
+    row = known(tx.one("SELECT releasable, method FROM candidate WHERE id = :c", c=stands["candidate"]), "candidate")
+    if not row["releasable"]:
+        raise Conflict(f"The method {row['method']} is for comparison only: what it makes is never released.")
+    if state == "rejected" and not blind and not comment.strip():
+        last = tx.value("SELECT reviewer FROM valid_decision WHERE candidate = :c AND verdict = 'reject' "
+                        "ORDER BY id DESC LIMIT 1", c=stands["candidate"])  # fmt: skip
+        if last != actor.name:
+            raise Conflict(f"{last} rejected this pair. To overrule it, say why in the comment.")
+    blocking = {gate["name"] for gate in gates(tx, stands["candidate"]) if gate["state"] == "block"}
+    if hard := sorted(blocking & HARD_GATES):
+        raise Conflict(f"This pair cannot be approved: {', '.join(hard)} blocks it and cannot be overridden.")
+    if rest := sorted(blocking - set(overrides)):
+        raise Conflict(f"This pair is blocked by {', '.join(rest)}. Regenerate it, or override with a reason.")
+    if blocking and not comment.strip():
+        raise UsageError("Overriding a gate needs a reason in the comment.")
+    if unknown := sorted(set(overrides) - blocking):
+        raise UsageError(f"The gate {unknown[0]} does not block this pair, so there is nothing to override.")
+
+
+def gates(tx: Transaction, candidate: int) -> list[Any]:
+    """The gates of a candidate under the policy in force."""
+    return gate_rows(tx.value("SELECT gates_json FROM grade WHERE candidate = :c", c=candidate))
+
+
+def enter(
+    tx: Transaction, stands: dict[str, Any], verdict: str, actor: Actor, comment: str = "",
+    reasons: Sequence[str] = (), overrides: Sequence[str] = (), undoes: int | None = None, blind: bool = False,
+) -> int:  # fmt: skip
+    """Add an entry to the book of verdicts and flags, with its audit event. The caller refreshes the standing."""
+    row = {
+        "record": stands["record"], "candidate": stands["candidate"], "reviewer": actor.name, "role": actor.role,
+        "verdict": verdict, "reasons_json": canonical(list(reasons)), "comment": comment,
+        "overrides_json": canonical(sorted(overrides)), "undoes": undoes, "blind": blind, "decided_at": now(),
+    }  # fmt: skip
+    decision = tx.insert("decision", **row)
+    tx.audit(
+        actor, verdict, stands["record"], decision=decision, candidate=stands["candidate"],
+        **({"overrides": sorted(overrides)} if overrides else {}),
+        **({"undoes": undoes} if undoes else {}), **({"comment_sha256": sha256(comment)} if comment else {}),
+    )  # fmt: skip
+    return decision
+
+
+def undo(desk: Desk, record: str | None, actor: Actor) -> Detail:
+    """See Workbench.undo."""
+    with desk.store.write() as tx:
+        last = tx.one(
+            "SELECT * FROM decision d WHERE reviewer = :me AND (undoes IS NULL OR verdict = 'clear') "
+            "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
+            + ("AND record = :r " if record else "")
+            + "ORDER BY id DESC LIMIT 1",
+            me=actor.name, **({"r": record} if record else {}),
+        )  # fmt: skip
+        if last is None:
+            raise Conflict("You have no verdict or flag that could be undone.")
+        if last["verdict"] == "clear":  # the flag that it settled is raised again, in its own words
+            flag = known(tx.one("SELECT * FROM decision WHERE id = :d", d=last["undoes"]), "flag")
+            audience = json.loads(flag["reasons_json"])
+            enter(tx, last, "flag", actor, flag["comment"], audience, undoes=last["id"])
+        else:
+            if last["verdict"] != "flag":
+                _still_counts(tx, last)
+            enter(tx, last, "undo", actor, undoes=last["id"])
+        tx.refresh([last["record"]])
+    return show(desk, last["record"], actor)
+
+
+def _still_counts(tx: Transaction, verdict: dict[str, Any]) -> None:
+    valid = tx.value("SELECT 1 FROM valid_decision WHERE id = :d", d=verdict["id"])
+    current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=verdict["record"])
+    if not valid or current != verdict["candidate"]:
+        raise Conflict("Your last verdict no longer counts: the pair has been regenerated or voided since.")
+
+
+def choose(desk: Desk, record: str, candidate: int, actor: Actor) -> Detail:
+    """See Workbench.choose."""
+    with desk.store.write() as tx:
+        row = tx.one("SELECT id, error FROM candidate WHERE id = :c AND record = :r", c=candidate, r=record)
+        if known(row, f"candidate {candidate} of record {record}")["error"]:
+            raise Conflict("This candidate failed, so it cannot be chosen.")
+        stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+        _still(tx, stands, actor, None, None)
+        make_current(tx, record, candidate, actor)
+        lexicons.check_candidate(tx, desk, candidate)
+        tx.audit(actor, "choose", record, candidate=candidate)
+        tx.refresh([record])
+    return show(desk, record, actor)
+
+
+def make_current(tx: Transaction, record: str, candidate: int, actor: Actor) -> None:
+    """Make a candidate the record's current one; its reading begins anew. The caller refreshes the standing."""
+    after = tx.value("SELECT coalesce(max(id), 0) FROM decision WHERE record = :r", r=record)
+    tx.insert("choice", record=record, candidate=candidate, after_decision=after, actor=actor.name, created_at=now())
+    tx.run("DELETE FROM record_text WHERE rowid = (SELECT seq FROM record WHERE id = :r)", r=record)
+    tx.run(
+        "INSERT INTO record_text (rowid, body) SELECT r.seq, r.id || ' ' || r.patient || ' ' || r.study || ' ' || "
+        "CASE WHEN c.releasable THEN c.prompt_text ELSE '' END || ' ' || c.filtered "
+        "FROM record r JOIN candidate c ON c.id = :c WHERE r.id = :r",
+        c=candidate, r=record,
+    )  # fmt: skip
+
+
+def _all_clear(tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[dict[str, Any]], int]:
+    """Pending pairs of the filter with all gates clear, no open flag, in nobody else's hands; how many are left out."""
+    clause, values = queue.where(tx, filters, actor)
+    rows = tx.all(f"SELECT s.* FROM standing s {clause} ORDER BY s.seq", **values)
+    taken = {
+        row["record"]
+        for row in tx.all("SELECT record FROM hold WHERE expires > :t AND holder <> :me", t=time.time(), me=actor.name)
+    }
+    approved = {
+        row["candidate"]
+        for row in tx.all(
+            "SELECT DISTINCT candidate FROM valid_decision WHERE reviewer = :me AND verdict = 'approve'", me=actor.name
+        )
+    }
+    usable = {
+        row["candidate"]
+        for row in tx.all(
+            "SELECT s.candidate FROM standing s JOIN candidate c ON c.id = s.candidate "
+            "WHERE s.state = 'pending' AND s.worst = 'clear' AND s.flagged_for IS NULL AND c.releasable"
+        )
+    }
+    fit = [row for row in rows if row["candidate"] in usable - approved and row["record"] not in taken]
+    return fit, len(rows) - len(fit)
+
+
+def approve_preview(desk: Desk, filters: Filters, sample: int, actor: Actor) -> dict[str, Any]:
+    """See Workbench.approve_preview."""
+    with desk.store.read() as tx:
+        fit, left_out = _all_clear(tx, filters, actor)
+    drawn = random.sample([row["record"] for row in fit], min(sample, len(fit)))
+    return {"number": len(fit), "sample": drawn, "left_out": left_out}
+
+
+def approve_all(desk: Desk, filters: Filters, expected_number: int, comment: str, actor: Actor) -> dict[str, int]:
+    """See Workbench.approve_all."""
+    with desk.store.write() as tx:
+        fit, _ = _all_clear(tx, filters, actor)
+        if len(fit) != expected_number:
+            raise Conflict(f"The filter now holds {len(fit)} pairs, not {expected_number}. Confirm again.")
+        for row in fit:
+            enter(tx, row, "approve", actor, comment, reasons=("batch",))
+        narrowed = {name: value for name, value in filters.to_dict().items() if name != "text"}  # a text may be a name
+        tx.audit(actor, "approve_all", number=len(fit), filters=narrowed, by_text=bool(filters.text))
+        tx.refresh([row["record"] for row in fit])
+    return {"approved": len(fit)}
