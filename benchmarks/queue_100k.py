@@ -82,11 +82,24 @@ def fill(tx: Rows, records: int, rng: random.Random) -> None:
         findings = sorted(f for f in FINDINGS if rng.random() < 0.15)
         record = fresh_id("R")
         seq = tx.insert(
-            "record", id=record, patient=f"P{n // 3}", study=f"S{n // 2}", source=f"{n}.png", sha256=f"{n:064d}",
-            image="0" * 64, height=512, width=512, bit_depth=12, view="PA", report=text, header_json="{}",
-            flags_json="[]" if rng.random() < 0.9 else '["flag"]', findings_json=canonical(findings),
-            finding_key=",".join(findings), imported_at=now(),
-        )  # fmt: skip
+            "record",
+            id=record,
+            patient=f"P{n // 3}",
+            study=f"S{n // 2}",
+            source=f"{n}.png",
+            sha256=f"{n:064d}",
+            image="0" * 64,
+            height=512,
+            width=512,
+            bit_depth=12,
+            view="PA",
+            report=text,
+            header_json="{}",
+            flags_json="[]" if rng.random() < 0.9 else '["flag"]',
+            findings_json=canonical(findings),
+            finding_key=",".join(findings),
+            imported_at=now(),
+        )
         for finding in findings:
             tx.insert("record_finding", finding=finding, seq=seq)
         if rng.random() < 0.2:
@@ -94,20 +107,39 @@ def fill(tx: Rows, records: int, rng: random.Random) -> None:
             continue
         evidence = _evidence(rng)
         candidate = tx.insert(
-            "candidate", record=record, method=rng.choice(["updp", "updp", "dp-pix"]), releasable=True,
-            settings_json="{}", lexicon_version=1, seed=n, prompt_json=None, prompt_text=text[:80], filtered=text,
-            spans_json="[]", surrogates_json="[]", report_policy="placeholder", image="0" * 64, height=256, width=256,
-            evidence_json=canonical(evidence), error="" if rng.random() < 0.98 else "failed", actor="b",
+            "candidate",
+            record=record,
+            method=rng.choice(["updp", "updp", "dp-pix"]),
+            releasable=True,
+            settings_json="{}",
+            lexicon_version=1,
+            seed=n,
+            prompt_json=None,
+            prompt_text=text[:80],
+            filtered=text,
+            spans_json="[]",
+            surrogates_json="[]",
+            report_policy="placeholder",
+            image="0" * 64,
+            height=256,
+            width=256,
+            evidence_json=canonical(evidence),
+            error="" if rng.random() < 0.98 else "failed",
+            actor="b",
             created_at=now(),
-        )  # fmt: skip
+        )
         row = {"prompt_text": text[:80], "filtered": text, "surrogates_json": "[]"}
         said, near = word_index.indexed(row)
         tx.insert("candidate_word", rowid=candidate, said=said, near=near)
         found = gates(evidence)
         tx.insert(
-            "grade", candidate=candidate, gates_json="[]", worst=worst({g.name: g.state for g in found}),
-            risk=risk(found), alignment=evidence["alignment"]["after"],
-        )  # fmt: skip
+            "grade",
+            candidate=candidate,
+            gates_json="[]",
+            worst=worst({g.name: g.state for g in found}),
+            risk=risk(found),
+            alignment=evidence["alignment"]["after"],
+        )
         for gate in found:
             tx.insert("gate_value", candidate=candidate, name=gate.name, state=gate.state, value=gate.value)
         tx.insert("choice", record=record, candidate=candidate, after_decision=0, actor="b", created_at=now())
@@ -115,10 +147,18 @@ def fill(tx: Rows, records: int, rng: random.Random) -> None:
         if rng.random() < 0.6:
             reader = rng.choice(READERS)
             tx.insert(
-                "decision", record=record, candidate=candidate, reviewer=reader.name, role=reader.role,
-                verdict=rng.choice(["approve", "approve", "approve", "reject", "regenerate"]), reasons_json="[]",
-                comment="", overrides_json="[]", blind=False, decided_at=now(),
-            )  # fmt: skip
+                "decision",
+                record=record,
+                candidate=candidate,
+                reviewer=reader.name,
+                role=reader.role,
+                verdict=rng.choice(["approve", "approve", "approve", "reject", "regenerate"]),
+                reasons_json="[]",
+                comment="",
+                overrides_json="[]",
+                blind=False,
+                decided_at=now(),
+            )
 
 
 def _evidence(rng: random.Random) -> dict[str, Any]:
@@ -181,15 +221,23 @@ def at_once(bench: Workbench) -> dict[str, dict[str, float]]:
         number = foreseen["pending"] + foreseen["approved"] + foreseen["other"]
         save = functools.partial(bench.lexicon_edit, add=change, comment="benchmark", actor=OFFICER)
         told[f"forbid a word of {number} pairs"] = {
-            "records": number, "foresee_s": looked, **_beside(bench, "lexicon_edit", save),
-        }  # fmt: skip
+            "records": number,
+            "foresee_s": looked,
+            **_beside(bench, "lexicon_edit", save),
+        }
     with bench.desk.store.read() as tx:
         approved = {row["candidate"]: row for row in tx.all(releases.APPROVED)}
         moment = releases.Moment.of(tx)
     about = {
-        "folder": "benchmark", "officer": OFFICER.name, "comment": "", "pairs": len(approved), "lexicon_version": 1,
-        "manifest_sha256": "0" * 64, "root_digest": "0" * 64, "audit_head": "0" * 64,
-    }  # fmt: skip
+        "folder": "benchmark",
+        "officer": OFFICER.name,
+        "comment": "",
+        "pairs": len(approved),
+        "lexicon_version": 1,
+        "manifest_sha256": "0" * 64,
+        "root_digest": "0" * 64,
+        "audit_head": "0" * 64,
+    }
     note = functools.partial(releases.record, bench.desk, fresh_id("L"), about, approved, moment, OFFICER)
     told[f"note a release of {len(approved)} pairs"] = {"records": len(approved), **_beside(bench, "release", note)}
     return told
@@ -219,9 +267,12 @@ def _beside(bench: Workbench, verb: str, what: Callable[[], object]) -> dict[str
         newest = "SELECT length(detail_json) FROM audit_event WHERE verb = :v ORDER BY id DESC LIMIT 1"
         size = tx.value(newest, v=verb)
     return {
-        "seconds": round(took, 2), "cpu_s": round(work, 2), "longest_wait_s": round(max(waits), 2),
-        "writes": len(waits), "event_bytes": size,
-    }  # fmt: skip
+        "seconds": round(took, 2),
+        "cpu_s": round(work, 2),
+        "longest_wait_s": round(max(waits), 2),
+        "writes": len(waits),
+        "event_bytes": size,
+    }
 
 
 def _p95(times: list[float]) -> float:
@@ -259,9 +310,15 @@ def run(records: int, repeat: int) -> dict[str, Any]:
         item["longest_wait_s"] < LIMIT_WAIT_S and item["event_bytes"] < LIMIT_EVENT for item in many.values()
     )
     return {
-        "records": records, "fill_s": round(filled, 1), "ms": told, "limit_ms": LIMIT_MS, "at_once": many,
-        "limit_wait_s": LIMIT_WAIT_S, "limit_event_bytes": LIMIT_EVENT, "ok": ok,
-    }  # fmt: skip
+        "records": records,
+        "fill_s": round(filled, 1),
+        "ms": told,
+        "limit_ms": LIMIT_MS,
+        "at_once": many,
+        "limit_wait_s": LIMIT_WAIT_S,
+        "limit_event_bytes": LIMIT_EVENT,
+        "ok": ok,
+    }
 
 
 def main() -> None:

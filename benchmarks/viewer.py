@@ -31,9 +31,12 @@ from updp_core.workflow import Workbench
 OFFICER = Actor("benchmark", "privacy-officer")
 # Without a card, as in a virtual machine: the page is put together in software, and WebGL is imitated.
 ARGS = [
-    "--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
     "--disable-background-networking",
-]  # fmt: skip
+]
 REPORTS = ("FINDINGS: Small left pleural effusion. Heart enlarged.", "FINDINGS: Lungs clear. No pneumothorax.")
 SECONDS = 3.0
 

@@ -35,9 +35,12 @@ PAIRS = 500
 PICTURES = 12
 PASSWORD = "a long password"
 PEOPLE = {
-    "rita": "radiologist", "ravi": "radiologist", "olga": "privacy-officer",  # the day's work
-    "lena": "radiologist", "otto": "privacy-officer",  # who only look, so that no test disturbs another
-}  # fmt: skip
+    "rita": "radiologist",
+    "ravi": "radiologist",
+    "olga": "privacy-officer",  # the day's work
+    "lena": "radiologist",
+    "otto": "privacy-officer",  # who only look, so that no test disturbs another
+}
 OFFICER = Actor("olga", "privacy-officer")
 HOME_NAME = "brackenfold"
 """A nursing home that no rule knows: the word that the privacy officer finds in reports and forbids."""

@@ -20,9 +20,14 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 CHROMIUM_ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
 REPORTS = (
     "EXAM: Chest PA on 03/14/2019. Patient: John Smith. FINDINGS: The heart is enlarged. There is a small left pleural "
     "effusion. No pneumothorax. IMPRESSION: Cardiomegaly with left effusion. Dictated by Dr. Mary Hill.",

@@ -61,11 +61,21 @@ def event(config: dict[str, Any], elem_id: str) -> dict[str, Any]:
 
 def forged(config: dict[str, Any], found: dict[str, Any], folder: str) -> list[Any]:
     """Inputs for an event as the officer's page would send them: her role, a term, a reason."""
-    known, said = components(config), {
-        "role": "privacy-officer", "lex-side": "blacklist", "lex-category": "names", "lex-terms": "effusion",
-        "lex-comment": "because", "word-term": "effusion", "word-category": "names", "word-comment": "because",
-        "release-folder": folder, "release-comment": "because",
-    }  # fmt: skip
+    known, said = (
+        components(config),
+        {
+            "role": "privacy-officer",
+            "lex-side": "blacklist",
+            "lex-category": "names",
+            "lex-terms": "effusion",
+            "lex-comment": "because",
+            "word-term": "effusion",
+            "word-category": "names",
+            "word-comment": "because",
+            "release-folder": folder,
+            "release-comment": "because",
+        },
+    )
     values = []
     for part in found["inputs"]:
         props = known[part]

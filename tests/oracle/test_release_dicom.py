@@ -46,9 +46,14 @@ def test_only_allow_listed_attributes_are_written(derivation):
     assert keywords <= dicom.ALLOWED
     assert not any(element.tag.is_private for element in read.iterall())
     assert set(read.file_meta.dir()) == {
-        "FileMetaInformationGroupLength", "FileMetaInformationVersion", "MediaStorageSOPClassUID",
-        "MediaStorageSOPInstanceUID", "TransferSyntaxUID", "ImplementationClassUID", "ImplementationVersionName",
-    }  # fmt: skip
+        "FileMetaInformationGroupLength",
+        "FileMetaInformationVersion",
+        "MediaStorageSOPClassUID",
+        "MediaStorageSOPInstanceUID",
+        "TransferSyntaxUID",
+        "ImplementationClassUID",
+        "ImplementationVersionName",
+    }
 
 
 def test_the_allow_list_names_nothing_that_is_never_written():

@@ -98,9 +98,13 @@ def write_sd21_geometry(folder: Path) -> Path:
         model_max_length=77,
     ).save_pretrained(folder / "tokenizer")
     DDIMScheduler(
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1,
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        steps_offset=1,
         prediction_type="v_prediction",
-    ).save_pretrained(folder / "scheduler")  # fmt: skip
+    ).save_pretrained(folder / "scheduler")
     index: dict[str, Any] = {
         "_class_name": "StableDiffusionPipeline",
         "feature_extractor": [None, None],

@@ -73,8 +73,15 @@ def test_the_whole_job_from_import_to_a_release_that_verifies(source: Path, tmp_
 
     shown = run("show", records[0])
     assert set(shown) >= {
-        "record", "state", "prompt", "report", "evidence", "images", "candidates", "decisions",
-    }  # fmt: skip
+        "record",
+        "state",
+        "prompt",
+        "report",
+        "evidence",
+        "images",
+        "candidates",
+        "decisions",
+    }
     assert set(shown["report"]) == {"original", "filtered", "spans"}
     assert Path(shown["images"]["original"]).is_file() and Path(shown["images"]["synthetic"]).is_file()
 
@@ -160,12 +167,18 @@ def test_a_failure_says_what_to_do_on_stderr_and_exits_with_one(source: Path) ->
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["nonsense"], ["import"], ["import", "x", "--layout", "zip"], ["list", "--state", "lost"],
-        ["decide", "R", "maybe", "--reviewer", "x", "--role", "radiologist"], ["decide", "R", "approve"],
-        ["decide", "R", "approve", "--reviewer", "x", "--role", "boss"], ["generate", "--limit", "0"],
-        ["lexicon", "add", "greylist", "names", "x", "--author", "x"], ["generate", "--prompt", "length"],
+        ["nonsense"],
+        ["import"],
+        ["import", "x", "--layout", "zip"],
+        ["list", "--state", "lost"],
+        ["decide", "R", "maybe", "--reviewer", "x", "--role", "radiologist"],
+        ["decide", "R", "approve"],
+        ["decide", "R", "approve", "--reviewer", "x", "--role", "boss"],
+        ["generate", "--limit", "0"],
+        ["lexicon", "add", "greylist", "names", "x", "--author", "x"],
+        ["generate", "--prompt", "length"],
     ],
-)  # fmt: skip
+)
 def test_a_usage_error_exits_with_two(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2
 

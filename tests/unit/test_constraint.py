@@ -127,9 +127,16 @@ def test_no_prompt_ever_holds_what_the_lexicon_forbids(
     encoder = ToyEncoder.random(words, seed)
     constraint = Constraint(lists, encoder)
     config = PromptConfig(
-        init=init, length=8, steps=3, learning_rate=1.0, top_k=4, whole_words=whole, whitelist=mode,
-        temperature=temperature, projections=2,
-    )  # fmt: skip
+        init=init,
+        length=8,
+        steps=3,
+        learning_rate=1.0,
+        top_k=4,
+        whole_words=whole,
+        whitelist=mode,
+        temperature=temperature,
+        projections=2,
+    )
     try:
         prompts = optimise(encoder, constraint, images(1, 2), [text, ""], config, [seed, seed + 1])  # type: ignore[arg-type]
     except PromptError:

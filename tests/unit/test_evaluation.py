@@ -108,8 +108,10 @@ def test_where_findings_are_the_same_only_anatomy_can_link() -> None:
         person = linkage(leak, 48)
         data = attackers.Linkage(
             np.hstack([person.synthetic, 3 * shown]).astype(np.float32),
-            np.hstack([person.originals, 3 * shown]).astype(np.float32), person.source, person.patient,
-        )  # fmt: skip
+            np.hstack([person.originals, 3 * shown]).astype(np.float32),
+            person.source,
+            person.patient,
+        )
         assert linked(data, test, [1, 2])[0][0] > 0.7
         assert low < linked(data, test, [1, 2], alike=disease)[0][0] <= high
 
@@ -233,9 +235,12 @@ def bench(monkeypatch):
         return np.stack([np.random.default_rng(key).integers(0, 65535, (256, 256), dtype=np.uint16) for key in keys])
 
     vae = SimpleNamespace(
-        config=SimpleNamespace(in_channels=1), device="cpu", dtype=torch.float32,
-        encode=lambda x: SimpleNamespace(latents=x), decode=lambda z: SimpleNamespace(sample=0.9 * z),
-    )  # fmt: skip
+        config=SimpleNamespace(in_channels=1),
+        device="cpu",
+        dtype=torch.float32,
+        encode=lambda x: SimpleNamespace(latents=x),
+        decode=lambda z: SimpleNamespace(sample=0.9 * z),
+    )
     words = vocabulary.from_word_pieces(list(wordpiece_vocab()), range(7), "##")
     monkeypatch.setattr(studies, "render_keys", render_keys)
     monkeypatch.setattr(studies, "CHUNK", 2)
@@ -276,8 +281,14 @@ def test_the_result_holds_every_figure_with_its_interval_and_what_it_was_measure
     result = evaluated(tmp_path)
     assert set(result["finding_auc"]) == {"original", "raw_report", "updp"}
     assert set(result["identity_accuracy"]) == {
-        "original", "raw_report", "updp", "findings_alone", "same_findings", "same_findings_chance", "chance"
-    }  # fmt: skip
+        "original",
+        "raw_report",
+        "updp",
+        "findings_alone",
+        "same_findings",
+        "same_findings_chance",
+        "chance",
+    }
     assert set(result["prompt_score"]) == {"random", "random_updp", "raw_report", "raw_report_updp"}
     assert set(result["autoencoder_ssim"]) == {"phantom", "real"}
     nearest = ("nearest_neighbour", "nearest_neighbour_unseen")
@@ -382,9 +393,12 @@ def test_the_full_form_measures_what_the_bars_are_stated_for() -> None:
 
 def test_a_missed_bar_is_named_and_a_reached_one_is_not() -> None:
     result = {
-        "complete": False, "zero_shot_auc": 0.96, "finding_auc": {"original": 0.99, "updp": 0.93},
-        "identity_accuracy": {"updp": 0.05, "original": 0.98}, "prompt_score_order_holds": True,
-    }  # fmt: skip
+        "complete": False,
+        "zero_shot_auc": 0.96,
+        "finding_auc": {"original": 0.99, "updp": 0.93},
+        "identity_accuracy": {"updp": 0.05, "original": 0.98},
+        "prompt_score_order_holds": True,
+    }
     assert cards.missed(result) == ["finding_auc.updp_of_original", "identity_accuracy.updp"]
     assert "reid_auc_retrained" in cards.missed(result | {"complete": True})
 
@@ -416,8 +430,15 @@ def test_writing_changes_the_cards_tables_and_nothing_else_in_them(bench, tmp_pa
 
 def test_the_workbench_tells_whether_the_figures_speak_of_the_models_in_use(tmp_path, monkeypatch) -> None:
     known = stages.digests(STARTER)
-    result = {"complete": False, "quick": True, "date": "2026-01-02", "seed": 0, "zero_shot_auc": 0.9, "missed": [],
-              "models": known | {"judges": "of another day"}}  # fmt: skip
+    result = {
+        "complete": False,
+        "quick": True,
+        "date": "2026-01-02",
+        "seed": 0,
+        "zero_shot_auc": 0.9,
+        "missed": [],
+        "models": known | {"judges": "of another day"},
+    }
     monkeypatch.setattr(cards, "read", lambda: result)
     same = {}
     for name, generator in (("starter", ""), ("other", str(tmp_path))):

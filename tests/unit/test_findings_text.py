@@ -145,12 +145,18 @@ _MESH = {
     "pleural_effusion": ("Pleural Effusion", "Costophrenic Angle"),
     "consolidation": ("Airspace Disease", "Consolidation", "Pneumonia", "Infiltrate"),
     "atelectasis": ("Pulmonary Atelectasis", "Volume Loss"),
-    "emphysema": ("Emphysema", "Pulmonary Emphysema", "Bullous", "Pulmonary Disease, Chronic", "Lung/hyperdistention",
-                  "Lung, Hyperlucent"),
+    "emphysema": (
+        "Emphysema",
+        "Pulmonary Emphysema",
+        "Bullous",
+        "Pulmonary Disease, Chronic",
+        "Lung/hyperdistention",
+        "Lung, Hyperlucent",
+    ),
     "granuloma": ("Granuloma", "Calcified Granuloma", "Granulomatous"),
     "hernia": ("Hernia",),
     "scoliosis": ("Scoliosis",),
-}  # fmt: skip
+}
 
 
 @pytest.mark.skipif(not IU_REPORTS.exists(), reason="../shared/dev-data is not here: real reports cannot be read")

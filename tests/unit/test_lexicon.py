@@ -14,9 +14,17 @@ from updp_core.lexicon import Lexicon, diff, edit, load_lexicon
 
 SHIPPED = load_lexicon()
 HIPAA_CATEGORIES = {
-    "titles_and_names", "personnel", "contact", "locations", "dates_and_times", "demographics", "institutions",
-    "identifiers", "device_serials", "deid_markers",
-}  # fmt: skip
+    "titles_and_names",
+    "personnel",
+    "contact",
+    "locations",
+    "dates_and_times",
+    "demographics",
+    "institutions",
+    "identifiers",
+    "device_serials",
+    "deid_markers",
+}
 
 
 def write(folder: Path, **files: bytes) -> Path:
@@ -45,10 +53,22 @@ def test_no_whitelisted_term_holds_something_forbidden():
 @pytest.mark.parametrize(
     "text",
     [
-        "MRN", "mrn", "(Mrn)", "ＭＲＮ", "m\u200brn", "m\u00adrn", "date-of-birth", "date - of - birth",
-        "DATE\nOF BIRTH", "sen\u0303ora", "john's", "ΜRΝ", "jоhn", "ЈОНN",
+        "MRN",
+        "mrn",
+        "(Mrn)",
+        "ＭＲＮ",
+        "m\u200brn",
+        "m\u00adrn",
+        "date-of-birth",
+        "date - of - birth",
+        "DATE\nOF BIRTH",
+        "sen\u0303ora",
+        "john's",
+        "ΜRΝ",
+        "jоhn",
+        "ЈОНN",
     ],
-)  # fmt: skip
+)
 def test_a_forbidden_term_is_found_however_it_is_written(text):
     hits = SHIPPED.forbidden_in(f"see {text} here")
     assert hits
@@ -58,12 +78,35 @@ def test_a_forbidden_term_is_found_however_it_is_written(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "03/04/2021", "03 / 04 / 2021", "2021-03-04", "4.3.21", "march 4th", "4 march", "the fifth of march", "may 2",
-        "in 2021", "14:35", "2:30 pm", "123456", "123 - 45 - 6789", "ab12345", "j@x.org", "j @ x . org", "www.x.org",
-        "65 - year - old", "65 y/o", "65yo", "aged 65", "in her early sixties", "___", "_ _ _", "XXXX", "[**Name**]",
+        "03/04/2021",
+        "03 / 04 / 2021",
+        "2021-03-04",
+        "4.3.21",
+        "march 4th",
+        "4 march",
+        "the fifth of march",
+        "may 2",
+        "in 2021",
+        "14:35",
+        "2:30 pm",
+        "123456",
+        "123 - 45 - 6789",
+        "ab12345",
+        "j@x.org",
+        "j @ x . org",
+        "www.x.org",
+        "65 - year - old",
+        "65 y/o",
+        "65yo",
+        "aged 65",
+        "in her early sixties",
+        "___",
+        "_ _ _",
+        "XXXX",
+        "[**Name**]",
         "[ redacted ]",
     ],
-)  # fmt: skip
+)
 def test_patterns_that_no_list_can_hold_are_forbidden_in_prompts(text):
     assert SHIPPED.forbidden_in(f"opacity {text} lung")
 
@@ -72,10 +115,11 @@ def test_patterns_that_no_list_can_hold_are_forbidden_in_prompts(text):
     "text",
     [
         "may represent an old rib fracture, gray white interface, right hilum, x-ray",
-        "2.5 cm nodule, 3 x 4 cm, t4 - t5 level, ribs 4 to 7", "mediastinal contours are normal, no acute disease",
+        "2.5 cm nodule, 3 x 4 cm, t4 - t5 level, ribs 4 to 7",
+        "mediastinal contours are normal, no acute disease",
         "mayor johnsonian drift",
     ],
-)  # fmt: skip
+)
 def test_words_of_a_report_are_not_forbidden(text):
     assert SHIPPED.forbidden_in(text) == []
 
@@ -124,13 +168,15 @@ def test_blacklisting_a_whitelisted_term_takes_it_off_the_whitelist():
 @pytest.mark.parametrize(
     "change",
     [
-        {"add": {"whitelist": {"q": ["mrn"]}}}, {"remove": {"blacklist": {"p": ["absent"]}}},
+        {"add": {"whitelist": {"q": ["mrn"]}}},
+        {"remove": {"blacklist": {"p": ["absent"]}}},
         {"add": {"greylist": {"q": ["a"]}}},
-        {"add": {"blacklist": {"Bad Name": ["a"]}}}, {"add": {"blacklist": {"p": ["a\x00b"]}}},
+        {"add": {"blacklist": {"Bad Name": ["a"]}}},
+        {"add": {"blacklist": {"p": ["a\x00b"]}}},
         {"add": {"blacklist": {"p": ["  "]}}},
         {"add": {"blacklist": {"p": ["a" * 200]}}},
     ],
-)  # fmt: skip
+)
 def test_an_edit_that_cannot_be_right_is_refused(change):
     with pytest.raises(LexiconError):
         edit(Lexicon({"p": ("mrn",)}, {"q": ("lung",)}), **change)
@@ -144,7 +190,7 @@ def test_an_edit_that_cannot_be_right_is_refused(change):
         ({"blacklist": b"mrn\nna\x07me\n"}, ["blacklist/some.txt, line 2", "control"]),
         ({"blacklist": b"mrn\nse\xf1or\n"}, ["blacklist/some.txt, line 2", "UTF-8"]),
     ],
-)  # fmt: skip
+)
 def test_a_bad_file_is_named_with_its_line(tmp_path, files, words):
     with pytest.raises(LexiconError) as error:
         load_lexicon(write(tmp_path, **files))

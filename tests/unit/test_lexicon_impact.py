@@ -35,17 +35,55 @@ REPORTS = (
 )
 PROMPTS = (("pleural", "effusion"), ("periosteal",), ("t4", "-", "t5"), ("na\u00efve", "heart"), (), ("lower", "lobe"))
 TERMS = (
-    "effusion", "pleural effusion", "effusion left", "nodule", "heart", "mortimer", "mortimer sign", "quill",
-    "springfield", "quill-shaped", "t4", "t5", "t4-t5", "t", "3", "3 mm", "na\u00efve", "naive", "fibrosis",
+    "effusion",
+    "pleural effusion",
+    "effusion left",
+    "nodule",
+    "heart",
+    "mortimer",
+    "mortimer sign",
+    "quill",
+    "springfield",
+    "quill-shaped",
+    "t4",
+    "t5",
+    "t4-t5",
+    "t",
+    "3",
+    "3 mm",
+    "na\u00efve",
+    "naive",
+    "fibrosis",
     "un\u0301changed",
-    "**", "<<", "**>", "periosteal", "lower lobe", "lower-lobe", "lobe", "small", "sm\u00e4ll", "clear",
-    "supine", "lungs",
-    "is", "chest", "radiograph", "seen", "left", "sided", "line", "ward", "name", "x", "xc3a4",
-)  # fmt: skip
+    "**",
+    "<<",
+    "**>",
+    "periosteal",
+    "lower lobe",
+    "lower-lobe",
+    "lobe",
+    "small",
+    "sm\u00e4ll",
+    "clear",
+    "supine",
+    "lungs",
+    "is",
+    "chest",
+    "radiograph",
+    "seen",
+    "left",
+    "sided",
+    "line",
+    "ward",
+    "name",
+    "x",
+    "xc3a4",
+)
 EDIT = st.tuples(
-    st.sampled_from(["add", "remove"]), st.sampled_from(["blacklist", "whitelist"]),
+    st.sampled_from(["add", "remove"]),
+    st.sampled_from(["blacklist", "whitelist"]),
     st.lists(st.sampled_from(TERMS), min_size=1, max_size=3, unique=True),
-)  # fmt: skip
+)
 
 
 class Worded(QuickMethod):
@@ -54,8 +92,9 @@ class Worded(QuickMethod):
     def propose(self, records, *, seeds):  # type: ignore[no-untyped-def]
         for record, seed in zip(records, seeds, strict=True):
             self.words = PROMPTS[int(sha256(record.report)[:4], 16) % len(PROMPTS)]
-            yield from super().propose([MethodInput(record.id, record.image, record.report, record.filtered_report)],
-                                       seeds=[seed])  # fmt: skip
+            yield from super().propose(
+                [MethodInput(record.id, record.image, record.report, record.filtered_report)], seeds=[seed]
+            )
 
 
 @pytest.fixture(scope="module")

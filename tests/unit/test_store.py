@@ -164,12 +164,17 @@ def tampered(home: Path, *statements: str) -> list[str]:
         ("UPDATE policy_version SET verdicts = 0", "policy version 1 was changed"),
         ("DELETE FROM violation WHERE candidate = 1", "is missing"),
         ("UPDATE violation SET terms_json = '[]' WHERE candidate = 1", "lexicon version 2 was changed"),
-        ("INSERT INTO violation SELECT candidate, 1, record, '[]', 0 FROM violation WHERE candidate = 1",
-         "No audit event tells of violation"),
-        ("INSERT INTO choice (record, candidate, after_decision, actor, created_at) "
-         "SELECT record, 1, 0, 'x', 'y' FROM candidate WHERE id = 1", "No audit event tells of choice"),
+        (
+            "INSERT INTO violation SELECT candidate, 1, record, '[]', 0 FROM violation WHERE candidate = 1",
+            "No audit event tells of violation",
+        ),
+        (
+            "INSERT INTO choice (record, candidate, after_decision, actor, created_at) "
+            "SELECT record, 1, 0, 'x', 'y' FROM candidate WHERE id = 1",
+            "No audit event tells of choice",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_audit_finds_any_row_that_was_changed_removed_or_slipped_in(
     audited: Path, statement: str, told: str
 ) -> None:

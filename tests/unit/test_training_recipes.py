@@ -206,9 +206,19 @@ def taught(said: list[str], names: list[str], targets: list[list[int]], steps: i
     tokenizer, chance = make_tokenizer(VOCAB, context=shape.context), np.full(len(said), 1 / len(said))
     schedule = Schedule(steps=steps, warmup=5, learning_rate=3e-3, ema=0.8, seed=3, log_seconds=0)
     train_reader(
-        recipe.make_text_encoder(shape, VOCAB), lambda i, rng: said[i], names, np.array(targets, bool), chance,
-        tokenizer, 24, folder, schedule, 16, "cpu", told.append,
-    )  # fmt: skip
+        recipe.make_text_encoder(shape, VOCAB),
+        lambda i, rng: said[i],
+        names,
+        np.array(targets, bool),
+        chance,
+        tokenizer,
+        24,
+        folder,
+        schedule,
+        16,
+        "cpu",
+        told.append,
+    )
     return told
 
 
@@ -258,9 +268,19 @@ def test_the_judges_recipe_writes_a_folder_with_its_reference(tmp_path) -> None:
     shape = JudgeShape(FINDINGS, len(VOCAB), 64, (8, 16), (1, 1), 16, 16, 16)
     patients = np.array([row["patient"] for row in ROWS])
     module, _ = train_judges(
-        IMAGES, patients, TEXTS, NAMES, TARGETS, VOCAB, tmp_path / "work", SHORT, shape, JudgesConfig(patients=3),
-        device="cpu", say=quiet,
-    )  # fmt: skip
+        IMAGES,
+        patients,
+        TEXTS,
+        NAMES,
+        TARGETS,
+        VOCAB,
+        tmp_path / "work",
+        SHORT,
+        shape,
+        JudgesConfig(patients=3),
+        device="cpu",
+        say=quiet,
+    )
     export_judges(module.net, VOCAB, tmp_path / "judges")
     found = data.ImageSet(tmp_path, IMAGES, tuple(ROWS))
     scalars = write_reference(load_judges(tmp_path / "judges", "cpu", reference=False), found, tmp_path / "judges")
@@ -280,9 +300,15 @@ def test_lora_changes_the_attention_of_a_pipeline_and_merges_into_it(tmp_path) -
     before = {k: v.clone() for k, v in pipeline.unet.state_dict().items()}
     images = IMAGES[:, ::2, ::2].copy()
     run = train_lora(
-        pipeline, images, TEXTS, tmp_path / "work", Schedule(3, warmup=1, learning_rate=0.05, ema=0.0),
-        LoraConfig(rank=2, alpha=2, batch=2), "cpu", quiet,
-    )  # fmt: skip
+        pipeline,
+        images,
+        TEXTS,
+        tmp_path / "work",
+        Schedule(3, warmup=1, learning_rate=0.05, ema=0.0),
+        LoraConfig(rank=2, alpha=2, batch=2),
+        "cpu",
+        quiet,
+    )
     export_lora(pipeline, tmp_path / "tuned")
     tuned = load_generator(tmp_path / "tuned", "cpu")
     after = tuned.pipeline.unet.state_dict()

@@ -197,8 +197,10 @@ def test_others_say_who_somebody_is_and_our_file_what_they_may_do(
     bench: Workbench, name: str, by: str, unlisted: str, role: str | None
 ) -> None:
     for user, its_role, way in (
-        ("olga", "privacy-officer", "oauth"), ("paul", "radiologist", "proxy"), ("boss", "observer", "proxy"),
-    ):  # fmt: skip
+        ("olga", "privacy-officer", "oauth"),
+        ("paul", "radiologist", "proxy"),
+        ("boss", "observer", "proxy"),
+    ):
         bench.add_user(user, its_role, None, by=way, actor=ADMIN)
     bench.add_user("ada", "radiologist", PASSWORD, actor=ADMIN)
     path = bench.desk.settings.home / "users.json"

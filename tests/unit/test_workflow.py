@@ -18,7 +18,7 @@ from workbench_kit import (
     made,
     study,
     workbench,
-)  # fmt: skip
+)
 
 from updp_core.errors import Conflict, NotAllowed, UsageError
 from updp_core.workbench.runs import seed_for
@@ -217,10 +217,16 @@ def test_the_officers_policy_says_which_gates_block(bench: Workbench) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"verdicts": 0}, {"verdicts": 3}, {"verdicts": True}, {"second_reading": 2}, {"report_policy": "none"},
-        {"unknown": 1}, {"gates": {"nothing": {}}}, {"gates": {"alignment": {"limit": "high"}}},
+        {"verdicts": 0},
+        {"verdicts": 3},
+        {"verdicts": True},
+        {"second_reading": 2},
+        {"report_policy": "none"},
+        {"unknown": 1},
+        {"gates": {"nothing": {}}},
+        {"gates": {"alignment": {"limit": "high"}}},
     ],
-)  # fmt: skip
+)
 def test_an_impossible_policy_is_refused(bench: Workbench, changes: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         bench.set_policy(changes, actor=OFFICER)
@@ -371,12 +377,30 @@ def test_no_patient_text_reaches_the_audit_trail(bench: Workbench) -> None:
 # --- roles ---
 
 VERBS_WITH_ARGUMENTS = {
-    "import_": ("source",), "show": ("R",), "image": ("R", "original"), "candidate": (1,), "gate_values": ("domain",),
-    "decide": ("R", "approve"), "regenerate": ("R",), "choose": ("R", 1), "reproduce": (1,), "take": ("R",),
-    "save_draft": ("R", {}), "save_view": ("v",), "delete_view": ("v",), "lexicon_show": (1,), "lexicon_diff": (1, 1),
-    "lexicon_revert": (1,), "release": ("out",), "verify": ("out",), "set_policy": ({},), "add_user": ("n", "r", "p"),
-    "remove_user": ("n",), "control": (1, "stop"), "filter_text": ("text",),
-}  # fmt: skip
+    "import_": ("source",),
+    "show": ("R",),
+    "image": ("R", "original"),
+    "candidate": (1,),
+    "gate_values": ("domain",),
+    "decide": ("R", "approve"),
+    "regenerate": ("R",),
+    "choose": ("R", 1),
+    "reproduce": (1,),
+    "take": ("R",),
+    "save_draft": ("R", {}),
+    "save_view": ("v",),
+    "delete_view": ("v",),
+    "lexicon_show": (1,),
+    "lexicon_diff": (1, 1),
+    "lexicon_revert": (1,),
+    "release": ("out",),
+    "verify": ("out",),
+    "set_policy": ({},),
+    "add_user": ("n", "r", "p"),
+    "remove_user": ("n",),
+    "control": (1, "stop"),
+    "filter_text": ("text",),
+}
 
 
 def test_every_verb_stands_in_the_table_of_roles_and_refuses_those_that_do_not_carry_it(bench: Workbench) -> None:

@@ -52,8 +52,12 @@ def test_audit_verify_finds_a_changed_row_that_a_later_event_tells_of_again(tmp_
         end = dict(database.execute("SELECT * FROM audit_event ORDER BY id DESC LIMIT 1").fetchone())
         told = {"rows": {"decision": {str(row["id"]): row_digest(row)}}}
         forged = {
-            **end, "id": end["id"] + 1, "at": now(), "detail_json": canonical(told), "previous": end["digest"],
-        }  # fmt: skip
+            **end,
+            "id": end["id"] + 1,
+            "at": now(),
+            "detail_json": canonical(told),
+            "previous": end["digest"],
+        }
         forged["digest"] = event_digest(forged)
         columns = ", ".join(forged)
         database.execute(

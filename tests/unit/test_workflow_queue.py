@@ -43,8 +43,12 @@ class Verbs(RuleBasedStateMachine):
     def generate(self) -> None:
         last(self.bench.generate(actor=OFFICER))
 
-    @rule(n=st.integers(0, 2), verdict=st.sampled_from(["approve", "reject", "regenerate"]),
-          who=st.sampled_from([READER, SECOND, OFFICER]), comment=st.sampled_from(["", "because"]))  # fmt: skip
+    @rule(
+        n=st.integers(0, 2),
+        verdict=st.sampled_from(["approve", "reject", "regenerate"]),
+        who=st.sampled_from([READER, SECOND, OFFICER]),
+        comment=st.sampled_from(["", "because"]),
+    )
     def decide(self, n: int, verdict: str, who: Actor, comment: str) -> None:
         self.attempt(lambda: self.bench.decide(self.records[n], verdict, actor=who, comment=comment))  # type: ignore[arg-type]
 
@@ -52,8 +56,11 @@ class Verbs(RuleBasedStateMachine):
     def undo(self, who: Actor) -> None:
         self.attempt(lambda: self.bench.undo(actor=who))
 
-    @rule(n=st.integers(0, 2), who=st.sampled_from([READER, OFFICER]),
-          audience=st.sampled_from(["radiologist", "privacy-officer", "anybody"]))  # fmt: skip
+    @rule(
+        n=st.integers(0, 2),
+        who=st.sampled_from([READER, OFFICER]),
+        audience=st.sampled_from(["radiologist", "privacy-officer", "anybody"]),
+    )
     def flag(self, n: int, who: Actor, audience: str) -> None:
         self.attempt(lambda: self.bench.flag(self.records[n], "odd", audience=audience, actor=who))  # type: ignore[arg-type]
 
@@ -243,10 +250,18 @@ def test_batch_approval_takes_only_pairs_whose_gates_are_all_clear_and_the_confi
 ) -> None:
     records = made(bench, 3)
     assert bench.approve_preview(actor=READER)["number"] == 0, "unknown gates are not clear"
-    every = {"alignment": {"after": 0.9}, "residual_phi": {"count": 0}, "forbidden_in_prompt": {"count": 0},
-             "image_text": {"count": 0}, "prompt_score": {"synthetic": 0.9}, "identity": {"similarity": 0.1, "rank": 9},
-             "findings": {"lost_count": 0, "invented_count": 0}, "memorisation": {"percentile": 50.0},
-             "domain": {"percentile": 50.0}, "rarity": {"others": 9}}  # fmt: skip
+    every = {
+        "alignment": {"after": 0.9},
+        "residual_phi": {"count": 0},
+        "forbidden_in_prompt": {"count": 0},
+        "image_text": {"count": 0},
+        "prompt_score": {"synthetic": 0.9},
+        "identity": {"similarity": 0.1, "rank": 9},
+        "findings": {"lost_count": 0, "invented_count": 0},
+        "memorisation": {"percentile": 50.0},
+        "domain": {"percentile": 50.0},
+        "rarity": {"others": 9},
+    }
     monkeypatch.setattr(
         "updp_core.evidence.pair.measure", lambda inputs, proposals, *args, **kwargs: [every for _ in proposals]
     )

@@ -33,10 +33,16 @@ def study(number: int, patient: int | None = None, report: str | None = None) ->
     pixels = np.random.default_rng(number).integers(0, 65535, (64, 80), dtype=np.uint16)
     text = REPORTS[number % len(REPORTS)] if report is None else report
     return SourceStudy(
-        source=f"file-{number}.png", patient_key=f"MRN{number if patient is None else patient}",
-        study_key=f"study-{number}", view="PA", report=text, pixels=pixels, bit_depth=12,
-        sha256=sha256(f"study {number}"), header={"patient_id": [f"77{number:05d}"]},
-    )  # fmt: skip
+        source=f"file-{number}.png",
+        patient_key=f"MRN{number if patient is None else patient}",
+        study_key=f"study-{number}",
+        view="PA",
+        report=text,
+        pixels=pixels,
+        bit_depth=12,
+        sha256=sha256(f"study {number}"),
+        header={"patient_id": [f"77{number:05d}"]},
+    )
 
 
 class QuickMethod:

@@ -47,9 +47,16 @@ def starter(
     if write and stage:
         raise typer.BadParameter("Only a run of all stages can be written into the cards.")
     found = evaluate_starter(
-        quick, seed, scale, population, stage or (), out, models, workers=workers,
+        quick,
+        seed,
+        scale,
+        population,
+        stage or (),
+        out,
+        models,
+        workers=workers,
         say=lambda line: typer.echo(line, err=True),
-    )  # fmt: skip
+    )
     if write:
         cards.write(found, models)
     result(found, as_json, _lines(found))

@@ -20,9 +20,15 @@ Comment = Annotated[str, typer.Option(help="Why.")]
 @app.command()
 @command
 def add(
-    which: ListArgument, category: Category, terms: TermsArgument, author: Author, comment: Comment = "",
-    role: RoleOption = "privacy-officer", home: Home = None, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    which: ListArgument,
+    category: Category,
+    terms: TermsArgument,
+    author: Author,
+    comment: Comment = "",
+    role: RoleOption = "privacy-officer",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Add terms; what they forbid becomes void at once."""
     _edit("add", which, category, terms, author, comment, role, home, as_json)
 
@@ -30,17 +36,30 @@ def add(
 @app.command()
 @command
 def remove(
-    which: ListArgument, category: Category, terms: TermsArgument, author: Author, comment: Comment = "",
-    role: RoleOption = "privacy-officer", home: Home = None, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    which: ListArgument,
+    category: Category,
+    terms: TermsArgument,
+    author: Author,
+    comment: Comment = "",
+    role: RoleOption = "privacy-officer",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Remove terms."""
     _edit("remove", which, category, terms, author, comment, role, home, as_json)
 
 
 def _edit(
-    verb: str, which: str, category: str, terms: list[str], author: str, comment: str, role: str, home: Any,
+    verb: str,
+    which: str,
+    category: str,
+    terms: list[str],
+    author: str,
+    comment: str,
+    role: str,
+    home: Any,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     one_of(which, LISTS, "LIST")
     change = {verb: {which: {category: terms}}}
     with opened(home) as bench:
@@ -61,11 +80,16 @@ def _told(outcome: dict[str, Any]) -> list[str]:
 @app.command()
 @command
 def impact(
-    verb: Annotated[str, typer.Argument(help="add or remove.")], which: ListArgument, category: Category,
+    verb: Annotated[str, typer.Argument(help="add or remove.")],
+    which: ListArgument,
+    category: Category,
     terms: TermsArgument,
     pieces: Annotated[bool, typer.Option("--pieces", help="Tell which word pieces of the encoder it masks.")] = False,
-    role: RoleOption = "privacy-officer", who: Who = "", home: Home = None, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """What an edit would do, without saving it."""
     one_of(verb, ("add", "remove"), "VERB")
     one_of(which, LISTS, "LIST")
@@ -86,9 +110,12 @@ def impact(
 @app.command()
 @command
 def show(
-    version: Annotated[int | None, typer.Option(help="An older version.")] = None, role: RoleOption = "privacy-officer",
-    who: Who = "", home: Home = None, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    version: Annotated[int | None, typer.Option(help="An older version.")] = None,
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Every term of both lists, by category."""
     with opened(home) as bench:
         me = actor(who, role)
@@ -117,8 +144,11 @@ def log(role: RoleOption = "privacy-officer", who: Who = "", home: Home = None, 
 def diff(
     a: Annotated[int, typer.Argument(help="The older version.")],
     b: Annotated[int, typer.Argument(help="The newer version.")],
-    role: RoleOption = "privacy-officer", who: Who = "", home: Home = None, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """What version B has more and less than version A."""
     with opened(home) as bench:
         found = bench.lexicon_diff(a, b, actor=actor(who, role))
@@ -136,9 +166,12 @@ def diff(
 @command
 def revert(
     version: Annotated[int, typer.Argument(help="The version whose content to take up again.")],
-    author: Author, comment: Comment = "", role: RoleOption = "privacy-officer", home: Home = None,
+    author: Author,
+    comment: Comment = "",
+    role: RoleOption = "privacy-officer",
+    home: Home = None,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Save a new version with the content of an older one."""
     with opened(home) as bench:
         outcome = bench.lexicon_revert(version, comment=comment, actor=actor(author, role))

@@ -73,9 +73,15 @@ def generate(
     """Make candidates for new and void records. May be stopped at any moment and started again."""
     with opened(home, preset=preset) as bench:
         steps = bench.generate(
-            method=method, limit=limit, batch_size=batch_size, seed=seed, retry_failed=retry_failed,
-            prompt=pairs(prompt, "--prompt"), generation=pairs(generator, "--generator"), actor=actor(who, role),
-        )  # fmt: skip
+            method=method,
+            limit=limit,
+            batch_size=batch_size,
+            seed=seed,
+            retry_failed=retry_failed,
+            prompt=pairs(prompt, "--prompt"),
+            generation=pairs(generator, "--generator"),
+            actor=actor(who, role),
+        )
         outcome = follow(steps)
     lines = [f"failed {item['record']}: {item['reason']}" for item in outcome["failed"]]
     lines += [f"{outcome['generated']} generated, {len(outcome['failed'])} failed, {outcome['seconds']:.1f} s."]
@@ -84,9 +90,13 @@ def generate(
 
 @command
 def show(
-    record: Record, home: Home = None, role: RoleOption = "privacy-officer", who: Who = "", as_json: AsJson = False,
+    record: Record,
+    home: Home = None,
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    as_json: AsJson = False,
     heat: Annotated[str, typer.Option(help="Add where the finding classifier looked for this finding.")] = "",
-) -> None:  # fmt: skip
+) -> None:
     """All about one record: state, prompt, reports, evidence, images, history."""
     with opened(home) as bench:
         detail: dict[str, Any] = dict(bench.show(record, actor=actor(who, role)))
@@ -145,9 +155,14 @@ def decide(
     one_of(verdict, ("approve", "reject", "regenerate"), "VERDICT")
     with opened(home) as bench:
         detail = bench.decide(
-            record, cast(Verdict, verdict), comment=comment, reasons=reason, overrides=override, candidate=candidate,
+            record,
+            cast(Verdict, verdict),
+            comment=comment,
+            reasons=reason,
+            overrides=override,
+            candidate=candidate,
             actor=actor(reviewer, role),
-        )  # fmt: skip
+        )
     outcome = {"record": record, "state": detail["state"], "candidate": detail["candidate"], "verdict": verdict}
     result(outcome, as_json, [f"{record} is {detail['state']}."])
 
@@ -225,10 +240,18 @@ def regenerate(
     """Make other candidates for a record now."""
     with opened(home, preset=preset) as bench:
         who = actor(reviewer, role)
-        steps = bench.compare(record, seed=seed[0] if seed else None, actor=who) if compare else bench.regenerate(
-            record, seeds=seed, method=method, prompt=pairs(prompt, "--prompt"),
-            generation=pairs(generator, "--generator"), actor=who,
-        )  # fmt: skip
+        steps = (
+            bench.compare(record, seed=seed[0] if seed else None, actor=who)
+            if compare
+            else bench.regenerate(
+                record,
+                seeds=seed,
+                method=method,
+                prompt=pairs(prompt, "--prompt"),
+                generation=pairs(generator, "--generator"),
+                actor=who,
+            )
+        )
         outcome = follow(steps)
     lines = [f"candidates {', '.join(map(str, outcome['candidates'])) or 'none'}; current is {outcome['current']}."]
     result(outcome, as_json, [*[f"failed: {reason}" for reason in outcome["failed"]], *lines])

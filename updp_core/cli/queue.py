@@ -58,10 +58,18 @@ def list_(
     one_of(flagged, FLAGGED, "--flagged")
     one_of(gate_state, get_args(GateState), "--gate-state")
     given = {
-        "state": state, "text": text, "flagged": flagged, "gate": gate, "gate_state": gate_state, "finding": finding,
-        "method": method, "lexicon_version": lexicon_version, "reviewer": reviewer, "patient": patient,
+        "state": state,
+        "text": text,
+        "flagged": flagged,
+        "gate": gate,
+        "gate_state": gate_state,
+        "finding": finding,
+        "method": method,
+        "lexicon_version": lexicon_version,
+        "reviewer": reviewer,
+        "patient": patient,
         "second_reading": second_reading,
-    }  # fmt: skip
+    }
     records: list[dict[str, Any]] = []
     with opened(home) as bench:
         me = actor(who, role)

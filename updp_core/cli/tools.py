@@ -193,9 +193,11 @@ def user_add(
     one_of(by, WAYS, "--by")
     password: str | None = None
     if by == "password":
-        password = sys.stdin.readline().rstrip("\r\n") if from_stdin else typer.prompt(
-            "Password", hide_input=True, confirmation_prompt=True, err=True
-        )  # fmt: skip
+        password = (
+            sys.stdin.readline().rstrip("\r\n")
+            if from_stdin
+            else typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        )
     with opened(home) as bench:
         bench.add_user(name, role, password, by=by, actor=actor(who, "administrator"))
     result({"name": name, "role": role, "by": by}, as_json, [f"{name} may sign in as {role} (by {by})."])

@@ -40,9 +40,17 @@ def _material(work: Path, source: Path | None, labels: str, patients: int, limit
 @app.command()
 @command
 def autoencoder(
-    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK, steps: Steps = 20_000,
-    minutes: Minutes = None, seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
-) -> None:  # fmt: skip
+    source: Source = None,
+    labels: Labels = "",
+    out: Out = OUT,
+    work: Work = WORK,
+    steps: Steps = 20_000,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    patients: Patients = 2400,
+    limit: Limit = None,
+    device: Device = "auto",
+) -> None:
     """The generator's latent space (AutoencoderDC)."""
     from .autoencoder import AutoencoderConfig, export_autoencoder, fit_projection, make_autoencoder, train_decoder
     from .card import write_card
@@ -56,17 +64,30 @@ def autoencoder(
     run = train_decoder(vae, projection.spread, images, work / "autoencoder", schedule, config, device, _say)
     export_autoencoder(vae, out / "autoencoder")
     write_card(
-        out / "autoencoder", "Autoencoder", "Latents of the generator.", _data(material), run, asdict(config),
+        out / "autoencoder",
+        "Autoencoder",
+        "Latents of the generator.",
+        _data(material),
+        run,
+        asdict(config),
         "Fine texture below the size of a latent cell is smoothed.",
-    )  # fmt: skip
+    )
 
 
 @app.command()
 @command
 def encoder(
-    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK, steps: Steps = 4_000,
-    minutes: Minutes = None, seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
-) -> None:  # fmt: skip
+    source: Source = None,
+    labels: Labels = "",
+    out: Out = OUT,
+    work: Work = WORK,
+    steps: Steps = 4_000,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    patients: Patients = 2400,
+    limit: Limit = None,
+    device: Device = "auto",
+) -> None:
     """The vision-language encoder (open_clip)."""
     from .card import write_card
     from .encoder import EncoderConfig, export_encoder, train_encoder
@@ -75,22 +96,44 @@ def encoder(
     m, config = _material(work, source, labels, patients, limit).with_findings(), EncoderConfig()
     schedule = Schedule(steps, minutes, learning_rate=1e-3, ema=0.995, seed=seed)
     module, run = train_encoder(
-        m.data.images, m.texts, m.names, m.targets, m.vocab, work / "encoder", schedule, config, m.short,
-        device=device, say=_say,
-    )  # fmt: skip
+        m.data.images,
+        m.texts,
+        m.names,
+        m.targets,
+        m.vocab,
+        work / "encoder",
+        schedule,
+        config,
+        m.short,
+        device=device,
+        say=_say,
+    )
     export_encoder(module, m.vocab, out / "encoder")
     write_card(
-        out / "encoder", "Encoder", "A CLIP pair for prompt optimisation.", _data(m), run, asdict(config),
+        out / "encoder",
+        "Encoder",
+        "A CLIP pair for prompt optimisation.",
+        _data(m),
+        run,
+        asdict(config),
         "Knows the findings and the language that it was trained on, and no others.",
-    )  # fmt: skip
+    )
 
 
 @app.command()
 @command
 def judges(
-    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK, steps: Steps = 4_000,
-    minutes: Minutes = None, seed: Seed = 1, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
-) -> None:  # fmt: skip
+    source: Source = None,
+    labels: Labels = "",
+    out: Out = OUT,
+    work: Work = WORK,
+    steps: Steps = 4_000,
+    minutes: Minutes = None,
+    seed: Seed = 1,
+    patients: Patients = 2400,
+    limit: Limit = None,
+    device: Device = "auto",
+) -> None:
     """Finding classifier, re-identification and scoring pair, kept apart from the encoder."""
     from updp_core.backends.judges import JudgeShape, load_judges
 
@@ -104,23 +147,45 @@ def judges(
     shape = JudgeShape(findings, len(m.vocab))
     schedule = Schedule(steps, minutes, learning_rate=1.5e-3, ema=0.995, seed=seed)
     module, run = train_judges(
-        m.data.images, m.data.patients, m.texts, m.names, m.targets, m.vocab, work / "judges", schedule, shape,
-        device=device, say=_say,
-    )  # fmt: skip
+        m.data.images,
+        m.data.patients,
+        m.texts,
+        m.names,
+        m.targets,
+        m.vocab,
+        work / "judges",
+        schedule,
+        shape,
+        device=device,
+        say=_say,
+    )
     export_judges(module.net, m.vocab, out / "judges")
     write_reference(load_judges(out / "judges", device, reference=False), m.data, out / "judges", m.without_letters())
     write_card(
-        out / "judges", "Judges", "Independent measures of a pair.", _data(m), run, asdict(shape),
+        out / "judges",
+        "Judges",
+        "Independent measures of a pair.",
+        _data(m),
+        run,
+        asdict(shape),
         "A judge is one attacker and one reader; a stronger one may see more.",
-    )  # fmt: skip
+    )
 
 
 @app.command()
 @command
 def generator(
-    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK, steps: Steps = 20_000,
-    minutes: Minutes = None, seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
-) -> None:  # fmt: skip
+    source: Source = None,
+    labels: Labels = "",
+    out: Out = OUT,
+    work: Work = WORK,
+    steps: Steps = 20_000,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    patients: Patients = 2400,
+    limit: Limit = None,
+    device: Device = "auto",
+) -> None:
     """The latent diffusion model (StableDiffusionPipeline); needs the autoencoder in the same folder."""
     import numpy as np
     import torch
@@ -138,7 +203,7 @@ def generator(
         likely,
         make_text_encoder,
         train_generator,
-    )  # fmt: skip
+    )
     from .loop import Schedule
     from .reader import train_reader
     from .tokens import make_tokenizer
@@ -164,20 +229,43 @@ def generator(
     torch.manual_seed(seed)
     text, tokenizer = make_text_encoder(shape, m.vocab), make_tokenizer(m.vocab, context=shape.context)
     train_reader(
-        text, caption, m.names, targets, probability, tokenizer, shape.read, work / "reader", reading, device=device,
+        text,
+        caption,
+        m.names,
+        targets,
+        probability,
+        tokenizer,
+        shape.read,
+        work / "reader",
+        reading,
+        device=device,
         say=_say,
-    )  # fmt: skip
+    )
     start = {f"text.{name}": value for name, value in text.state_dict().items()}
     schedule = Schedule(steps, minutes and 0.9 * minutes, learning_rate=7e-4, warmup=200, ema=0.999, seed=seed)
     module, run = train_generator(
-        latents, caption, m.vocab, work / "generator", schedule, shape, start, probability,
-        np.load(weights) if source is None else None, device=device, say=_say,
-    )  # fmt: skip
+        latents,
+        caption,
+        m.vocab,
+        work / "generator",
+        schedule,
+        shape,
+        start,
+        probability,
+        np.load(weights) if source is None else None,
+        device=device,
+        say=_say,
+    )
     export_generator(module, vae, m.vocab, out / "generator", shape.read)
     write_card(
-        out / "generator", "Generator", "Radiographs from prompts.", _data(m), run, asdict(shape),
+        out / "generator",
+        "Generator",
+        "Radiographs from prompts.",
+        _data(m),
+        run,
+        asdict(shape),
         "Draws only what it was trained on; its images are no basis for care.",
-    )  # fmt: skip
+    )
 
 
 @app.command()
@@ -185,10 +273,16 @@ def generator(
 def lora(
     model: Annotated[str, typer.Option(help="The diffusers pipeline to fine-tune: folder or hub id.")],
     source: Annotated[Path, typer.Option(help="An archive that `import` reads.")],
-    labels: Labels = "", out: Out = OUT / "lora", work: Work = ROOT / "runs" / "lora", steps: Steps = 2_000,
-    minutes: Minutes = None, seed: Seed = 0, rank: Annotated[int, typer.Option(min=1)] = 16, limit: Limit = None,
+    labels: Labels = "",
+    out: Out = OUT / "lora",
+    work: Work = ROOT / "runs" / "lora",
+    steps: Steps = 2_000,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    rank: Annotated[int, typer.Option(min=1)] = 16,
+    limit: Limit = None,
     device: Device = "auto",
-) -> None:  # fmt: skip
+) -> None:
     """Fine-tune any StableDiffusionPipeline on an archive by low-rank adapters."""
     import torch
 
@@ -208,23 +302,40 @@ def lora(
     run = train_lora(pipeline, m.data.images, m.texts, work / "adapters", schedule, config, device, _say)
     export_lora(pipeline, out)
     write_card(
-        out, "Fine-tuned generator", f"{model}, fine-tuned by LoRA.", _data(m), run, asdict(config),
+        out,
+        "Fine-tuned generator",
+        f"{model}, fine-tuned by LoRA.",
+        _data(m),
+        run,
+        asdict(config),
         "A model fine-tuned on patients may repeat them: measure memorisation before any release.",
-    )  # fmt: skip
+    )
 
 
 @app.command(name="all")
 @command
 def everything(
-    source: Source = None, labels: Labels = "", out: Out = OUT, work: Work = WORK,
+    source: Source = None,
+    labels: Labels = "",
+    out: Out = OUT,
+    work: Work = WORK,
     minutes: Annotated[float, typer.Option(help="Minutes for all four models together.")] = 120.0,
-    seed: Seed = 0, patients: Patients = 2400, limit: Limit = None, device: Device = "auto",
-) -> None:  # fmt: skip
+    seed: Seed = 0,
+    patients: Patients = 2400,
+    limit: Limit = None,
+    device: Device = "auto",
+) -> None:
     """Autoencoder, encoder, judges and generator, one after the other."""
     shared: dict[str, Any] = {
-        "source": source, "labels": labels, "out": out, "work": work, "patients": patients, "limit": limit,
-        "device": device, "steps": 10**6,
-    }  # fmt: skip
+        "source": source,
+        "labels": labels,
+        "out": out,
+        "work": work,
+        "patients": patients,
+        "limit": limit,
+        "device": device,
+        "steps": 10**6,
+    }
     _material(work, source, labels, patients, limit).with_findings()  # refused before time is spent
     autoencoder(minutes=0.1 * minutes, seed=seed, **shared)
     encoder(minutes=0.15 * minutes, seed=seed, **shared)

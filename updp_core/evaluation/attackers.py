@@ -166,9 +166,14 @@ def _likeness(a: Any, b: Any) -> Score:
 
 
 def _siamese(
-    data: Linkage, a: Any, b: Any, patients: NDArray[Any], head: tuple[int, float, float], rng: np.random.Generator,
+    data: Linkage,
+    a: Any,
+    b: Any,
+    patients: NDArray[Any],
+    head: tuple[int, float, float],
+    rng: np.random.Generator,
     epochs: int,
-) -> Any:  # fmt: skip
+) -> Any:
     """Train one head on `patients`; yields its score as it stands after every few epochs."""
     import torch
     from torch import nn

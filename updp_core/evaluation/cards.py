@@ -33,51 +33,110 @@ class Measure:
 
 
 MEASURES: tuple[Measure, ...] = (
-    Measure("zero_shot_auc", "encoder", "Findings named by the encoder, zero-shot (AUC, mean over findings)",
-            "at least", 0.95),
+    Measure(
+        "zero_shot_auc",
+        "encoder",
+        "Findings named by the encoder, zero-shot (AUC, mean over findings)",
+        "at least",
+        0.95,
+    ),
     Measure("finding_auc.original", "judges", "Findings on originals (AUC, mean over findings)", "at least", 0.97),
-    Measure("identity_accuracy.original", "judges", "Patient recognised, originals of later visits", "at least", 0.97,
-            "share"),
+    Measure(
+        "identity_accuracy.original",
+        "judges",
+        "Patient recognised, originals of later visits",
+        "at least",
+        0.97,
+        "share",
+    ),
     Measure("identity_accuracy.chance", "judges", "Patient recognised by chance alone", unit="share"),
-    Measure("finding_auc.updp", "generator", "Findings on UPDP images (AUC against the source's findings)",
-            "at least", 0.92),
-    Measure("finding_auc.updp_of_original", "generator", "The same, as a share of that on originals", "at least", 0.95,
-            "share"),
+    Measure(
+        "finding_auc.updp", "generator", "Findings on UPDP images (AUC against the source's findings)", "at least", 0.92
+    ),
+    Measure(
+        "finding_auc.updp_of_original",
+        "generator",
+        "The same, as a share of that on originals",
+        "at least",
+        0.95,
+        "share",
+    ),
     Measure("finding_auc.raw_report", "generator", "Findings on images drawn from the unfiltered report (AUC)"),
     Measure("identity_accuracy.updp", "generator", "Patient recognised, UPDP images", "at most", 0.0457, "share"),
-    Measure("identity_accuracy.raw_report", "generator", "Patient recognised, images drawn from the unfiltered report",
-            unit="share"),
-    Measure("identity_accuracy.findings_alone", "generator",
-            "Patient recognised by the findings in the reports alone, without any image", unit="share"),
-    Measure("identity_accuracy.same_findings", "generator",
-            "Patient recognised, UPDP images, among those who have had the same findings, sides, zones and severities: "
-            "what is left is anatomy", unit="share"),
+    Measure(
+        "identity_accuracy.raw_report",
+        "generator",
+        "Patient recognised, images drawn from the unfiltered report",
+        unit="share",
+    ),
+    Measure(
+        "identity_accuracy.findings_alone",
+        "generator",
+        "Patient recognised by the findings in the reports alone, without any image",
+        unit="share",
+    ),
+    Measure(
+        "identity_accuracy.same_findings",
+        "generator",
+        "Patient recognised, UPDP images, among those who have had the same findings, sides, zones and severities: "
+        "what is left is anatomy",
+        unit="share",
+    ),
     Measure("identity_accuracy.same_findings_chance", "generator", "The same by chance alone", unit="share"),
-    Measure("reid_auc_retrained", "generator",
-            "UPDP image linked to another visit of its patient by an attacker retrained on UPDP images (AUC)",
-            "at most", 0.55),
-    Measure("reid_auc_same_findings", "generator",
-            "The same, compared only among visits with the same findings, sides, zones and severities: what is left is "
-            "anatomy (AUC)"),
-    Measure("reid_auc_findings_alone", "generator",
-            "Visits linked by the findings in their reports alone, without any image (AUC)"),
-    Measure("nearest_neighbour", "generator",
-            "Images nearer to a training image than training images are to each other (1st percentile)",
-            "at most", 0.0, "share"),
-    Measure("nearest_neighbour_unseen", "generator",
-            "The same of original images of held-out patients, which nothing was trained on", unit="share"),
+    Measure(
+        "reid_auc_retrained",
+        "generator",
+        "UPDP image linked to another visit of its patient by an attacker retrained on UPDP images (AUC)",
+        "at most",
+        0.55,
+    ),
+    Measure(
+        "reid_auc_same_findings",
+        "generator",
+        "The same, compared only among visits with the same findings, sides, zones and severities: what is left is "
+        "anatomy (AUC)",
+    ),
+    Measure(
+        "reid_auc_findings_alone",
+        "generator",
+        "Visits linked by the findings in their reports alone, without any image (AUC)",
+    ),
+    Measure(
+        "nearest_neighbour",
+        "generator",
+        "Images nearer to a training image than training images are to each other (1st percentile)",
+        "at most",
+        0.0,
+        "share",
+    ),
+    Measure(
+        "nearest_neighbour_unseen",
+        "generator",
+        "The same of original images of held-out patients, which nothing was trained on",
+        unit="share",
+    ),
     Measure("prompt_score.random", "generator", "Prompt score: random words", unit="score"),
     Measure("prompt_score.random_updp", "generator", "Prompt score: random words, UPDP", unit="score"),
     Measure("prompt_score.raw_report", "generator", "Prompt score: unfiltered report", unit="score"),
     Measure("prompt_score.raw_report_updp", "generator", "Prompt score: report, UPDP", unit="score"),
-    Measure("autoencoder_ssim.phantom", "generator", "Autoencoder, likeness of reconstructed phantoms (SSIM)",
-            "at least", 0.95),
-    Measure("autoencoder_ssim.real", "generator", "Autoencoder, likeness of reconstructed real radiographs (SSIM)",
-            "at least", 0.85),
+    Measure(
+        "autoencoder_ssim.phantom",
+        "generator",
+        "Autoencoder, likeness of reconstructed phantoms (SSIM)",
+        "at least",
+        0.95,
+    ),
+    Measure(
+        "autoencoder_ssim.real",
+        "generator",
+        "Autoencoder, likeness of reconstructed real radiographs (SSIM)",
+        "at least",
+        0.85,
+    ),
     Measure("seconds_per_pair", "generator", "Time for one pair on 2 cores", "at most", 5.0, "seconds"),
     Measure("processor_seconds_per_pair", "generator", "Processor time for one pair, all cores added", unit="seconds"),
     Measure("weights_mib", "generator", "All starter models together", "at most", 64.0, "MiB"),
-)  # fmt: skip
+)
 ORDER = "prompt_score_order_holds"
 
 
@@ -118,19 +177,31 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         ends = result.get("intervals", {}).get(m.name)
         spread = f"{_said(ends[0], m.unit)} to {_said(ends[1], m.unit)}" if ends and ends[0] != ends[1] else ""
         counted = result.get("n", {}).get(m.name) or {}
-        out.append({
-            "name": m.name, "part": m.part, "measure": m.words,
-            "value": "not measured" if value is None else _said(value, m.unit),
-            "interval": spread, "bar": f"{m.sense} {_said(m.bar, m.unit)}" if m.sense else "",
-            "n": ", ".join(f"{count:,} {unit.replace('_', ' ')}" for unit, count in counted.items()),
-            "missed": None if not m.sense else True if value is None else _misses(m, result),
-        })  # fmt: skip
+        out.append(
+            {
+                "name": m.name,
+                "part": m.part,
+                "measure": m.words,
+                "value": "not measured" if value is None else _said(value, m.unit),
+                "interval": spread,
+                "bar": f"{m.sense} {_said(m.bar, m.unit)}" if m.sense else "",
+                "n": ", ".join(f"{count:,} {unit.replace('_', ' ')}" for unit, count in counted.items()),
+                "missed": None if not m.sense else True if value is None else _misses(m, result),
+            }
+        )
     if (order := result.get(ORDER)) is not None:
-        out.append({
-            "name": ORDER, "part": "generator", "measure": "Order of the four prompt scores above",
-            "value": "rising" if order else "not rising", "interval": "", "bar": "rising", "n": "",
-            "missed": not order,
-        })  # fmt: skip
+        out.append(
+            {
+                "name": ORDER,
+                "part": "generator",
+                "measure": "Order of the four prompt scores above",
+                "value": "rising" if order else "not rising",
+                "interval": "",
+                "bar": "rising",
+                "n": "",
+                "missed": not order,
+            }
+        )
     return out
 
 

@@ -26,10 +26,17 @@ from updp_core.phantom.patient import PopulationName
 
 
 def evaluate_starter(
-    quick: bool = False, seed: int = 0, scale: float = 1.0, population: PopulationName = "clinical",
-    stages: Sequence[str] = (), out: Path | None = None, models: Path = STARTER, how_much: Sizes | None = None,
-    workers: int | None = None, say: Say = print,
-) -> dict[str, Any]:  # fmt: skip
+    quick: bool = False,
+    seed: int = 0,
+    scale: float = 1.0,
+    population: PopulationName = "clinical",
+    stages: Sequence[str] = (),
+    out: Path | None = None,
+    models: Path = STARTER,
+    how_much: Sizes | None = None,
+    workers: int | None = None,
+    say: Say = print,
+) -> dict[str, Any]:
     """Measure the starter models in the folder `models`; returns the JSON of the command `evaluate starter`.
 
     `scale` is the size of the full form, 1 being about two hours of 2 cores. `population` is whom the attackers look
@@ -56,12 +63,15 @@ def evaluate_starter(
             found[name] = _stage(name, bench)
     result = _result(found, bench)
     result |= {
-        "seed": seed, "population": bench.sizes.population, "quick": quick,
-        "scale": None if quick else scale, "complete": len(found) == len(STAGES),
+        "seed": seed,
+        "population": bench.sizes.population,
+        "quick": quick,
+        "scale": None if quick else scale,
+        "complete": len(found) == len(STAGES),
         "minutes": round(sum(minutes for _, minutes in found.values()), 1),
         "stage_minutes": {name: round(minutes, 2) for name, (_, minutes) in found.items()},
         "processor_minutes": round((time.process_time() - started) / 60, 1),
-    }  # fmt: skip
+    }
     result["missed"] = missed(result)
     return result
 
@@ -137,6 +147,9 @@ def _result(found: dict[str, tuple[Found, float]], bench: Bench) -> dict[str, An
         order = [scores[name] for name in ("random", "random_updp", "raw_report", "raw_report_updp")]
         result["prompt_score_order_holds"] = None not in order and order == sorted(set(order))
     return result | {
-        "intervals": intervals, "n": n, "models": digests(bench.models), "phantom": phantom_digest(),
+        "intervals": intervals,
+        "n": n,
+        "models": digests(bench.models),
+        "phantom": phantom_digest(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-    }  # fmt: skip
+    }

@@ -345,9 +345,11 @@ def reidentification(bench: Bench) -> Found:
     everybody = np.unique(couples.patient)
     test, seeds = everybody[len(everybody) // 2 :], [bench.seed * 100 + k for k in range(bench.sizes.attacker_seeds)]
     n = {
-        "patients_tested": len(test), "patients_trained": len(everybody) - len(test) + bench.sizes.patients,
-        "images": len(source), "seeds": len(seeds),
-    }  # fmt: skip
+        "patients_tested": len(test),
+        "patients_trained": len(everybody) - len(test) + bench.sizes.patients,
+        "images": len(source),
+        "seeds": len(seeds),
+    }
     images = attackers.Linkage(synthetic, originals, source, patient)
     reports = attackers.Linkage(truth[source], truth, source, patient)
     scores = attackers.retrained(images, test, seeds)

@@ -91,9 +91,13 @@ def phantom_digest() -> str:
 
 
 def studies(
-    first: int, visits: Sequence[int], folder: Path, workers: int = 1, say: Say = print,
+    first: int,
+    visits: Sequence[int],
+    folder: Path,
+    workers: int = 1,
+    say: Say = print,
     population: PopulationName = "enriched",
-) -> Studies:  # fmt: skip
+) -> Studies:
     """`visits[k]` studies of the patient of `population` with seed `first + k`, annotated as real films are.
 
     They are rendered into `folder` by `workers` processes, from where an earlier call with the same beginning stopped.
@@ -154,9 +158,15 @@ def render_keys(keys: Sequence[tuple[int, int]], population: PopulationName) -> 
 
 
 def generated(
-    method: Any, data: Studies, index: Sequence[int] | NDArray[Any], seed: int, folder: Path, lexicon: Any,
-    say: Say = print, batch: int = CHUNK,
-) -> ImageSet:  # fmt: skip
+    method: Any,
+    data: Studies,
+    index: Sequence[int] | NDArray[Any],
+    seed: int,
+    folder: Path,
+    lexicon: Any,
+    say: Say = print,
+    batch: int = CHUNK,
+) -> ImageSet:
     """What `method` makes of the studies at `index`, with the prompts and the seconds each took in `rows`.
 
     `folder` keeps what is made; a later call with the same beginning of `index` goes on there. Its name must tell the

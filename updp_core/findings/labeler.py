@@ -182,8 +182,12 @@ def _overlaps(match: re.Match[str], other: re.Pattern[str], text: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _any(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(rf"(?<![\w'])(?:{pattern})(?!\w)" if pattern[0] != "," and pattern[0] != ":"
-                               else rf"(?:{pattern})(?!\w)" for pattern in patterns))  # fmt: skip
+    return re.compile(
+        "|".join(
+            rf"(?<![\w'])(?:{pattern})(?!\w)" if pattern[0] != "," and pattern[0] != ":" else rf"(?:{pattern})(?!\w)"
+            for pattern in patterns
+        )
+    )
 
 
 @lru_cache(maxsize=64)

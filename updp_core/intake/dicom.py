@@ -26,13 +26,20 @@ _SR_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
 _HUMAN = {"L-85B00", "337915000", "447612001"}
 """SNOMED RT and CT codes of Homo sapiens (PS3.16 CID 7454)."""
 _SERIES_TEXTS = (
-    "SeriesDescription", "ProtocolName", "AcquisitionProtocolName", "AcquisitionProtocolDescription",
-    "AcquisitionDeviceProcessingDescription", "PerformedProtocolCodeSequence",
-)  # fmt: skip
+    "SeriesDescription",
+    "ProtocolName",
+    "AcquisitionProtocolName",
+    "AcquisitionProtocolDescription",
+    "AcquisitionDeviceProcessingDescription",
+    "PerformedProtocolCodeSequence",
+)
 _STUDY_TEXTS = (
-    "StudyDescription", "PerformedProcedureStepDescription", "RequestedProcedureDescription", "ProcedureCodeSequence",
+    "StudyDescription",
+    "PerformedProcedureStepDescription",
+    "RequestedProcedureDescription",
+    "ProcedureCodeSequence",
     "RequestedProcedureCodeSequence",
-)  # fmt: skip
+)
 
 
 # pydicom's warnings quote header values, which are PHI: they go neither to the log nor to stderr.
@@ -145,9 +152,11 @@ def _view(ds: Dataset, stated_view: str) -> tuple[str, tuple[str, ...]]:
         if views and not views & FRONTAL:
             raise IntakeError(f"the header's {place} says {' and '.join(sorted(views))}: only frontal images go on")
         if view := one_frontal(views):
-            flags = () if place in ("View Position", "view code", "manifest") else (
-                f"view: View Position is not stated; taken from the {place}",
-            )  # fmt: skip
+            flags = (
+                ()
+                if place in ("View Position", "view code", "manifest")
+                else (f"view: View Position is not stated; taken from the {place}",)
+            )
             return view, flags
     if any(places.values()):
         raise IntakeError("the header names frontal and other views without saying which one this image is")

@@ -11,8 +11,15 @@ from collections.abc import Iterable, Mapping
 from pydicom.dataset import Dataset
 
 KINDS = (
-    "patient_name", "patient_id", "physician", "institution", "address", "accession", "date", "other_id",
-)  # fmt: skip
+    "patient_name",
+    "patient_id",
+    "physician",
+    "institution",
+    "address",
+    "accession",
+    "date",
+    "other_id",
+)
 _PATIENT_NAMES = frozenset(
     {"PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ResponsiblePerson"}
 )

@@ -6,6 +6,15 @@ from .render import render
 from .report import Report, caption, write_report
 
 __all__ = [
-    "FINDINGS", "Finding", "Patient", "Report", "Visit", "caption", "render", "render_masks",
-    "sample_patient", "sample_visit", "write_report",
-]  # fmt: skip
+    "FINDINGS",
+    "Finding",
+    "Patient",
+    "Report",
+    "Visit",
+    "caption",
+    "render",
+    "render_masks",
+    "sample_patient",
+    "sample_visit",
+    "write_report",
+]

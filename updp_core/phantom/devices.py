@@ -152,6 +152,9 @@ def chest_tube(scene: Scene, f: Finding) -> None:
 
 
 DEVICES: dict[str, Callable[[Scene, Finding], None]] = {
-    "pacemaker": pacemaker, "central_line": central_line, "endotracheal_tube": endotracheal_tube,
-    "sternotomy_wires": sternotomy_wires, "chest_tube": chest_tube,
-}  # fmt: skip
+    "pacemaker": pacemaker,
+    "central_line": central_line,
+    "endotracheal_tube": endotracheal_tube,
+    "sternotomy_wires": sternotomy_wires,
+    "chest_tube": chest_tube,
+}

@@ -307,11 +307,21 @@ def none(scene: Scene, f: Finding) -> None:
 
 
 ORGANIC: dict[str, Callable[[Scene, Finding], None]] = {
-    "cardiomegaly": none, "scoliosis": none, "emphysema": emphysema, "fibrosis": fibrosis, "edema": edema,
-    "nodule": nodule, "granuloma": granuloma, "atelectasis": atelectasis, "consolidation": consolidation,
-    "hernia": hernia, "pleural_thickening": pleural_thickening, "rib_fracture": rib_fracture,
-    "pneumothorax": pneumothorax, "pleural_effusion": pleural_effusion,
-}  # fmt: skip
+    "cardiomegaly": none,
+    "scoliosis": none,
+    "emphysema": emphysema,
+    "fibrosis": fibrosis,
+    "edema": edema,
+    "nodule": nodule,
+    "granuloma": granuloma,
+    "atelectasis": atelectasis,
+    "consolidation": consolidation,
+    "hernia": hernia,
+    "pleural_thickening": pleural_thickening,
+    "rib_fracture": rib_fracture,
+    "pneumothorax": pneumothorax,
+    "pleural_effusion": pleural_effusion,
+}
 EFFECTS: dict[str, Callable[[Scene, Finding], None]] = {**ORGANIC, **DEVICES}
 
 

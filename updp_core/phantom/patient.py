@@ -14,10 +14,26 @@ from typing import Literal
 import numpy as np
 
 FINDINGS: tuple[str, ...] = (
-    "cardiomegaly", "pleural_effusion", "consolidation", "atelectasis", "edema", "pneumothorax", "nodule",
-    "emphysema", "fibrosis", "pleural_thickening", "hernia", "scoliosis", "rib_fracture", "granuloma",
-    "pacemaker", "central_line", "endotracheal_tube", "sternotomy_wires", "chest_tube",
-)  # fmt: skip
+    "cardiomegaly",
+    "pleural_effusion",
+    "consolidation",
+    "atelectasis",
+    "edema",
+    "pneumothorax",
+    "nodule",
+    "emphysema",
+    "fibrosis",
+    "pleural_thickening",
+    "hernia",
+    "scoliosis",
+    "rib_fracture",
+    "granuloma",
+    "pacemaker",
+    "central_line",
+    "endotracheal_tube",
+    "sternotomy_wires",
+    "chest_tube",
+)
 
 Side = Literal["right", "left", "bilateral", ""]
 Zone = Literal["upper", "mid", "lower", ""]
@@ -225,9 +241,14 @@ def sample_finding(name: str, chronic: bool, rng: np.random.Generator) -> Findin
     zone: Zone = zones[rng.choice(3, p=ZONES[name])] if name in ZONES else ""
     level = int(rng.choice(3, p=(0.35, 0.4, 0.25)))
     return Finding(
-        name, side, zone, SEVERITIES[level], chronic, float((level + rng.uniform(0.15, 0.85)) / 3),
+        name,
+        side,
+        zone,
+        SEVERITIES[level],
+        chronic,
+        float((level + rng.uniform(0.15, 0.85)) / 3),
         int(rng.integers(2**31)),
-    )  # fmt: skip
+    )
 
 
 def _draw(chances: Mapping[str, float], chronic: bool, at_least_one: bool, rng: np.random.Generator) -> list[Finding]:
@@ -272,9 +293,10 @@ def sample_visit(patient: Patient, seed: int) -> Visit:
     # One pleural space holds one thing that a frontal film shows well: fluid and air get opposite sides.
     acute = [
         replace(f, side="left" if pneumothorax.side == "right" else "right")
-        if pneumothorax and f.name == "pleural_effusion" else f
+        if pneumothorax and f.name == "pleural_effusion"
+        else f
         for f in acute
-    ]  # fmt: skip
+    ]
     if pneumothorax:
         acute = [replace(f, side=pneumothorax.side) if f.name == "chest_tube" else f for f in acute]
     findings = tuple(sorted((*patient.chronic, *acute), key=lambda f: FINDINGS.index(f.name)))

@@ -34,17 +34,80 @@ WOMEN = tuple(
     "Nadia Natalie Nina Nora Olga Olivia Patricia Priya Rachel Rebecca Rosa Rose Ruth Sandra Sara Sofia Susan Teresa Valerie "
     "Vera Victoria Violet Wanjiru Yolanda Zainab Zoe".split()
 )
-PLACE = ("Ashford", "Bellmont", "Cedar Falls", "Crestview", "Dunmore", "Eastbrook", "Fairhaven", "Glen Rock", "Harrow Point",
-         "Kingsport", "Lakemont", "Larkspur", "Maple Grove", "Millbrook", "Northgate", "Oakdale", "Pine Bluff", "Quarry Hill",
-         "Redwater", "Riverton", "Silver Lake", "Stonebridge", "Thornbury", "Westhaven", "Willow Creek")  # fmt: skip
-STATE = (("MA", "Massachusetts"), ("OH", "Ohio"), ("TX", "Texas"), ("WA", "Washington"), ("IN", "Indiana"), ("GA", "Georgia"),
-         ("NY", "New York"), ("MN", "Minnesota"), ("CO", "Colorado"), ("PA", "Pennsylvania"))  # fmt: skip
-STREET = ("Alder", "Birch", "Chestnut", "Elm", "Franklin", "Garden", "Harbor", "Jefferson", "Laurel", "Main", "Meadow", "Orchard",
-          "Park", "Prospect", "River", "Summit", "Union", "Vine", "Walnut", "Washington")  # fmt: skip
+PLACE = (
+    "Ashford",
+    "Bellmont",
+    "Cedar Falls",
+    "Crestview",
+    "Dunmore",
+    "Eastbrook",
+    "Fairhaven",
+    "Glen Rock",
+    "Harrow Point",
+    "Kingsport",
+    "Lakemont",
+    "Larkspur",
+    "Maple Grove",
+    "Millbrook",
+    "Northgate",
+    "Oakdale",
+    "Pine Bluff",
+    "Quarry Hill",
+    "Redwater",
+    "Riverton",
+    "Silver Lake",
+    "Stonebridge",
+    "Thornbury",
+    "Westhaven",
+    "Willow Creek",
+)
+STATE = (
+    ("MA", "Massachusetts"),
+    ("OH", "Ohio"),
+    ("TX", "Texas"),
+    ("WA", "Washington"),
+    ("IN", "Indiana"),
+    ("GA", "Georgia"),
+    ("NY", "New York"),
+    ("MN", "Minnesota"),
+    ("CO", "Colorado"),
+    ("PA", "Pennsylvania"),
+)
+STREET = (
+    "Alder",
+    "Birch",
+    "Chestnut",
+    "Elm",
+    "Franklin",
+    "Garden",
+    "Harbor",
+    "Jefferson",
+    "Laurel",
+    "Main",
+    "Meadow",
+    "Orchard",
+    "Park",
+    "Prospect",
+    "River",
+    "Summit",
+    "Union",
+    "Vine",
+    "Walnut",
+    "Washington",
+)
 WAY = ("Street", "St.", "Avenue", "Ave", "Road", "Rd", "Lane", "Drive", "Blvd", "Court")
 SAINT = ("St. Agnes", "St. Brendan's", "Holy Trinity", "Mercy", "Good Shepherd", "Mount Carmel", "St. Lucy's")
-DEPARTMENT = ("Emergency Department", "Cardiology Clinic", "Medical Intensive Care Unit", "Surgical ICU", "Department of Radiology",
-              "Oncology Infusion Center", "Thoracic Surgery Service", "Pulmonary Clinic", "Family Medicine Center")  # fmt: skip
+DEPARTMENT = (
+    "Emergency Department",
+    "Cardiology Clinic",
+    "Medical Intensive Care Unit",
+    "Surgical ICU",
+    "Department of Radiology",
+    "Oncology Infusion Center",
+    "Thoracic Surgery Service",
+    "Pulmonary Clinic",
+    "Family Medicine Center",
+)
 ENDING = ("berg", "ski", "mann", "ova", "ares", "idis", "ayan", "uk", "well", "sson", "elli", "oya")
 START = (
     "Bra",
@@ -140,11 +203,19 @@ def _phone(rng: np.random.Generator) -> str:
 def _hospital(rng: np.random.Generator) -> str:
     place, saint = str(rng.choice(PLACE)), str(rng.choice(SAINT))
     return str(
-        rng.choice([
-            f"{place} General Hospital", f"{saint} Medical Center", f"{place} Regional Medical Center", f"{saint} Hospital",
-            f"{place} Veterans Hospital", f"University Hospital of {place}", f"{place} Imaging Center", f"{place} Community Hospital",
-        ])
-    )  # fmt: skip
+        rng.choice(
+            [
+                f"{place} General Hospital",
+                f"{saint} Medical Center",
+                f"{place} Regional Medical Center",
+                f"{saint} Hospital",
+                f"{place} Veterans Hospital",
+                f"University Hospital of {place}",
+                f"{place} Imaging Center",
+                f"{place} Community Hospital",
+            ]
+        )
+    )
 
 
 def encounter(visit: Visit) -> Encounter:

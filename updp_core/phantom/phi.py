@@ -68,17 +68,29 @@ def date_text(day: dt.date, rng: np.random.Generator, plain: bool = False) -> st
     """A date in one of the many forms that reports use; `plain` leaves out those in words."""
     month, short = MONTHS[day.month - 1], MONTHS[day.month - 1][:3]
     forms = [
-        day.strftime("%m/%d/%Y"), f"{day.month}/{day.day}/{day.year % 100:02d}", day.isoformat(), day.strftime("%d.%m.%Y"),
-        f"{day.day:02d}-{short}-{day.year}", f"{day.day:02d}-{short.upper()}-{day.year}", f"{month} {day.day}, {day.year}",
-        f"{short} {day.day}, {day.year}", f"{day.day} {month} {day.year}", f"{month} {day.year}", f"{day.month}/{day.day}", day.strftime("%Y%m%d"),
-        f"{short}. {day.day}, {day.year}", f"{month} {day.day}{_suffix(day.day)}",
-    ]  # fmt: skip
+        day.strftime("%m/%d/%Y"),
+        f"{day.month}/{day.day}/{day.year % 100:02d}",
+        day.isoformat(),
+        day.strftime("%d.%m.%Y"),
+        f"{day.day:02d}-{short}-{day.year}",
+        f"{day.day:02d}-{short.upper()}-{day.year}",
+        f"{month} {day.day}, {day.year}",
+        f"{short} {day.day}, {day.year}",
+        f"{day.day} {month} {day.year}",
+        f"{month} {day.year}",
+        f"{day.month}/{day.day}",
+        day.strftime("%Y%m%d"),
+        f"{short}. {day.day}, {day.year}",
+        f"{month} {day.day}{_suffix(day.day)}",
+    ]
     if not plain:
         year = f"two thousand {number_words(day.year - 2000)}"
         forms += [
-            f"the {DAYS[day.day - 1]} of {month}", f"{month} {DAYS[day.day - 1]}", f"the {DAYS[day.day - 1]} of {month}, {year}",
+            f"the {DAYS[day.day - 1]} of {month}",
+            f"{month} {DAYS[day.day - 1]}",
+            f"the {DAYS[day.day - 1]} of {month}, {year}",
             f"{month} {DAYS[day.day - 1]}, {year}",
-        ]  # fmt: skip
+        ]
     else:
         forms = [f for f in forms if str(day.year) in f and not f.startswith(month + " " + str(day.year))]
     return forms[int(rng.integers(len(forms)))]
@@ -92,14 +104,25 @@ def time_text(time: dt.time, rng: np.random.Generator) -> str:
     """A time of day in one of several forms."""
     hour = time.hour % 12 or 12
     half = "AM" if time.hour < 12 else "PM"
-    forms = [time.strftime("%H:%M"), time.strftime("%H:%M:%S"), f"{hour}:{time.minute:02d} {half}", f"{hour}:{time.minute:02d} {half[0].lower()}.m.", time.strftime("%H%M") + " hours"]  # fmt: skip
+    forms = [
+        time.strftime("%H:%M"),
+        time.strftime("%H:%M:%S"),
+        f"{hour}:{time.minute:02d} {half}",
+        f"{hour}:{time.minute:02d} {half[0].lower()}.m.",
+        time.strftime("%H%M") + " hours",
+    ]
     return forms[int(rng.integers(len(forms)))]
 
 
 def name_text(person: Person, rng: np.random.Generator, header: bool = False) -> str:
     """A patient's name: family name first where it stands in a header."""
     if header:
-        forms = [f"{person.family}, {person.given}", f"{person.family.upper()}, {person.given.upper()} {person.middle}", f"{person.given} {person.middle}. {person.family}", f"{person.family.upper()}^{person.given.upper()}"]  # fmt: skip
+        forms = [
+            f"{person.family}, {person.given}",
+            f"{person.family.upper()}, {person.given.upper()} {person.middle}",
+            f"{person.given} {person.middle}. {person.family}",
+            f"{person.family.upper()}^{person.given.upper()}",
+        ]
     else:
         forms = [person.full, f"{person.given} {person.middle}. {person.family}", person.full.upper()]
     return forms[int(rng.integers(len(forms)))]
@@ -147,20 +170,48 @@ def header_lines(e: Encounter, rng: np.random.Generator) -> list[str]:
         (0.6, mark("institution", e.hospital)),
         (0.35, mark("institution", e.department)),
         (0.3, f"{mark('location', e.address)}, {city}, {state} {mark('location', e.zip_code)}"),
-        (0.25, expand("[Tel|Phone|Telephone|Ph]:", rng) + " " + mark("contact", e.phone) + (f"  Fax: {mark('contact', e.fax)}" if rng.random() < 0.5 else "")),
-        (0.75, expand("[Patient|Patient Name|Name|PATIENT]:", rng) + " " + mark("name", name_text(e.patient, rng, True))),
-        (0.7, expand("[MRN|MRN #|Medical Record Number|MR#|Patient ID|Unit No]:", rng) + " " + mark("identifier", e.mrn)),
+        (
+            0.25,
+            expand("[Tel|Phone|Telephone|Ph]:", rng)
+            + " "
+            + mark("contact", e.phone)
+            + (f"  Fax: {mark('contact', e.fax)}" if rng.random() < 0.5 else ""),
+        ),
+        (
+            0.75,
+            expand("[Patient|Patient Name|Name|PATIENT]:", rng) + " " + mark("name", name_text(e.patient, rng, True)),
+        ),
+        (
+            0.7,
+            expand("[MRN|MRN #|Medical Record Number|MR#|Patient ID|Unit No]:", rng) + " " + mark("identifier", e.mrn),
+        ),
         (0.5, expand("[DOB|Date of Birth|D.O.B.|Born]:", rng) + " " + mark("date", date_text(e.birth, rng, True))),
-        (0.35, expand("[Age/Sex|Age / Gender]:", rng) + " " + f"{mark('demographic', str(e.age))}/{mark('demographic', e.sex)}"),
+        (
+            0.35,
+            expand("[Age/Sex|Age / Gender]:", rng)
+            + " "
+            + f"{mark('demographic', str(e.age))}/{mark('demographic', e.sex)}",
+        ),
         (0.5, expand("[Accession|Accession Number|Acc #|Accession No.]:", rng) + " " + mark("identifier", e.accession)),
         (0.2, expand("[Order|Order No|Visit number]:", rng) + " " + mark("identifier", e.order)),
-        (0.6, expand("[Date of exam|Exam date|Date of Service|Study date|DATE]:", rng) + " " + mark("date", date_text(e.date, rng, True)) + (f" {mark('date', time_text(e.time, rng))}" if rng.random() < 0.4 else "")),
-        (0.5, expand("[Ordering physician|Referring physician|Requested by|Ordering Provider|Attending]:", rng) + " " + doctor(e.referrer, rng)),
+        (
+            0.6,
+            expand("[Date of exam|Exam date|Date of Service|Study date|DATE]:", rng)
+            + " "
+            + mark("date", date_text(e.date, rng, True))
+            + (f" {mark('date', time_text(e.time, rng))}" if rng.random() < 0.4 else ""),
+        ),
+        (
+            0.5,
+            expand("[Ordering physician|Referring physician|Requested by|Ordering Provider|Attending]:", rng)
+            + " "
+            + doctor(e.referrer, rng),
+        ),
         (0.25, expand("[Location|Patient location|Unit]:", rng) + " " + mark("location", e.room)),
         (0.12, expand("[Home phone|Patient phone|Emergency contact]:", rng) + " " + mark("contact", e.home_phone)),
         (0.10, expand("[Next of kin|Contact person|Accompanied by]:", rng) + " " + mark("name", e.relative.full)),
         (0.12, expand("[Equipment|Detector|Unit]:", rng) + " " + mark("device_serial", e.serial)),
-    ]  # fmt: skip
+    ]
     return [text for chance, text in lines if rng.random() < chance]
 
 
@@ -191,11 +242,23 @@ def body_lines(e: Encounter, rng: np.random.Generator, follow_up: bool, device: 
             (0.4, f"Generator {mark('device_serial', e.serial)}[, implanted {mark('date', date_text(e.prior, rng))}|].")
         )
     options += [
-        (0.07, f"The patient was [examined|imaged] in {mark('location', e.room)}[ of the {mark('institution', e.department)}|]."),
-        (0.06, f"[History was provided by the patient's daughter, |The study was reviewed with the patient's spouse, ]{mark('name', e.relative.full)}."),
-        (0.06, f"{'Mr.' if e.sex == 'M' else 'Mrs.'} {mark('name', e.patient.family)} was [positioned upright|unable to take a deep breath|cooperative]."),
-        (0.05, f"The patient, a resident of {mark('location', e.city)}, [has no prior study here|was transferred from {mark('institution', e.other_hospital)}]."),
-    ]  # fmt: skip
+        (
+            0.07,
+            f"The patient was [examined|imaged] in {mark('location', e.room)}[ of the {mark('institution', e.department)}|].",
+        ),
+        (
+            0.06,
+            f"[History was provided by the patient's daughter, |The study was reviewed with the patient's spouse, ]{mark('name', e.relative.full)}.",
+        ),
+        (
+            0.06,
+            f"{'Mr.' if e.sex == 'M' else 'Mrs.'} {mark('name', e.patient.family)} was [positioned upright|unable to take a deep breath|cooperative].",
+        ),
+        (
+            0.05,
+            f"The patient, a resident of {mark('location', e.city)}, [has no prior study here|was transferred from {mark('institution', e.other_hospital)}].",
+        ),
+    ]
     return [expand(text, rng) for chance, text in options if rng.random() < chance]
 
 
@@ -203,12 +266,18 @@ def impression_lines(e: Encounter, rng: np.random.Generator) -> list[str]:
     """Sentences with PHI that may close the impression: to whom it was told, when and how."""
     day, time = mark("date", date_text(e.date, rng)), mark("date", time_text(e.time, rng))
     options = [
-        (0.25, f"[Findings|Results|These findings] were [discussed with|communicated to|conveyed to] {doctor(e.referrer, rng)} [by telephone |by phone |in person |]at {time}[ on {day}|]."),
+        (
+            0.25,
+            f"[Findings|Results|These findings] were [discussed with|communicated to|conveyed to] {doctor(e.referrer, rng)} [by telephone |by phone |in person |]at {time}[ on {day}|].",
+        ),
         (0.08, f"[Paged|Dr.'s pager] {mark('contact', e.pager)} at {time}."),
         (0.07, f"Nurse {mark('personnel', e.nurse.full)} [was informed|acknowledged receipt] at {time}."),
         (0.06, f"[Please call|For questions call] {mark('contact', e.phone)}[ or page {mark('contact', e.pager)}|]."),
-        (0.06, f"[Follow-up is scheduled|Repeat study requested] for {mark('date', date_text(e.date + dt.timedelta(days=42), rng))}."),
-    ]  # fmt: skip
+        (
+            0.06,
+            f"[Follow-up is scheduled|Repeat study requested] for {mark('date', date_text(e.date + dt.timedelta(days=42), rng))}.",
+        ),
+    ]
     return [
         expand(text, rng).replace("Dr.'s pager", "Covering physician, pager")
         for chance, text in options
@@ -221,7 +290,10 @@ def signature_lines(e: Encounter, rng: np.random.Generator) -> list[str]:
     day, time = mark("date", date_text(e.date, rng, True)), mark("date", time_text(e.time, rng))
     initials = f"{e.radiologist.given[0]}{e.radiologist.family[0]}"
     options = [
-        (0.7, f"[Electronically signed by|Signed by|Interpreted by|Dictated by|Read by|Report approved by]:[ |] {doctor(e.radiologist, rng)}[ on {day}| {day} {time}|, {day} at {time}|]"),
+        (
+            0.7,
+            f"[Electronically signed by|Signed by|Interpreted by|Dictated by|Read by|Report approved by]:[ |] {doctor(e.radiologist, rng)}[ on {day}| {day} {time}|, {day} at {time}|]",
+        ),
         (0.25, f"[Resident|Preliminary read|Dictated by]: {doctor(e.resident, rng)}"),
         (0.2, f"{mark('personnel', initials)}/{mark('personnel', e.typist)} {day}"),
         (0.2, f"[Transcribed|Dictated|D|T]: {day} {time}"),
@@ -230,16 +302,20 @@ def signature_lines(e: Encounter, rng: np.random.Generator) -> list[str]:
         (0.12, f"[Images|Study] available at {mark('contact', e.url)}"),
         (0.10, f"{mark('institution', e.hospital)}, {mark('institution', e.department)}"),
         (0.08, f"[Acquired on|Equipment] {mark('identifier', e.station)}[, {mark('device_serial', e.serial)}|]"),
-    ]  # fmt: skip
+    ]
     return [expand(text, rng) for chance, text in options if rng.random() < chance]
 
 
 def burned_lines(e: Encounter, rng: np.random.Generator) -> list[str]:
     """Two to four lines as an old modality writes them into the picture."""
     lines = [
-        f"{e.patient.family.upper()}, {e.patient.given.upper()}", f"MRN {e.mrn}", f"DOB {e.birth:%m/%d/%Y}",
-        f"{e.date:%m/%d/%Y} {e.time:%H:%M}", e.hospital.upper(), f"ACC {e.accession}",
-    ]  # fmt: skip
+        f"{e.patient.family.upper()}, {e.patient.given.upper()}",
+        f"MRN {e.mrn}",
+        f"DOB {e.birth:%m/%d/%Y}",
+        f"{e.date:%m/%d/%Y} {e.time:%H:%M}",
+        e.hospital.upper(),
+        f"ACC {e.accession}",
+    ]
     keep = sorted(rng.choice(len(lines) - 1, int(rng.integers(1, 4)), replace=False) + 1)
     return [lines[0], *(lines[i] for i in keep)]
 

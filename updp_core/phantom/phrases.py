@@ -29,7 +29,11 @@ def expand(template: str, rng: np.random.Generator, slots: Mapping[str, str] | N
 
 SEVERITY_WORDS: Mapping[str, tuple[str, str, str]] = {
     "cardiomegaly": ("[mild|slight]", "moderate", "[severe|marked|massive]"),
-    "pleural_effusion": ("[small|trace to small|minimal]", "[moderate|moderate-sized|moderate]", "[large|large|massive]"),
+    "pleural_effusion": (
+        "[small|trace to small|minimal]",
+        "[moderate|moderate-sized|moderate]",
+        "[large|large|massive]",
+    ),
     "consolidation": ("[mild|small|patchy mild]", "[moderate|confluent moderate]", "[dense|extensive|severe]"),
     "atelectasis": ("[mild|minimal|slight]", "[moderate|moderate]", "[marked|severe|extensive]"),
     "edema": ("[mild|minimal]", "moderate", "[severe|marked]"),
@@ -40,11 +44,18 @@ SEVERITY_WORDS: Mapping[str, tuple[str, str, str]] = {
     "pleural_thickening": ("[mild|slight]", "[moderate|moderate]", "[marked|severe|bulky]"),
     "hernia": ("[small|small]", "[moderate|moderate-sized]", "[large|large]"),
     "scoliosis": ("[mild|slight]", "[moderate|moderate]", "[severe|marked]"),
-    "rib_fracture": ("[minimally displaced|mildly displaced]", "[moderately displaced|displaced]", "[markedly displaced|severely displaced]"),
+    "rib_fracture": (
+        "[minimally displaced|mildly displaced]",
+        "[moderately displaced|displaced]",
+        "[markedly displaced|severely displaced]",
+    ),
     "granuloma": ("[small|tiny]", "[|]", "[large|coarse]"),
-    "pacemaker": ("", "", ""), "central_line": ("", "", ""), "endotracheal_tube": ("", "", ""),
-    "sternotomy_wires": ("", "", ""), "chest_tube": ("", "", ""),
-}  # fmt: skip
+    "pacemaker": ("", "", ""),
+    "central_line": ("", "", ""),
+    "endotracheal_tube": ("", "", ""),
+    "sternotomy_wires": ("", "", ""),
+    "chest_tube": ("", "", ""),
+}
 
 # Sentences that state a finding in FINDINGS, and the line of the IMPRESSION.
 STATE: Mapping[str, tuple[str, ...]] = {
@@ -155,7 +166,7 @@ STATE: Mapping[str, tuple[str, ...]] = {
         "{Side} [chest tube|thoracostomy tube|pleural drain] with its tip [at|near|projecting over] the {tube}.",
         "[There is|Interval placement of] a {side} chest tube with tip at the {tube}.",
     ),
-}  # fmt: skip
+}
 
 IMPRESSION: Mapping[str, tuple[str, ...]] = {
     "cardiomegaly": ("{Sev} cardiomegaly.", "Cardiomegaly, {sev}.", "{Sev} cardiac enlargement."),
@@ -179,25 +190,54 @@ IMPRESSION: Mapping[str, tuple[str, ...]] = {
     "pacemaker": ("{Side} chest {leads} pacemaker.", "Pacemaker in place on the {side}."),
     "central_line": ("{Side} {route} central line [in the SVC|in satisfactory position|in place].",),
     "endotracheal_tube": ("Endotracheal tube [in place|in satisfactory position|above the carina].",),
-    "sternotomy_wires": ("[Prior|Status post] median sternotomy[ with intact wires| with sternotomy wires|, sternotomy wires in place].",),
+    "sternotomy_wires": (
+        "[Prior|Status post] median sternotomy[ with intact wires| with sternotomy wires|, sternotomy wires in place].",
+    ),
     "chest_tube": ("{Side} chest tube [in place|in position].", "{Side} pleural drain in place (chest tube)."),
-}  # fmt: skip
+}
 
 # Whole-word ways to say that something is not there; each names what it denies, and is used only when all of it is absent.
 DENY: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("pneumothorax",), "[No pneumothorax.|There is no pneumothorax.|No evidence of pneumothorax.|No pneumothorax is [seen|identified].]"),
-    (("pleural_effusion",), "[No pleural effusion.|There is no pleural effusion.|The costophrenic angles are [sharp|clear].|No pleural fluid.|Without pleural effusion.]"),
-    (("pleural_effusion", "pneumothorax"), "[No pleural effusion or pneumothorax.|There is no [evidence of |]pneumothorax or pleural effusion.|Negative for pneumothorax or pleural effusion.|No pneumothorax or effusion [is seen|is identified|].]"),
-    (("consolidation",), "[No focal consolidation.|There is no focal airspace consolidation.|No consolidation [is seen|is identified|].|No evidence of pneumonia.|No focal airspace disease.]"),
-    (("consolidation", "pleural_effusion", "pneumothorax"), "[No focal consolidation, pleural effusion, or pneumothorax.|There is no [evidence of |]consolidation, effusion or pneumothorax.]"),
-    (("edema",), "[No pulmonary edema.|No evidence of pulmonary edema.|The pulmonary vasculature is [normal|within normal limits|unremarkable].]"),
+    (
+        ("pneumothorax",),
+        "[No pneumothorax.|There is no pneumothorax.|No evidence of pneumothorax.|No pneumothorax is [seen|identified].]",
+    ),
+    (
+        ("pleural_effusion",),
+        "[No pleural effusion.|There is no pleural effusion.|The costophrenic angles are [sharp|clear].|No pleural fluid.|Without pleural effusion.]",
+    ),
+    (
+        ("pleural_effusion", "pneumothorax"),
+        "[No pleural effusion or pneumothorax.|There is no [evidence of |]pneumothorax or pleural effusion.|Negative for pneumothorax or pleural effusion.|No pneumothorax or effusion [is seen|is identified|].]",
+    ),
+    (
+        ("consolidation",),
+        "[No focal consolidation.|There is no focal airspace consolidation.|No consolidation [is seen|is identified|].|No evidence of pneumonia.|No focal airspace disease.]",
+    ),
+    (
+        ("consolidation", "pleural_effusion", "pneumothorax"),
+        "[No focal consolidation, pleural effusion, or pneumothorax.|There is no [evidence of |]consolidation, effusion or pneumothorax.]",
+    ),
+    (
+        ("edema",),
+        "[No pulmonary edema.|No evidence of pulmonary edema.|The pulmonary vasculature is [normal|within normal limits|unremarkable].]",
+    ),
     (("nodule",), "[No [suspicious |]pulmonary nodule.|No nodule or mass is [seen|identified].]"),
-    (("cardiomegaly",), "[The heart is normal in size.|Heart size is normal.|The heart size is within normal limits.|Cardiac silhouette is within normal limits.|Normal heart size.|No cardiomegaly.|The cardiac silhouette is [normal|not enlarged].]"),
-    (("rib_fracture",), "[No acute [osseous abnormality|fracture|rib fracture].|No displaced rib fracture.|No fracture is [seen|identified].]"),
-    (("rib_fracture", "scoliosis"), "[The [bony thorax is|osseous structures are|visualized bones are] [intact|unremarkable].|Bones are unremarkable.|Osseous structures are intact.]"),
+    (
+        ("cardiomegaly",),
+        "[The heart is normal in size.|Heart size is normal.|The heart size is within normal limits.|Cardiac silhouette is within normal limits.|Normal heart size.|No cardiomegaly.|The cardiac silhouette is [normal|not enlarged].]",
+    ),
+    (
+        ("rib_fracture",),
+        "[No acute [osseous abnormality|fracture|rib fracture].|No displaced rib fracture.|No fracture is [seen|identified].]",
+    ),
+    (
+        ("rib_fracture", "scoliosis"),
+        "[The [bony thorax is|osseous structures are|visualized bones are] [intact|unremarkable].|Bones are unremarkable.|Osseous structures are intact.]",
+    ),
     (("atelectasis",), "[No atelectasis.|No atelectasis is seen.]"),
     (("hernia",), "[No hiatal hernia.|No hiatal hernia is seen.]"),
-)  # fmt: skip
+)
 CLEAR = (
     "[The lungs are clear.|Lungs are clear bilaterally.|Clear lungs.|Both lungs are clear [and well expanded|and well aerated|].|"
     "The lungs are [well expanded|adequately inflated] and clear.|Lung fields are clear.]"
@@ -217,13 +257,21 @@ CHANGE = {
     False: "[New since the prior study|Increased since the prior|Slightly worse|Interval development|Improved since the prior|Not seen previously]",
 }
 ADVICE: Mapping[str, tuple[str, ...]] = {
-    "nodule": ("[CT of the chest is recommended.|Recommend chest CT for further evaluation.|Dedicated CT recommended for further characterization.]",),
-    "consolidation": ("[Follow-up radiograph after treatment is recommended to document resolution.|Recommend follow-up in 6 to 8 weeks.|Clinical correlation recommended.|Radiographic follow-up to resolution is advised.]",),
-    "pneumothorax": ("[Short-interval follow-up recommended.|Recommend repeat radiograph in 4 to 6 hours.|Close follow-up advised.]",),
+    "nodule": (
+        "[CT of the chest is recommended.|Recommend chest CT for further evaluation.|Dedicated CT recommended for further characterization.]",
+    ),
+    "consolidation": (
+        "[Follow-up radiograph after treatment is recommended to document resolution.|Recommend follow-up in 6 to 8 weeks.|Clinical correlation recommended.|Radiographic follow-up to resolution is advised.]",
+    ),
+    "pneumothorax": (
+        "[Short-interval follow-up recommended.|Recommend repeat radiograph in 4 to 6 hours.|Close follow-up advised.]",
+    ),
     "edema": ("[Correlate with fluid status.|Clinical correlation is suggested.]",),
-    "pleural_effusion": ("[Follow-up as clinically indicated.|Lateral view may be helpful.|Ultrasound could be obtained if clinically warranted.]",),
+    "pleural_effusion": (
+        "[Follow-up as clinically indicated.|Lateral view may be helpful.|Ultrasound could be obtained if clinically warranted.]",
+    ),
     "rib_fracture": ("[Correlate with point tenderness.|Clinical correlation advised.]",),
-}  # fmt: skip
+}
 INDICATION = (
     "[Cough and fever|Shortness of breath|Chest pain|Dyspnea on exertion|Preoperative evaluation|Fever|Hypoxia|Weakness|"
     "Follow-up|Altered mental status|Persistent cough|Productive cough for [two|three] weeks|Fall|Weight loss|Syncope|"

@@ -15,10 +15,26 @@ from .phi import body_lines, comparison, header_lines, impression_lines, signatu
 from .phrases import expand
 
 ORDER = (
-    "endotracheal_tube", "central_line", "chest_tube", "pacemaker", "sternotomy_wires", "consolidation", "atelectasis",
-    "edema", "nodule", "granuloma", "emphysema", "fibrosis", "pneumothorax", "pleural_effusion", "pleural_thickening",
-    "cardiomegaly", "hernia", "scoliosis", "rib_fracture",
-)  # fmt: skip
+    "endotracheal_tube",
+    "central_line",
+    "chest_tube",
+    "pacemaker",
+    "sternotomy_wires",
+    "consolidation",
+    "atelectasis",
+    "edema",
+    "nodule",
+    "granuloma",
+    "emphysema",
+    "fibrosis",
+    "pneumothorax",
+    "pleural_effusion",
+    "pleural_thickening",
+    "cardiomegaly",
+    "hernia",
+    "scoliosis",
+    "rib_fracture",
+)
 LUNG = ("consolidation", "atelectasis", "edema", "nodule", "granuloma", "emphysema", "fibrosis", "pneumothorax")
 CHANGING = ("consolidation", "atelectasis", "edema", "pneumothorax", "pleural_effusion")
 ORDINALS = (
@@ -244,7 +260,7 @@ def write_report(visit: Visit, seed: int, phi: bool = True) -> Report:
         (0.85, heads["comparison"], compared),
         (1.0, heads["findings"], findings_body),
         (1.0, heads["impression"], impression_body),
-    ]  # fmt: skip
+    ]
     below = rng.random() < 0.4
     colon, between = (":\n" if below else ": "), ("\n\n" if rng.random() < 0.6 else "\n")
     blocks = [f"{head}{colon}{body}" for chance, head, body in sections if rng.random() < chance]

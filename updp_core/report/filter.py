@@ -47,10 +47,21 @@ _PLACEHOLDER = re.compile("|".join(map(re.escape, sorted({*PLACEHOLDERS.values()
 _RANK = {
     name: rank
     for rank, name in enumerate(
-        ("names", "contact", "dates_and_times", "identifiers", "device_serials", "institutions", "locations",
-         "demographics", "titles_and_names", "personnel", "deid_markers")
+        (
+            "names",
+            "contact",
+            "dates_and_times",
+            "identifiers",
+            "device_serials",
+            "institutions",
+            "locations",
+            "demographics",
+            "titles_and_names",
+            "personnel",
+            "deid_markers",
+        )
     )
-}  # fmt: skip
+}
 _BETWEEN = re.compile(r"[ \t:#.\-]{0,3}")
 _SECTION = re.compile(r"(?m)^[ \t]*([A-Z][A-Za-z /&\-]{2,40}?)[ \t]*:[ \t]*")
 _INLINE_SECTION = re.compile(

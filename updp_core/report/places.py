@@ -248,9 +248,15 @@ def _city_state(words: tuple[Word, ...], last: int, match: re.Match[str], towns:
         return None
     town = any(towns.get(w.start, 0) >= city[-1].end for w in words[max(0, last - 3) : last + 1])
     # "Smith, MD", "Chest PA", "Thorax CT": a code that means something else needs a known town or a ZIP code.
-    if len(code) == 2 and not match["zip"] and not town and (
-        code in ("MD", "PA", "CT", "OR", "IN", "ME", "MS", "DO", "AL", "ID", "LA", "HI", "OK", "CO", "PR", "DE", "AR")
-        or "," not in match["comma"]
-    ):  # fmt: skip
+    if (
+        len(code) == 2
+        and not match["zip"]
+        and not town
+        and (
+            code
+            in ("MD", "PA", "CT", "OR", "IN", "ME", "MS", "DO", "AL", "ID", "LA", "HI", "OK", "CO", "PR", "DE", "AR")
+            or "," not in match["comma"]
+        )
+    ):
         return None
     return Found(city[0].start, match.end(), "place: city and state", "locations")

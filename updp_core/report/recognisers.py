@@ -93,10 +93,18 @@ def _presidio() -> tuple[Any, ...]:
             return bundled(pattern_text).fqdn != ""
 
     names = (
-        "IpRecognizer", "CreditCardRecognizer", "IbanRecognizer", "CryptoRecognizer", "UsSsnRecognizer",
-        "UsItinRecognizer", "MedicalLicenseRecognizer", "MacAddressRecognizer", "UuidRecognizer", "UsMbiRecognizer",
+        "IpRecognizer",
+        "CreditCardRecognizer",
+        "IbanRecognizer",
+        "CryptoRecognizer",
+        "UsSsnRecognizer",
+        "UsItinRecognizer",
+        "MedicalLicenseRecognizer",
+        "MacAddressRecognizer",
+        "UuidRecognizer",
+        "UsMbiRecognizer",
         "UsNpiRecognizer",
-    )  # fmt: skip
+    )
     plain = [getattr(known, name)() for name in names if hasattr(known, name)]
     return OfflineEmail(), OfflineUrl(), known.PhoneRecognizer(supported_regions=("US", "GB", "DE")), *plain
 

@@ -12,9 +12,18 @@ VERSION = 3
 """`PRAGMA user_version` of a workspace that has these tables."""
 
 APPEND_ONLY = (
-    "record", "pseudonym", "lexicon_version", "candidate", "choice", "violation", "decision", "policy_version",
-    "release", "release_pair", "audit_event",
-)  # fmt: skip
+    "record",
+    "pseudonym",
+    "lexicon_version",
+    "candidate",
+    "choice",
+    "violation",
+    "decision",
+    "policy_version",
+    "release",
+    "release_pair",
+    "audit_event",
+)
 """Tables whose rows triggers protect from UPDATE and DELETE."""
 
 TOLD = tuple(table for table in APPEND_ONLY if table not in ("audit_event", "pseudonym"))

@@ -119,8 +119,9 @@ class Transaction:
     def tell(self, table: str, group: Any) -> None:
         """Have the next audit event tell one digest of all rows of a group (schema.GROUPED) that were just added."""
         rows, digest = 0, hashlib.sha256()
-        for row in self.stream(f"SELECT * FROM {table} WHERE {schema.GROUPED[table]} = :group ORDER BY {keys(table)}",
-                               group=group):  # fmt: skip
+        for row in self.stream(
+            f"SELECT * FROM {table} WHERE {schema.GROUPED[table]} = :group ORDER BY {keys(table)}", group=group
+        ):
             rows += 1
             digest.update(row_digest(row).encode())
         if rows:
@@ -137,9 +138,15 @@ class Transaction:
             detail["groups"], self._untold_groups = self._untold_groups, {}
         last = self.one("SELECT id, digest FROM audit_event ORDER BY id DESC LIMIT 1") or {"id": 0, "digest": GENESIS}
         row = {
-            "id": last["id"] + 1, "at": now(), "actor": actor.name, "role": actor.role, "verb": verb,
-            "subject": subject, "detail_json": canonical(detail), "previous": last["digest"],
-        }  # fmt: skip
+            "id": last["id"] + 1,
+            "at": now(),
+            "actor": actor.name,
+            "role": actor.role,
+            "verb": verb,
+            "subject": subject,
+            "detail_json": canonical(detail),
+            "previous": last["digest"],
+        }
         row["digest"] = event_digest(row)
         self.insert("audit_event", **row)
         self.head = (row["id"], row["digest"])
@@ -188,9 +195,11 @@ class Store:
                 f"The workspace {home} cannot be written ({error.strerror}). Choose another --home."
             ) from None
         self._engine = create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, pool_size=8,
+            f"sqlite:///{path}",
+            connect_args={"timeout": BUSY_SECONDS},
+            pool_size=8,
             hide_parameters=True,  # an error would quote reports
-        )  # fmt: skip
+        )
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
         with filelock.FileLock(home / "locks" / "schema.lock", mode=0o600):
@@ -302,9 +311,14 @@ def known(row: dict[str, Any] | None, what: str) -> dict[str, Any]:
 def _configure(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # transactions are begun by us, not by the driver
     for pragma in (
-        "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "trusted_schema=OFF",
-        "cache_size=-65536", "temp_store=MEMORY",
-    ):  # fmt: skip
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+        "trusted_schema=OFF",
+        "cache_size=-65536",
+        "temp_store=MEMORY",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

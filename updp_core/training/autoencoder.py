@@ -220,9 +220,15 @@ def crops(images: Sequence[np.ndarray], rng: np.random.Generator, count: int, cr
 
 
 def train_decoder(
-    vae: Any, spread: torch.Tensor, images: Sequence[np.ndarray], work: Path, schedule: Schedule,
-    config: AutoencoderConfig = AutoencoderConfig(), device: str = "auto", say: Callable[[str], None] = print,
-) -> Run:  # fmt: skip
+    vae: Any,
+    spread: torch.Tensor,
+    images: Sequence[np.ndarray],
+    work: Path,
+    schedule: Schedule,
+    config: AutoencoderConfig = AutoencoderConfig(),
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> Run:
     """Refine the decoder of `vae` in place on images (N, S, S) uint8; the encoder, and so the latents, stay.
 
     `spread` (C,) is the usual size of each latent channel: the noise in training is a part of it.

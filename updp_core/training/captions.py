@@ -45,9 +45,13 @@ ZONE: Mapping[str, tuple[str, ...]] = {
     "lower": ("lower lobe", "lower", "base", "basilar", "basal"),
 }
 NORMAL = (
-    "normal chest radiograph", "no acute findings", "clear lungs", "normal chest", "lungs clear normal heart",
+    "normal chest radiograph",
+    "no acute findings",
+    "clear lungs",
+    "normal chest",
+    "lungs clear normal heart",
     "no acute cardiopulmonary abnormality",
-)  # fmt: skip
+)
 DENIALS = ("no ", "no ", "without ", "no evidence of ", "there is no ")
 # Findings whose severity or side a reader of the film would not name.
 _NO_SEVERITY = {"pacemaker", "central_line", "endotracheal_tube", "sternotomy_wires", "chest_tube"}

@@ -106,9 +106,15 @@ def render_rows(rows: Sequence[Mapping[str, Any]], size: int = 256) -> NDArray[n
 
 
 def phantom_set(
-    folder: Path, seeds: range, patients: int, size: int = 256, workers: int = 1,
-    visits: tuple[int, int] = (2, 5), annotated: float = ANNOTATED, say: Callable[[str], None] = print,
-) -> ImageSet:  # fmt: skip
+    folder: Path,
+    seeds: range,
+    patients: int,
+    size: int = 256,
+    workers: int = 1,
+    visits: tuple[int, int] = (2, 5),
+    annotated: float = ANNOTATED,
+    say: Callable[[str], None] = print,
+) -> ImageSet:
     """Render a phantom training set into `folder`, going on where an earlier call stopped."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context

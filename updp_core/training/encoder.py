@@ -42,8 +42,16 @@ class EncoderConfig:
     queries: int = 24
 
     def vision_cfg(self) -> dict[str, Any]:
-        return dict(self.vision or {"image_size": 192, "timm_model_name": "resnet10t", "timm_model_pretrained": False,
-                                    "timm_pool": "avgmax", "timm_proj": "mlp"})  # fmt: skip
+        return dict(
+            self.vision
+            or {
+                "image_size": 192,
+                "timm_model_name": "resnet10t",
+                "timm_model_pretrained": False,
+                "timm_pool": "avgmax",
+                "timm_proj": "mlp",
+            }
+        )
 
 
 class EncoderTrainer(nn.Module):
@@ -55,18 +63,25 @@ class EncoderTrainer(nn.Module):
         from transformers import BertConfig
 
         BertConfig(
-            vocab_size=len(vocab), hidden_size=config.text_width, num_hidden_layers=config.text_layers,
-            num_attention_heads=config.text_width // 48, intermediate_size=4 * config.text_width,
-            max_position_embeddings=config.context, pad_token_id=vocab["[PAD]"],
-        ).save_pretrained(home)  # fmt: skip
+            vocab_size=len(vocab),
+            hidden_size=config.text_width,
+            num_hidden_layers=config.text_layers,
+            num_attention_heads=config.text_width // 48,
+            intermediate_size=4 * config.text_width,
+            max_position_embeddings=config.context,
+            pad_token_id=vocab["[PAD]"],
+        ).save_pretrained(home)
         self.cfg: dict[str, Any] = {
             "embed_dim": config.embed_dim,
             "vision_cfg": config.vision_cfg(),
             "text_cfg": {
-                "hf_model_name": ".", "hf_tokenizer_name": ".", "hf_proj_type": "mlp", "hf_pooler_type": "mean_pooler",
+                "hf_model_name": ".",
+                "hf_tokenizer_name": ".",
+                "hf_proj_type": "mlp",
+                "hf_pooler_type": "mean_pooler",
                 "context_length": config.context,
             },
-        }  # fmt: skip
+        }
         text_cfg = self.cfg["text_cfg"] | {"hf_model_name": str(home), "hf_model_pretrained": False}
         self.clip = CustomTextCLIP(config.embed_dim, config.vision_cfg(), text_cfg)
         nn.init.normal_(self.clip.text.transformer.get_input_embeddings().weight, std=0.05)
@@ -101,11 +116,19 @@ def contrast(a: torch.Tensor, b: torch.Tensor, scale: torch.Tensor, goal: torch.
 
 
 def train_encoder(
-    images: np.ndarray, texts: Sequence[Sequence[str]], names: Sequence[str], targets: np.ndarray,
-    vocab: dict[str, int], work: Path, schedule: Schedule, config: EncoderConfig = EncoderConfig(),
+    images: np.ndarray,
+    texts: Sequence[Sequence[str]],
+    names: Sequence[str],
+    targets: np.ndarray,
+    vocab: dict[str, int],
+    work: Path,
+    schedule: Schedule,
+    config: EncoderConfig = EncoderConfig(),
     short: Callable[..., str] | None = None,
-    start: dict[str, torch.Tensor] | None = None, device: str = "auto", say: Callable[[str], None] = print,
-) -> tuple[EncoderTrainer, Run]:  # fmt: skip
+    start: dict[str, torch.Tensor] | None = None,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> tuple[EncoderTrainer, Run]:
     """Train on images (N, S, S) uint8 with several texts and targets (N, K) each; returns the averaged model.
 
     `short(i, rng)`, where given, is a keyword caption of image i that is read in a third of the cases; `start` are

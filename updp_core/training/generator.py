@@ -57,10 +57,16 @@ def noise_schedule() -> Any:
     from diffusers import DDIMScheduler
 
     return DDIMScheduler(
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1,
-        set_alpha_to_one=False, prediction_type="v_prediction", timestep_spacing="trailing",
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        steps_offset=1,
+        set_alpha_to_one=False,
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
         rescale_betas_zero_snr=True,
-    )  # fmt: skip
+    )
 
 
 class GeneratorTrainer(nn.Module):
@@ -73,13 +79,20 @@ class GeneratorTrainer(nn.Module):
         down = tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in shape.attend)
         up = tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(shape.attend))
         self.unet: Any = UNet2DConditionModel(
-            sample_size=shape.latent_size, in_channels=shape.latent_channels, out_channels=shape.latent_channels,
-            layers_per_block=shape.layers_per_block, block_out_channels=shape.widths, down_block_types=down,
-            up_block_types=up, cross_attention_dim=shape.text_width, norm_num_groups=16,
+            sample_size=shape.latent_size,
+            in_channels=shape.latent_channels,
+            out_channels=shape.latent_channels,
+            layers_per_block=shape.layers_per_block,
+            block_out_channels=shape.widths,
+            down_block_types=down,
+            up_block_types=up,
+            cross_attention_dim=shape.text_width,
+            norm_num_groups=16,
             # diffusers reads this argument as the number of heads
             attention_head_dim=tuple(width // shape.head_width for width in shape.widths),
-            addition_embed_type="text", addition_embed_type_num_heads=shape.text_width // 48,
-        )  # fmt: skip
+            addition_embed_type="text",
+            addition_embed_type_num_heads=shape.text_width // 48,
+        )
         self.text: Any = make_text_encoder(shape, vocab)
 
     def train(self, mode: bool = True) -> GeneratorTrainer:
@@ -94,10 +107,14 @@ def make_text_encoder(shape: GeneratorShape, vocab: dict[str, int]) -> Any:
     from transformers import BertConfig, BertModel
 
     config = BertConfig(
-        vocab_size=len(vocab), hidden_size=shape.text_width, num_hidden_layers=shape.text_layers,
-        num_attention_heads=shape.text_width // 48, intermediate_size=4 * shape.text_width,
-        max_position_embeddings=shape.context, pad_token_id=vocab["[PAD]"],
-    )  # fmt: skip
+        vocab_size=len(vocab),
+        hidden_size=shape.text_width,
+        num_hidden_layers=shape.text_layers,
+        num_attention_heads=shape.text_width // 48,
+        intermediate_size=4 * shape.text_width,
+        max_position_embeddings=shape.context,
+        pad_token_id=vocab["[PAD]"],
+    )
     config.use_attention_mask = True  # the pipeline then masks the padding in the text encoder
     return BertModel(config, add_pooling_layer=False)
 
@@ -152,11 +169,18 @@ def likely(targets: np.ndarray | None, count: int, balanced: float) -> np.ndarra
 
 
 def train_generator(
-    latents: torch.Tensor, caption: Caption, vocab: dict[str, int], work: Path, schedule: Schedule,
-    shape: GeneratorShape = GeneratorShape(), start: dict[str, torch.Tensor] | None = None,
-    probability: np.ndarray | None = None, emphasis: np.ndarray | None = None, device: str = "auto",
+    latents: torch.Tensor,
+    caption: Caption,
+    vocab: dict[str, int],
+    work: Path,
+    schedule: Schedule,
+    shape: GeneratorShape = GeneratorShape(),
+    start: dict[str, torch.Tensor] | None = None,
+    probability: np.ndarray | None = None,
+    emphasis: np.ndarray | None = None,
+    device: str = "auto",
     say: Callable[[str], None] = print,
-) -> tuple[GeneratorTrainer, Run]:  # fmt: skip
+) -> tuple[GeneratorTrainer, Run]:
     """Train on latents (N, C, h, w) with `caption(i, rng)` of each; returns the averaged model.
 
     `start` gives weights to begin with, where name and shape agree; `probability` (N,) is that of drawing each image;
@@ -219,10 +243,15 @@ def export_generator(
     dtype = torch.float16 if half else torch.float32
     tokenizer = make_tokenizer(vocab, context=context)
     pipeline: Any = StableDiffusionPipeline(
-        vae=copy.deepcopy(vae).cpu().to(dtype), text_encoder=copy.deepcopy(module.text).cpu().to(dtype),
-        tokenizer=tokenizer, unet=copy.deepcopy(module.unet).cpu().to(dtype), scheduler=noise_schedule(),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
+        vae=copy.deepcopy(vae).cpu().to(dtype),
+        text_encoder=copy.deepcopy(module.text).cpu().to(dtype),
+        tokenizer=tokenizer,
+        unet=copy.deepcopy(module.unet).cpu().to(dtype),
+        scheduler=noise_schedule(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     # diffusers notes the path that a part was loaded from; it means nothing elsewhere.
     pipeline.vae.register_to_config(_name_or_path="")
     pipeline.save_pretrained(folder, safe_serialization=True)

@@ -64,10 +64,19 @@ def same_patient_loss(z: torch.Tensor, patient: torch.Tensor, scale: float) -> t
 
 
 def train_judges(
-    images: np.ndarray, patients: np.ndarray, texts: Sequence[Sequence[str]], names: Sequence[str], targets: np.ndarray,
-    vocab: dict[str, int], work: Path, schedule: Schedule, shape: JudgeShape, config: JudgesConfig = JudgesConfig(),
-    device: str = "auto", say: Callable[[str], None] = print,
-) -> tuple[JudgesTrainer, Run]:  # fmt: skip
+    images: np.ndarray,
+    patients: np.ndarray,
+    texts: Sequence[Sequence[str]],
+    names: Sequence[str],
+    targets: np.ndarray,
+    vocab: dict[str, int],
+    work: Path,
+    schedule: Schedule,
+    shape: JudgeShape,
+    config: JudgesConfig = JudgesConfig(),
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> tuple[JudgesTrainer, Run]:
     """Train on images (N, S, S) uint8 with patient numbers (N,), texts and targets (N, K); returns the averaged model.
 
     The first `len(shape.findings)` targets must be the findings themselves.

@@ -38,9 +38,15 @@ class _Adapted(nn.Module):
 
 
 def train_lora(
-    pipeline: Any, images: np.ndarray, texts: Sequence[Sequence[str]], work: Path, schedule: Schedule,
-    config: LoraConfig = LoraConfig(), device: str = "auto", say: Callable[[str], None] = print,
-) -> Run:  # fmt: skip
+    pipeline: Any,
+    images: np.ndarray,
+    texts: Sequence[Sequence[str]],
+    work: Path,
+    schedule: Schedule,
+    config: LoraConfig = LoraConfig(),
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> Run:
     """Fine-tune the UNet of a StableDiffusionPipeline in place on images (N, S, S) uint8 with several texts each.
 
     The noise schedule and the kind of prediction (noise or velocity) are the pipeline's own. Raises ValueError for a
@@ -71,9 +77,12 @@ def train_lora(
             "" if rng.random() < config.caption_dropout else texts[i][int(rng.integers(len(texts[i])))] for i in index
         ]
         out = pipeline.tokenizer(
-            read, padding="max_length", truncation=True, max_length=pipeline.tokenizer.model_max_length,
+            read,
+            padding="max_length",
+            truncation=True,
+            max_length=pipeline.tokenizer.model_max_length,
             return_tensors="pt",
-        ).to(place)  # fmt: skip
+        ).to(place)
         with torch.no_grad():
             code = pipeline.vae.encode((load(images, index).to(place) * 2 - 1).expand(-1, channels, -1, -1))
             z = (code.latents if hasattr(code, "latents") else code.latent_dist.sample()) * scale

@@ -58,9 +58,14 @@ def _visit(patient: int, visit: int) -> Any:
 
 
 def source_set(
-    folder: Path, source: Path, size: int = 256, labels: str = "", columns: Mapping[str, str] | None = None,
-    limit: int | None = None, say: Callable[[str], None] = print,
-) -> ImageSet:  # fmt: skip
+    folder: Path,
+    source: Path,
+    size: int = 256,
+    labels: str = "",
+    columns: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    say: Callable[[str], None] = print,
+) -> ImageSet:
     """A training set of an archive (any intake source), letterboxed to (size, size); going on where a call stopped.
 
     Only filtered reports and numbered patients are stored. `labels` names a manifest column of finding labels joined
@@ -112,9 +117,16 @@ def source_set(
 
 
 def prepare(
-    work: Path, source: Path | None = None, patients: int = 2400, size: int = 256, labels: str = "",
-    limit: int | None = None, vocabulary: int = 6000, workers: int = 1, say: Callable[[str], None] = print,
-) -> Material:  # fmt: skip
+    work: Path,
+    source: Path | None = None,
+    patients: int = 2400,
+    size: int = 256,
+    labels: str = "",
+    limit: int | None = None,
+    vocabulary: int = 6000,
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+) -> Material:
     """Material from phantoms (default) or from an archive; what is already in `work` is not made again."""
     if source is None:
         title = f"phantoms of {patients} patients (seeds from {TRAIN.start})"

@@ -37,10 +37,19 @@ class _Reader(nn.Module):
 
 
 def train_reader(
-    text: Any, caption: Callable[[int, np.random.Generator], str], names: Sequence[str], targets: np.ndarray,
-    probability: np.ndarray, tokenizer: Any, length: int, work: Path, schedule: Schedule, batch_size: int = 96,
-    device: str = "auto", say: Callable[[str], None] = print,
-) -> Run:  # fmt: skip
+    text: Any,
+    caption: Callable[[int, np.random.Generator], str],
+    names: Sequence[str],
+    targets: np.ndarray,
+    probability: np.ndarray,
+    tokenizer: Any,
+    length: int,
+    work: Path,
+    schedule: Schedule,
+    batch_size: int = 96,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> Run:
     """Teach `text` in place to tell targets (N, K), called `names`, from `caption(i, rng)`, images drawn by
     `probability` (N,)."""
     place = device_of(device)

@@ -32,9 +32,11 @@ def write_reference(judges: Any, data: ImageSet, folder: Path, index: np.ndarray
         near[part] = np.sqrt(np.maximum(d2.min(axis=1), 0))
     scalars = {"train_nearest_p1": float(np.percentile(near, 1)), "train_nearest_median": float(np.median(near))}
     arrays: dict[str, Any] = dict(
-        mean=mean.astype(np.float32), std=std.astype(np.float32),
-        cov=np.cov(features, rowvar=False).astype(np.float16), bank=bank.astype(np.float16),
+        mean=mean.astype(np.float32),
+        std=std.astype(np.float32),
+        cov=np.cov(features, rowvar=False).astype(np.float16),
+        bank=bank.astype(np.float16),
         **{k: np.float32(v) for k, v in scalars.items()},
-    )  # fmt: skip
+    )
     np.savez_compressed(folder / "reference.npz", **arrays)
     return scalars

@@ -35,9 +35,12 @@ def build_vocabulary(texts: Iterable[str], size: int = 6000, folder: Path = LEXI
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=list(SPECIAL), show_progress=False,
-        initial_alphabet=[*"abcdefghijklmnopqrstuvwxyz0123456789.,:;-/()'%_"], min_frequency=3,
-    )  # fmt: skip
+        vocab_size=size,
+        special_tokens=list(SPECIAL),
+        show_progress=False,
+        initial_alphabet=[*"abcdefghijklmnopqrstuvwxyz0123456789.,:;-/()'%_"],
+        min_frequency=3,
+    )
     known = lexicon_words(folder)
     corpus = [*texts, *(f"{word} " * (3 + count) for word, count in sorted(known.items()))]
     tokenizer.train_from_iterator(corpus, trainer)

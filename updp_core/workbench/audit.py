@@ -25,18 +25,28 @@ def page(desk: Desk, offset: int, limit: int, verb: str | None, who: str | None)
         total = tx.value(f"SELECT count(*) FROM audit_event {clause}", **values)
         rows = tx.all(
             f"SELECT * FROM audit_event {clause} ORDER BY id DESC LIMIT :limit OFFSET :offset",
-            **values, limit=max(1, min(limit, 500)), offset=max(0, offset),
-        )  # fmt: skip
+            **values,
+            limit=max(1, min(limit, 500)),
+            offset=max(0, offset),
+        )
     return {
         "events": [
             {
-                "event": row["id"], "at": row["at"], "actor": row["actor"], "role": row["role"], "verb": row["verb"],
-                "subject": row["subject"], "detail": json.loads(row["detail_json"]), "digest": row["digest"],
+                "event": row["id"],
+                "at": row["at"],
+                "actor": row["actor"],
+                "role": row["role"],
+                "verb": row["verb"],
+                "subject": row["subject"],
+                "detail": json.loads(row["detail_json"]),
+                "digest": row["digest"],
             }
             for row in rows
         ],
-        "total": total, "offset": offset, "limit": limit,
-    }  # fmt: skip
+        "total": total,
+        "offset": offset,
+        "limit": limit,
+    }
 
 
 def head(tx: Transaction) -> str:

@@ -93,9 +93,13 @@ def _task(desk: Desk, context: _Context, row: dict[str, Any], seeds: tuple[int, 
     image: Any = decode_png(desk.store.get_image(row["image"]))
     header = json.loads(row["header_json"])
     found = filter_report(
-        row["report"], context.lexicon, header=header, policy=context.report_policy, seed=int(row["sha256"][:8], 16),
+        row["report"],
+        context.lexicon,
+        header=header,
+        policy=context.report_policy,
+        seed=int(row["sha256"][:8], 16),
         ner=desk.ner(),
-    )  # fmt: skip
+    )
     spans, surrogates = ([asdict(span) for span in part] for part in (found.spans, found.surrogates))
     return _Task(row, MethodInput(row["id"], image, row["report"], found.text), spans, surrogates, seeds)
 
@@ -156,9 +160,14 @@ def _measure(
 
 
 def _keep(
-    desk: Desk, worker: Worker, context: _Context, task: _Task, made: Sequence[tuple[Proposal, dict[str, Any]]],
-    settings: dict[str, Any], releasable: bool,
-) -> list[Kept]:  # fmt: skip
+    desk: Desk,
+    worker: Worker,
+    context: _Context,
+    task: _Task,
+    made: Sequence[tuple[Proposal, dict[str, Any]]],
+    settings: dict[str, Any],
+    releasable: bool,
+) -> list[Kept]:
     """Keep all proposals for one record and make the one with the lowest risk current: one transaction."""
     from updp_core.intake.pixels import encode_png
 
@@ -173,18 +182,30 @@ def _keep(
         for (proposal, evidence), image in zip(made, images, strict=True):
             error = proposal.error or ("" if image else "The method made no image for this record.")
             row = {
-                "prompt_text": proposal.prompt_text, "filtered": task.input.filtered_report,
+                "prompt_text": proposal.prompt_text,
+                "filtered": task.input.filtered_report,
                 "surrogates_json": canonical(task.surrogates),
-            }  # fmt: skip
+            }
             candidate = tx.insert(
-                "candidate", record=record, method=context.options.method, releasable=releasable,
-                settings_json=canonical(settings), lexicon_version=context.version, seed=proposal.seed,
+                "candidate",
+                record=record,
+                method=context.options.method,
+                releasable=releasable,
+                settings_json=canonical(settings),
+                lexicon_version=context.version,
+                seed=proposal.seed,
                 prompt_json=canonical(asdict(proposal.prompt)) if proposal.prompt else None,
-                spans_json=canonical(task.spans), report_policy=context.report_policy, image=image, **row,
+                spans_json=canonical(task.spans),
+                report_policy=context.report_policy,
+                image=image,
+                **row,
                 height=proposal.image.shape[0] if proposal.image is not None else None,
                 width=proposal.image.shape[1] if proposal.image is not None else None,
-                evidence_json=canonical(evidence), error=error, actor=context.actor.name, created_at=now(),
-            )  # fmt: skip
+                evidence_json=canonical(evidence),
+                error=error,
+                actor=context.actor.name,
+                created_at=now(),
+            )
             if not error:
                 word_index.add(tx, candidate, row)
                 best = min(best or (float("inf"), 0), (grade(tx, candidate, evidence, policy), candidate))
@@ -195,9 +216,14 @@ def _keep(
         _make_current(tx, context, record, current)
         worker.drop(tx, record)
         tx.audit(
-            context.actor, "candidate", record, candidates=[k.candidate for k in kept], method=context.options.method,
-            lexicon_version=context.version, failed=sum(bool(k.error) for k in kept),
-        )  # fmt: skip
+            context.actor,
+            "candidate",
+            record,
+            candidates=[k.candidate for k in kept],
+            method=context.options.method,
+            lexicon_version=context.version,
+            failed=sum(bool(k.error) for k in kept),
+        )
         tx.refresh([record])
     return kept
 
@@ -213,13 +239,27 @@ def _fail(desk: Desk, worker: Worker, context: _Context, record: str, seed: int,
         if not worker.holds(tx, record):
             return Kept(record, None)
         candidate = tx.insert(
-            "candidate", record=record, method=context.options.method, releasable=False,
-            settings_json=canonical({"requested": context.requested}), lexicon_version=context.version, seed=seed,
-            prompt_json=None, prompt_text="", filtered="", spans_json="[]", surrogates_json="[]",
-            report_policy=context.report_policy, image=None, height=None, width=None,
-            evidence_json="{}", error=reason, actor=context.actor.name,
+            "candidate",
+            record=record,
+            method=context.options.method,
+            releasable=False,
+            settings_json=canonical({"requested": context.requested}),
+            lexicon_version=context.version,
+            seed=seed,
+            prompt_json=None,
+            prompt_text="",
+            filtered="",
+            spans_json="[]",
+            surrogates_json="[]",
+            report_policy=context.report_policy,
+            image=None,
+            height=None,
+            width=None,
+            evidence_json="{}",
+            error=reason,
+            actor=context.actor.name,
             created_at=now(),
-        )  # fmt: skip
+        )
         _make_current(tx, context, record, candidate)
         worker.drop(tx, record)
         tx.audit(context.actor, "candidate", record, candidates=[candidate], method=context.options.method, failed=1)
@@ -238,9 +278,11 @@ def _requested(
     desk: Desk, method: str, prompt: Mapping[str, Any] | None, generation: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     return {
-        "method": method, "preset": desk.settings.preset, "prompt": dict(prompt or {}),
+        "method": method,
+        "preset": desk.settings.preset,
+        "prompt": dict(prompt or {}),
         "generation": dict(generation or {}),
-    }  # fmt: skip
+    }
 
 
 def again(
@@ -275,5 +317,9 @@ def described(desk: Desk, name: str, entry: Any) -> dict[str, Any]:
     except ModelUnavailable as error:
         remedy = str(error)
     return {
-        "name": name, "title": entry.title, "releasable": entry.releasable, "available": not remedy, "remedy": remedy,
-    }  # fmt: skip
+        "name": name,
+        "title": entry.title,
+        "releasable": entry.releasable,
+        "available": not remedy,
+        "remedy": remedy,
+    }

@@ -58,15 +58,26 @@ class Desk:
                 return  # another process was faster
             terms = sum(len(terms) for lists in lexicon.to_dict().values() for terms in lists.values())
             tx.insert(
-                "lexicon_version", version=1, digest=lexicon.digest, content_json=canonical(lexicon.to_dict()),
-                author=SYSTEM.name, role=SYSTEM.role, comment="The lexicons that UPDP ships", added=terms, removed=0,
+                "lexicon_version",
+                version=1,
+                digest=lexicon.digest,
+                content_json=canonical(lexicon.to_dict()),
+                author=SYSTEM.name,
+                role=SYSTEM.role,
+                comment="The lexicons that UPDP ships",
+                added=terms,
+                removed=0,
                 created_at=now(),
-            )  # fmt: skip
+            )
             content = {"verdicts": 1, "gates": {}, "second_reading": 0.0, "report_policy": self.settings.report_policy}
             tx.insert(
-                "policy_version", verdicts=1, content_json=canonical(content), author=SYSTEM.name,
-                comment="The default", created_at=now(),
-            )  # fmt: skip
+                "policy_version",
+                verdicts=1,
+                content_json=canonical(content),
+                author=SYSTEM.name,
+                comment="The default",
+                created_at=now(),
+            )
             tx.audit(SYSTEM, "open", "lexicon 1", digest=lexicon.digest)
 
     def close(self) -> None:

@@ -33,9 +33,14 @@ def draft(desk: Desk, actor: Actor) -> LexiconDraft:
     add = _each(kept["add"], lambda which, category, term: term not in _terms(lexicon, which, category))
     remove = _each(kept["remove"], lambda which, category, term: term in _terms(lexicon, which, category))
     return {
-        "add": add, "remove": remove, "comment": kept["comment"], "terms": _count(add) + _count(remove),
-        "version": kept["version"], "current": current, "saved_at": row["saved_at"] if row else "",
-    }  # fmt: skip
+        "add": add,
+        "remove": remove,
+        "comment": kept["comment"],
+        "terms": _count(add) + _count(remove),
+        "version": kept["version"],
+        "current": current,
+        "saved_at": row["saved_at"] if row else "",
+    }
 
 
 def save_draft(desk: Desk, add: Terms, remove: Terms, comment: str, version: int | None, actor: Actor) -> None:

@@ -27,13 +27,17 @@ def rules(policy: Policy) -> list[GateRule]:
 
     return [
         {
-            "name": name, "title": rule.title, "worse": rule.worse, "hard": name in HARD_GATES,
+            "name": name,
+            "title": rule.title,
+            "worse": rule.worse,
+            "hard": name in HARD_GATES,
             "limit": policy["gates"].get(name, {}).get("limit", rule.limit),
             "action": policy["gates"].get(name, {}).get("action", rule.action),
-            "default_limit": rule.limit, "default_action": rule.action,
+            "default_limit": rule.limit,
+            "default_action": rule.action,
         }
         for name, rule in RULES.items()
-    ]  # fmt: skip
+    ]
 
 
 def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:

@@ -56,8 +56,10 @@ def _hold(tx: Transaction, record: str, actor: Actor, minutes: int) -> None:
     tx.run("DELETE FROM hold WHERE holder = :me AND record <> :r", me=actor.name, r=record)
     tx.run(
         "INSERT OR REPLACE INTO hold (record, holder, expires) VALUES (:r, :me, :t)",
-        r=record, me=actor.name, t=time.time() + 60 * minutes,
-    )  # fmt: skip
+        r=record,
+        me=actor.name,
+        t=time.time() + 60 * minutes,
+    )
 
 
 def take_next(
@@ -127,11 +129,14 @@ def views(desk: Desk, actor: Actor) -> list[SavedView]:
         rows = tx.all("SELECT * FROM saved_view WHERE owner = :me OR shared ORDER BY name, owner", me=actor.name)
     return [
         {
-            "name": row["name"], "owner": row["owner"], "shared": bool(row["shared"]),
-            "filters": json.loads(row["filters_json"]), "sort": row["sort"],
+            "name": row["name"],
+            "owner": row["owner"],
+            "shared": bool(row["shared"]),
+            "filters": json.loads(row["filters_json"]),
+            "sort": row["sort"],
         }
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def save_view(desk: Desk, name: str, filters: Filters, sort: Sort, shared: bool, actor: Actor) -> None:
@@ -143,9 +148,13 @@ def save_view(desk: Desk, name: str, filters: Filters, sort: Sort, shared: bool,
     with desk.store.write() as tx:
         tx.run("DELETE FROM saved_view WHERE owner = :me AND name = :n", me=actor.name, n=name)
         tx.insert(
-            "saved_view", owner=actor.name, name=name, shared=shared, filters_json=canonical(filters.to_dict()),
+            "saved_view",
+            owner=actor.name,
+            name=name,
+            shared=shared,
+            filters_json=canonical(filters.to_dict()),
             sort=sort,
-        )  # fmt: skip
+        )
         tx.audit(actor, "save_view", shared=shared)
 
 

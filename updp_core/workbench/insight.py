@@ -40,6 +40,9 @@ def insight(desk: Desk) -> dict[str, Any]:
         )
         agreement = second_reading.agreement(tx)
     return {
-        "candidates": rows, "decisions": decisions, "throughput": throughput, "lexicon": lexicon,
+        "candidates": rows,
+        "decisions": decisions,
+        "throughput": throughput,
+        "lexicon": lexicon,
         "agreement": agreement,
-    }  # fmt: skip
+    }

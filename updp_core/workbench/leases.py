@@ -42,8 +42,10 @@ class Worker:
         for record in records:
             tx.run(
                 "INSERT INTO lease (record, owner, expires) VALUES (:r, :o, :t)",
-                r=record, o=self.owner, t=time.time() + LEASE_SECONDS,
-            )  # fmt: skip
+                r=record,
+                o=self.owner,
+                t=time.time() + LEASE_SECONDS,
+            )
 
     def take_one(self, record: str) -> None:
         """Lease one record. Conflict where another worker is at it."""

@@ -111,20 +111,34 @@ def _save(
             hits = catch_up(tx, seen)
             told = _impact(tx, seen, hits)
             number = tx.insert(
-                "lexicon_version", version=version + 1, digest=new.digest, content_json=canonical(new.to_dict()),
-                author=actor.name, role=actor.role, comment=comment, added=_count(added), removed=_count(removed),
+                "lexicon_version",
+                version=version + 1,
+                digest=new.digest,
+                content_json=canonical(new.to_dict()),
+                author=actor.name,
+                role=actor.role,
+                comment=comment,
+                added=_count(added),
+                removed=_count(removed),
                 created_at=now(),
-            )  # fmt: skip
+            )
             _mark_all(tx, hits, number)
             tx.audit(
-                actor, verb, f"lexicon {number}", digest=new.digest, added=_count(added), removed=_count(removed),
-                voided=len(hits), **({"comment_sha256": sha256(comment)} if comment else {}),
-            )  # fmt: skip
+                actor,
+                verb,
+                f"lexicon {number}",
+                digest=new.digest,
+                added=_count(added),
+                removed=_count(removed),
+                voided=len(hits),
+                **({"comment_sha256": sha256(comment)} if comment else {}),
+            )
             # What the version before forbade may be allowed again: its state changes too.
             tx.refresh_where(
                 "record IN (SELECT record FROM violation WHERE lexicon_version IN (:before, :after))",
-                before=version, after=number,
-            )  # fmt: skip
+                before=version,
+                after=number,
+            )
             return {"version": number, "digest": new.digest, "impact": told}
 
 
@@ -135,8 +149,9 @@ def _mark_all(tx: Transaction, hits: Mapping[int, Sequence[str]], version: int) 
         "SELECT c.id, :v, c.record, json_extract(hit.value, '$[1]'), "
         "  coalesce((SELECT max(d.id) FROM decision d WHERE d.candidate = c.id), 0) "
         "FROM json_each(:hits) hit JOIN candidate c ON c.id = json_extract(hit.value, '$[0]')",
-        v=version, hits=json.dumps([(candidate, canonical(terms)) for candidate, terms in sorted(hits.items())]),
-    )  # fmt: skip
+        v=version,
+        hits=json.dumps([(candidate, canonical(terms)) for candidate, terms in sorted(hits.items())]),
+    )
     tx.tell("violation", version)
 
 
@@ -144,9 +159,13 @@ def mark(tx: Transaction, candidate: int, version: int, record: str, terms: Iter
     """Note that a lexicon version forbids something in a candidate; verdicts given so far are void."""
     after = tx.value("SELECT coalesce(max(id), 0) FROM decision WHERE candidate = :c", c=candidate)
     tx.insert(
-        "violation", candidate=candidate, lexicon_version=version, record=record,
-        terms_json=canonical(sorted(terms)), after_decision=after,
-    )  # fmt: skip
+        "violation",
+        candidate=candidate,
+        lexicon_version=version,
+        record=record,
+        terms_json=canonical(sorted(terms)),
+        after_decision=after,
+    )
 
 
 def check_candidate(tx: Transaction, desk: Desk, candidate: int) -> None:

@@ -27,6 +27,10 @@ def evaluation(desk: Desk) -> dict[str, Any]:
         known = str(result.get("models", {}).get(part, ""))
         models.append({"part": part, "measured": known, "used": digest, "same": bool(known) and digest == known})
     return {
-        "rows": cards.rows(result), "how": cards.how(result), "date": result["date"], "seed": result["seed"],
-        "missed": result["missed"], "models": models,
-    }  # fmt: skip
+        "rows": cards.rows(result),
+        "how": cards.how(result),
+        "date": result["date"],
+        "seed": result["seed"],
+        "missed": result["missed"],
+        "models": models,
+    }

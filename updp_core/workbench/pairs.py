@@ -28,8 +28,11 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
         row = known(tx.one("SELECT * FROM record WHERE id = :r", r=record), f"record {record}")
         stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
         blind = second_reading.is_waiting(tx, record, actor)
-        rows = tx.all("SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
-                      "WHERE c.record = :r ORDER BY c.id", r=record)  # fmt: skip
+        rows = tx.all(
+            "SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
+            "WHERE c.record = :r ORDER BY c.id",
+            r=record,
+        )
         forbidden = _forbidden(tx, record)
         candidates = [_candidate(c, stands["candidate"], forbidden, actor) for c in rows]
         current = next((c for c in rows if c["id"] == stands["candidate"]), None)
@@ -37,8 +40,9 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
         rarity = tx.value(
             "SELECT count(*) FROM "
             "(SELECT DISTINCT patient FROM record WHERE finding_key = :k AND patient <> :p LIMIT 100)",
-            k=row["finding_key"], p=row["patient"],
-        )  # fmt: skip
+            k=row["finding_key"],
+            p=row["patient"],
+        )
         decisions = _decisions(tx, record, phi)
         flags = _flags(tx, record, actor, blind)
         held = holder(tx, record)
@@ -120,13 +124,22 @@ def _candidate(row: dict[str, Any], current: int | None, forbidden: dict[int, li
     # The prompt of a method for comparison may be the unfiltered report.
     told = bool(row["releasable"]) or actor.role in PHI_ROLES
     return {
-        "candidate": row["id"], "method": row["method"], "releasable": bool(row["releasable"]),
-        "settings": json.loads(row["settings_json"]), "lexicon_version": row["lexicon_version"], "seed": row["seed"],
-        "prompt_text": row["prompt_text"] if told else "", "created_at": row["created_at"],
-        "current": row["id"] == current, "void": row["id"] in forbidden,
-        "void_terms": forbidden.get(row["id"], []), "risk": row["risk"],
-        "gates": gate_rows(row["gates_json"]), "evidence": json.loads(row["evidence_json"]), "error": row["error"],
-    }  # fmt: skip
+        "candidate": row["id"],
+        "method": row["method"],
+        "releasable": bool(row["releasable"]),
+        "settings": json.loads(row["settings_json"]),
+        "lexicon_version": row["lexicon_version"],
+        "seed": row["seed"],
+        "prompt_text": row["prompt_text"] if told else "",
+        "created_at": row["created_at"],
+        "current": row["id"] == current,
+        "void": row["id"] in forbidden,
+        "void_terms": forbidden.get(row["id"], []),
+        "risk": row["risk"],
+        "gates": gate_rows(row["gates_json"]),
+        "evidence": json.loads(row["evidence_json"]),
+        "error": row["error"],
+    }
 
 
 def gate_rows(gates_json: str | None) -> list[GateRow]:
@@ -143,13 +156,21 @@ def _decisions(tx: Transaction, record: str, phi: bool) -> list[DecisionRow]:
     )
     return [
         {
-            "decision": d["id"], "candidate": d["candidate"], "reviewer": d["reviewer"], "role": d["role"],
-            "verdict": d["verdict"], "reasons": json.loads(d["reasons_json"]), "comment": d["comment"] if phi else "",
-            "overrides": json.loads(d["overrides_json"]), "decided_at": d["decided_at"], "undoes": d["undoes"],
-            "undone": bool(d["undone"]), "blind": bool(d["blind"]),
+            "decision": d["id"],
+            "candidate": d["candidate"],
+            "reviewer": d["reviewer"],
+            "role": d["role"],
+            "verdict": d["verdict"],
+            "reasons": json.loads(d["reasons_json"]),
+            "comment": d["comment"] if phi else "",
+            "overrides": json.loads(d["overrides_json"]),
+            "decided_at": d["decided_at"],
+            "undoes": d["undoes"],
+            "undone": bool(d["undone"]),
+            "blind": bool(d["blind"]),
         }
         for d in rows
-    ]  # fmt: skip
+    ]
 
 
 def _flags(tx: Transaction, record: str, actor: Actor, blind: bool) -> list[FlagRow]:
@@ -157,13 +178,18 @@ def _flags(tx: Transaction, record: str, actor: Actor, blind: bool) -> list[Flag
     rows = tx.all("SELECT * FROM open_flag WHERE record = :r ORDER BY id", r=record)
     return [
         {
-            "flag": row["id"], "candidate": row["candidate"], "reviewer": row["reviewer"], "role": row["role"],
-            "audience": row["audience"], "reason": row["comment"] if actor.role in PHI_ROLES else "",
-            "raised_at": row["decided_at"], "may_clear": may_clear(row, actor),
+            "flag": row["id"],
+            "candidate": row["candidate"],
+            "reviewer": row["reviewer"],
+            "role": row["role"],
+            "audience": row["audience"],
+            "reason": row["comment"] if actor.role in PHI_ROLES else "",
+            "raised_at": row["decided_at"],
+            "may_clear": may_clear(row, actor),
         }
         for row in rows
         if not blind or row["reviewer"] == actor.name
-    ]  # fmt: skip
+    ]
 
 
 def may_clear(flag: dict[str, Any], actor: Actor) -> bool:
@@ -190,9 +216,13 @@ def candidate(desk: Desk, candidate_id: int, actor: Actor) -> CandidateRow:
     """See Workbench.candidate."""
     with desk.store.read() as tx:
         row = known(
-            tx.one("SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
-                   "WHERE c.id = :c", c=candidate_id), f"candidate {candidate_id}",
-        )  # fmt: skip
+            tx.one(
+                "SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
+                "WHERE c.id = :c",
+                c=candidate_id,
+            ),
+            f"candidate {candidate_id}",
+        )
         current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=row["record"])
         return _candidate(row, current, _forbidden(tx, row["record"]), actor)
 
@@ -213,8 +243,9 @@ def image(desk: Desk, record: str, kind: ImageKind, candidate_id: int | None, ac
             row = tx.one(
                 "SELECT c.image FROM standing s JOIN candidate c ON c.id = coalesce(:c, s.candidate) "
                 "AND c.record = s.record WHERE s.record = :r",
-                r=record, c=candidate_id,
-            )  # fmt: skip
+                r=record,
+                c=candidate_id,
+            )
             digest, noted = row and row["image"], True
     if not noted:
         _note_view(desk, record, actor)

@@ -33,9 +33,13 @@ def set_policy(desk: Desk, changes: Mapping[str, Any], comment: str, actor: Acto
         new = cast(Policy, {**old, **changes})
         _check(old, new)
         tx.insert(
-            "policy_version", verdicts=new["verdicts"], content_json=canonical(new), author=actor.name,
-            comment=comment, created_at=now(),
-        )  # fmt: skip
+            "policy_version",
+            verdicts=new["verdicts"],
+            content_json=canonical(new),
+            author=actor.name,
+            comment=comment,
+            created_at=now(),
+        )
         if new["gates"] != old["gates"]:
             grades.regrade(tx, new)
         tx.audit(actor, "set_policy", changed=sorted(changes), policy=new)
@@ -106,8 +110,9 @@ def _sign_in(desk: Desk, name: str, password: str, address: str) -> Actor | None
     with desk.store.read() as tx:
         failures = tx.value(
             "SELECT count(*) FROM audit_event WHERE verb = 'sign_in_failed' AND subject = :s AND at > :since",
-            s=subject, since=since.replace("+00:00", "Z"),
-        )  # fmt: skip
+            s=subject,
+            since=since.replace("+00:00", "Z"),
+        )
     locked = failures >= MOST_FAILURES
     actor = None if locked else users_file.check(users_path(desk), name, password)
     with desk.store.write() as tx:

@@ -37,8 +37,9 @@ def bank(desk: Desk, judges: Any) -> Any:
     with desk.store.read() as tx:
         rows = tx.all(
             "SELECT r.patient, e.vector FROM embedding e JOIN record r ON r.id = e.record WHERE e.judge = :j LIMIT :n",
-            j=judge, n=MOST,
-        )  # fmt: skip
+            j=judge,
+            n=MOST,
+        )
     vectors = [np.frombuffer(row["vector"], dtype=np.float32) for row in rows]
     return IdentityBank(tuple(row["patient"] for row in rows), np.stack(vectors)) if vectors else None
 
@@ -54,8 +55,9 @@ def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
         rows = tx.all(
             "SELECT id, image FROM record r WHERE NOT EXISTS (SELECT 1 FROM embedding e WHERE e.record = r.id "
             "AND e.judge = :j) ORDER BY seq LIMIT :n",
-            j=judge, n=max(0, min(AT_ONCE, MOST - known)),
-        )  # fmt: skip
+            j=judge,
+            n=max(0, min(AT_ONCE, MOST - known)),
+        )
     for start in range(0, len(rows), 16):
         part = rows[start : start + 16]
         images = for_judges([decode_png(desk.store.get_image(row["image"])) for row in part])
@@ -64,8 +66,10 @@ def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
             for row, vector in zip(part, vectors, strict=True):
                 tx.run(
                     "INSERT OR REPLACE INTO embedding (record, judge, vector) VALUES (:r, :j, :v)",
-                    r=row["id"], j=judge, v=vector.tobytes(),
-                )  # fmt: skip
+                    r=row["id"],
+                    j=judge,
+                    v=vector.tobytes(),
+                )
 
 
 def context(desk: Desk, judges: Any, patients: Mapping[str, str]) -> dict[str, Any]:

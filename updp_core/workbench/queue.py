@@ -151,8 +151,11 @@ def page(desk: Desk, filters: Filters, sort: Sort, offset: int, limit: int, acto
             JOIN standing s ON s.seq = p.seq JOIN record r ON r.seq = s.seq
             LEFT JOIN hold h ON h.record = s.record AND h.expires > :clock
             ORDER BY {order(sort)}""",
-            **values, limit=limit, offset=offset, clock=time.time(),
-        )  # fmt: skip
+            **values,
+            limit=limit,
+            offset=offset,
+            clock=time.time(),
+        )
     cards = [_card(row, actor) for row in rows]
     if filters.second_reading:  # they wait for a blind verdict
         for card in cards:
@@ -169,14 +172,27 @@ def _total(tx: Transaction, filters: Filters, clause: str, values: dict[str, Any
 def _card(row: dict[str, Any], actor: Actor) -> Card:
     phi = actor.role in PHI_ROLES
     return {
-        "record": row["record"], "state": row["state"], "patient": row["patient"], "study": row["study"],
-        "view": row["view"], "candidate": row["candidate"], "revision": row["revision"], "method": row["method"],
-        "lexicon_version": row["lexicon_version"], "risk": row["risk"], "worst_gate": row["worst"],
-        "alignment": row["alignment"], "approvals": row["approvals"], "reviewer": row["reviewer"],
-        "decided_at": row["decided_at"], "held_by": row["holder"], "has_report": bool(row["has_report"]),
-        "remarks": json.loads(row["flags_json"]) if phi else [], "flagged_for": row["flagged_for"],
+        "record": row["record"],
+        "state": row["state"],
+        "patient": row["patient"],
+        "study": row["study"],
+        "view": row["view"],
+        "candidate": row["candidate"],
+        "revision": row["revision"],
+        "method": row["method"],
+        "lexicon_version": row["lexicon_version"],
+        "risk": row["risk"],
+        "worst_gate": row["worst"],
+        "alignment": row["alignment"],
+        "approvals": row["approvals"],
+        "reviewer": row["reviewer"],
+        "decided_at": row["decided_at"],
+        "held_by": row["holder"],
+        "has_report": bool(row["has_report"]),
+        "remarks": json.loads(row["flags_json"]) if phi else [],
+        "flagged_for": row["flagged_for"],
         "error": row["error"],
-    }  # fmt: skip
+    }
 
 
 def counts(desk: Desk, actor: Actor) -> Counts:
@@ -207,7 +223,7 @@ def counts(desk: Desk, actor: Actor) -> Counts:
             f"SELECT reviewer, count(*) FROM decision WHERE decided_at >= :today AND verdict IN {VERDICTS} "
             "GROUP BY reviewer",
             today=today,
-        )  # fmt: skip
+        )
         mine = tx.value("SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time())
         flags = _pairs(tx, "SELECT flagged_for, count(*) FROM standing WHERE flagged_at IS NOT NULL GROUP BY 1")
         blind = second_reading.number(tx, actor) if actor.role in PHI_ROLES else 0
@@ -220,12 +236,22 @@ def counts(desk: Desk, actor: Actor) -> Counts:
     left = states["new"] + states["pending"] + states["void"]
     verdicts_left = needed * left - begun
     return {
-        "total": sum(states.values()), "states": states, "gates": gates, "methods": methods,
-        "lexicon_versions": versions, "reviewers": reviewers, "findings": findings, "today": day,
-        "released": released, "mine": mine, "flagged": sum(flags.values()),
-        "flagged_for_me": flags.get(actor.role, 0) + flags.get("anybody", 0), "second_readings": blind,
-        "left": left, "minutes_left": _minutes_left(latest, verdicts_left),
-    }  # fmt: skip
+        "total": sum(states.values()),
+        "states": states,
+        "gates": gates,
+        "methods": methods,
+        "lexicon_versions": versions,
+        "reviewers": reviewers,
+        "findings": findings,
+        "today": day,
+        "released": released,
+        "mine": mine,
+        "flagged": sum(flags.values()),
+        "flagged_for_me": flags.get(actor.role, 0) + flags.get("anybody", 0),
+        "second_readings": blind,
+        "left": left,
+        "minutes_left": _minutes_left(latest, verdicts_left),
+    }
 
 
 def _pairs(tx: Transaction, sql: str, **values: Any) -> dict[str, int]:
@@ -246,8 +272,10 @@ def gate_values(desk: Desk, name: str, method: str | None, limit: int) -> list[f
         rows = tx.all(
             f"""SELECT g.value FROM gate_value g JOIN standing s ON s.candidate = g.candidate
             WHERE g.name = :name AND g.value IS NOT NULL {clause} ORDER BY random() LIMIT :limit""",
-            name=name, limit=limit, **({"method": method} if method else {}),
-        )  # fmt: skip
+            name=name,
+            limit=limit,
+            **({"method": method} if method else {}),
+        )
     return [cast(float, row["value"]) for row in rows]
 
 

@@ -76,10 +76,15 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
     def publish(made: Any) -> None:
         """Just before the folder gets its name."""
         about = {
-            "folder": str(out), "officer": actor.name, "comment": comment, "pairs": len(approved),
-            "lexicon_version": version, "manifest_sha256": made.manifest_sha256, "root_digest": made.root_digest,
+            "folder": str(out),
+            "officer": actor.name,
+            "comment": comment,
+            "pairs": len(approved),
+            "lexicon_version": version,
+            "manifest_sha256": made.manifest_sha256,
+            "root_digest": made.root_digest,
             "audit_head": head,
-        }  # fmt: skip
+        }
         record(desk, name, about, approved, moment, actor)
 
     def pairs() -> Iterator[ReleasePair]:
@@ -93,16 +98,22 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
 
         try:
             header = {
-                "preset": desk.settings.preset, "lexicon_version": version,
+                "preset": desk.settings.preset,
+                "lexicon_version": version,
                 "policy": {"verdicts": policy["verdicts"], "audit_head": head},
-                "report_policy": policy["report_policy"], "thresholds": policy["gates"],
+                "report_policy": policy["report_policy"],
+                "thresholds": policy["gates"],
                 "counts": {"approved": len(approved)},
-            }  # fmt: skip
+            }
             made = write_release(out, pairs(), lexicon=lexicon, header=header, before_publish=publish)
             result = {
-                "release": name, "folder": str(out), "released": made.count, "patients": made.patients,
-                "manifest_sha256": made.manifest_sha256, "root_digest": made.root_digest,
-            }  # fmt: skip
+                "release": name,
+                "folder": str(out),
+                "released": made.count,
+                "patients": made.patients,
+                "manifest_sha256": made.manifest_sha256,
+                "root_digest": made.root_digest,
+            }
             steps.put(Progress("done", made.count, made.count, result=result))
         except BaseException as error:
             steps.put(error)
@@ -146,9 +157,13 @@ class Moment:
 
 
 def record(
-    desk: Desk, name: str, about: Mapping[str, Any], approved: Mapping[int, Mapping[str, Any]], since: Moment,
+    desk: Desk,
+    name: str,
+    about: Mapping[str, Any],
+    approved: Mapping[int, Mapping[str, Any]],
+    since: Moment,
     actor: Actor,
-) -> None:  # fmt: skip
+) -> None:
     """Note a release in one transaction in which every approval must hold still. Raises Conflict where one fell.
 
     Approvals that nothing has touched since they were read are not derived again.
@@ -168,14 +183,17 @@ def record(
         tx.run(
             "INSERT INTO release_pair (release, candidate, record) "
             "SELECT :name, c.id, c.record FROM json_each(:some) p JOIN candidate c ON c.id = p.value",
-            name=name, some=json.dumps(list(approved)),
-        )  # fmt: skip
+            name=name,
+            some=json.dumps(list(approved)),
+        )
         tx.tell("release_pair", name)
         told = {key: about[key] for key in ("pairs", "manifest_sha256", "root_digest")}
         tx.audit(actor, "release", name, **told)
         # the one thing in a standing that a release changes
-        tx.run("UPDATE standing SET released = 1 WHERE candidate IN (SELECT value FROM json_each(:some))",
-               some=json.dumps(list(approved)))  # fmt: skip
+        tx.run(
+            "UPDATE standing SET released = 1 WHERE candidate IN (SELECT value FROM json_each(:some))",
+            some=json.dumps(list(approved)),
+        )
 
 
 def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
@@ -215,7 +233,9 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
         gates=states,
         decisions=[
             {
-                "verdict": d["verdict"], "role": d["role"], "day": d["decided_at"][:10],
+                "verdict": d["verdict"],
+                "role": d["role"],
+                "day": d["decided_at"][:10],
                 "overrides": json.loads(d["overrides_json"]),
             }
             for d in decisions
@@ -223,7 +243,7 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
         out_of_domain={"clear": False, "warn": True, "block": True}.get(states.get("domain", "unknown")),
         identifiers=json.loads(row["header_json"]),
         surrogates=[Span(**span) for span in json.loads(row["surrogates_json"])],
-    )  # fmt: skip
+    )
 
 
 def _models(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -238,12 +258,18 @@ def releases(desk: Desk) -> list[ReleaseRow]:
         rows = tx.all("SELECT * FROM release ORDER BY created_at DESC, id")
     return [
         {
-            "release": r["id"], "folder": r["folder"], "officer": r["officer"], "created_at": r["created_at"],
-            "pairs": r["pairs"], "manifest_sha256": r["manifest_sha256"], "root_digest": r["root_digest"],
-            "present": Path(r["folder"]).is_dir(), "audit_head": r["audit_head"],
+            "release": r["id"],
+            "folder": r["folder"],
+            "officer": r["officer"],
+            "created_at": r["created_at"],
+            "pairs": r["pairs"],
+            "manifest_sha256": r["manifest_sha256"],
+            "root_digest": r["root_digest"],
+            "present": Path(r["folder"]).is_dir(),
+            "audit_head": r["audit_head"],
         }
         for r in rows
-    ]  # fmt: skip
+    ]
 
 
 def verify(desk: Desk, out: Path, actor: Actor) -> dict[str, Any]:

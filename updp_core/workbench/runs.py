@@ -88,9 +88,12 @@ def _generate(desk: Desk, options: Options, actor: Actor) -> Iterator[Progress]:
         finally:
             _end(desk, run, state, generated, failed, began, actor)
     result = {
-        "generated": generated, "failed": failed, "seconds": round(time.monotonic() - began, 3), "run": run,
+        "generated": generated,
+        "failed": failed,
+        "seconds": round(time.monotonic() - began, 3),
+        "run": run,
         "stopped": state == "stopped",
-    }  # fmt: skip
+    }
     yield Progress("done", generated + len(failed), generated + len(failed), result=result)
 
 
@@ -104,9 +107,19 @@ def _begin(desk: Desk, worker: leases.Worker, options: Options, actor: Actor) ->
         total = tx.value(f"SELECT count(*) FROM standing s WHERE {clause}", **values)
         total = total if options.limit is None else min(total, options.limit)
         run = tx.insert(
-            "run", owner=worker.owner, actor=actor.name, method=options.method, state="running", wish="", total=total,
-            done=0, failed=0, message="", started_at=now(), seconds=0.0,
-        )  # fmt: skip
+            "run",
+            owner=worker.owner,
+            actor=actor.name,
+            method=options.method,
+            state="running",
+            wish="",
+            total=total,
+            done=0,
+            failed=0,
+            message="",
+            started_at=now(),
+            seconds=0.0,
+        )
         tx.audit(actor, "generate", f"run {run}", method=options.method, queue=total, seed=options.seed)
         return run, tx.value("SELECT coalesce(max(id), 0) FROM candidate"), total
 
@@ -138,8 +151,11 @@ def _claim(desk: Desk, worker: leases.Worker, options: Options, size: int, first
                 AND (s.state = 'new' OR NOT EXISTS (SELECT 1 FROM candidate c WHERE c.record = s.record
                     AND c.id > :first AND c.lexicon_version = ({CURRENT_LEXICON})))
                 ORDER BY s.seq LIMIT :size""",
-                state=state, first=first, size=size - len(taken), **values,
-            )  # fmt: skip
+                state=state,
+                first=first,
+                size=size - len(taken),
+                **values,
+            )
             taken += [row["record"] for row in rows]
             if len(taken) == size:
                 break
@@ -153,9 +169,12 @@ def _heed(desk: Desk, run: int, generated: int, failed: Sequence[Any], began: fl
         row = known(tx.one("SELECT wish, state FROM run WHERE id = :r", r=run), f"run {run}")
         tx.run(
             "UPDATE run SET state = :s, done = :d, failed = :f, seconds = :t WHERE id = :r",
-            s="paused" if row["wish"] == "pause" else "running", d=generated, f=len(failed),
-            t=round(time.monotonic() - began, 3), r=run,
-        )  # fmt: skip
+            s="paused" if row["wish"] == "pause" else "running",
+            d=generated,
+            f=len(failed),
+            t=round(time.monotonic() - began, 3),
+            r=run,
+        )
     return row["wish"]
 
 
@@ -163,8 +182,12 @@ def _end(desk: Desk, run: int, state: str, generated: int, failed: Sequence[Any]
     with desk.store.write() as tx:
         tx.run(
             "UPDATE run SET state = :s, done = :d, failed = :f, seconds = :t WHERE id = :r",
-            s=state, d=generated, f=len(failed), t=round(time.monotonic() - began, 3), r=run,
-        )  # fmt: skip
+            s=state,
+            d=generated,
+            f=len(failed),
+            t=round(time.monotonic() - began, 3),
+            r=run,
+        )
         tx.audit(actor, "generate_end", f"run {run}", state=state, generated=generated, failed=len(failed))
 
 
@@ -183,10 +206,17 @@ def _run(desk: Desk, row: dict[str, Any]) -> Run:
         elif row["wish"] == "stop":
             state = "stopping"
     return {
-        "run": row["id"], "actor": row["actor"], "method": row["method"], "state": state, "total": row["total"],
-        "done": row["done"], "failed": row["failed"], "message": row["message"], "started_at": row["started_at"],
+        "run": row["id"],
+        "actor": row["actor"],
+        "method": row["method"],
+        "state": state,
+        "total": row["total"],
+        "done": row["done"],
+        "failed": row["failed"],
+        "message": row["message"],
+        "started_at": row["started_at"],
         "seconds": row["seconds"],
-    }  # fmt: skip
+    }
 
 
 def control(desk: Desk, run: int, wish: str, actor: Actor) -> Run:
@@ -204,9 +234,14 @@ def control(desk: Desk, run: int, wish: str, actor: Actor) -> Run:
 
 
 def regenerate(
-    desk: Desk, record: str, seeds: Sequence[int], method: str | None, prompt: Mapping[str, Any] | None,
-    generation: Mapping[str, Any] | None, actor: Actor,
-) -> Iterator[Progress]:  # fmt: skip
+    desk: Desk,
+    record: str,
+    seeds: Sequence[int],
+    method: str | None,
+    prompt: Mapping[str, Any] | None,
+    generation: Mapping[str, Any] | None,
+    actor: Actor,
+) -> Iterator[Progress]:
     """See Workbench.regenerate."""
     seeds = list(dict.fromkeys(int(seed) for seed in seeds))
     if len(seeds) > MAX_SEEDS or any(not 0 <= seed < 2**31 for seed in seeds):

@@ -57,8 +57,11 @@ def _import(
     with desk.store.write() as tx:
         tx.audit(actor, "import", imported=imported, duplicates=duplicates, rejected=len(rejected))
     result = {
-        "imported": imported, "duplicates": duplicates, "rejected": rejected, "without_report": without_report,
-    }  # fmt: skip
+        "imported": imported,
+        "duplicates": duplicates,
+        "rejected": rejected,
+        "without_report": without_report,
+    }
     yield Progress("import", seen, seen, f"{imported} imported", preview=new[-1] if new else None, result=result)
 
 
@@ -75,14 +78,20 @@ def _prepare(desk: Desk, study: SourceStudy) -> dict[str, Any]:
         "keys": (study.patient_key, study.study_key),
         "findings": findings,
         "row": {
-            "source": study.source, "sha256": study.sha256, "height": height, "width": width,
+            "source": study.source,
+            "sha256": study.sha256,
+            "height": height,
+            "width": width,
             "image": "" if known else desk.store.put_image(encode_png(study.pixels)),
-            "bit_depth": study.bit_depth, "view": study.view, "report": study.report,
+            "bit_depth": study.bit_depth,
+            "view": study.view,
+            "report": study.report,
             "header_json": canonical({kind: list(values) for kind, values in study.header.items()}),
-            "flags_json": canonical(list(study.flags)), "findings_json": canonical(findings),
+            "flags_json": canonical(list(study.flags)),
+            "findings_json": canonical(findings),
             "finding_key": ",".join(findings),
         },
-    }  # fmt: skip
+    }
 
 
 def _keep(desk: Desk, waiting: list[dict[str, Any]], actor: Actor) -> list[str]:
@@ -100,8 +109,9 @@ def _keep(desk: Desk, waiting: list[dict[str, Any]], actor: Actor) -> list[str]:
                 tx.insert("record_finding", finding=finding, seq=seq)
             tx.run(
                 "INSERT INTO record_text (rowid, body) VALUES (:seq, :body)",
-                seq=seq, body=f"{row['id']} {patient} {study}",
-            )  # fmt: skip
+                seq=seq,
+                body=f"{row['id']} {patient} {study}",
+            )
             new.append(row["id"])
         if new:
             tx.audit(actor, "import", f"{len(new)} records")

@@ -21,9 +21,16 @@ MAX_COMMENT = 4000
 
 
 def decide(
-    desk: Desk, record: str, verdict: Verdict, actor: Actor, comment: str, reasons: Sequence[str],
-    overrides: Sequence[str], candidate: int | None, expected_revision: int | None,
-) -> Detail:  # fmt: skip
+    desk: Desk,
+    record: str,
+    verdict: Verdict,
+    actor: Actor,
+    comment: str,
+    reasons: Sequence[str],
+    overrides: Sequence[str],
+    candidate: int | None,
+    expected_revision: int | None,
+) -> Detail:
     """See Workbench.decide."""
     if verdict == "undo":
         return undo(desk, record, actor)
@@ -70,8 +77,10 @@ def _may_approve(
     if not row["releasable"]:
         raise Conflict(f"The method {row['method']} is for comparison only: what it makes is never released.")
     if state == "rejected" and not blind and not comment.strip():
-        last = tx.value("SELECT reviewer FROM valid_decision WHERE candidate = :c AND verdict = 'reject' "
-                        "ORDER BY id DESC LIMIT 1", c=stands["candidate"])  # fmt: skip
+        last = tx.value(
+            "SELECT reviewer FROM valid_decision WHERE candidate = :c AND verdict = 'reject' ORDER BY id DESC LIMIT 1",
+            c=stands["candidate"],
+        )
         if last != actor.name:
             raise Conflict(f"{last} rejected this pair. To overrule it, say why in the comment.")
     blocking = {gate["name"] for gate in gates(tx, stands["candidate"]) if gate["state"] == "block"}
@@ -91,21 +100,41 @@ def gates(tx: Transaction, candidate: int) -> list[Any]:
 
 
 def enter(
-    tx: Transaction, stands: dict[str, Any], verdict: str, actor: Actor, comment: str = "",
-    reasons: Sequence[str] = (), overrides: Sequence[str] = (), undoes: int | None = None, blind: bool = False,
-) -> int:  # fmt: skip
+    tx: Transaction,
+    stands: dict[str, Any],
+    verdict: str,
+    actor: Actor,
+    comment: str = "",
+    reasons: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    undoes: int | None = None,
+    blind: bool = False,
+) -> int:
     """Add an entry to the book of verdicts and flags, with its audit event. The caller refreshes the standing."""
     row = {
-        "record": stands["record"], "candidate": stands["candidate"], "reviewer": actor.name, "role": actor.role,
-        "verdict": verdict, "reasons_json": canonical(list(reasons)), "comment": comment,
-        "overrides_json": canonical(sorted(overrides)), "undoes": undoes, "blind": blind, "decided_at": now(),
-    }  # fmt: skip
+        "record": stands["record"],
+        "candidate": stands["candidate"],
+        "reviewer": actor.name,
+        "role": actor.role,
+        "verdict": verdict,
+        "reasons_json": canonical(list(reasons)),
+        "comment": comment,
+        "overrides_json": canonical(sorted(overrides)),
+        "undoes": undoes,
+        "blind": blind,
+        "decided_at": now(),
+    }
     decision = tx.insert("decision", **row)
     tx.audit(
-        actor, verdict, stands["record"], decision=decision, candidate=stands["candidate"],
+        actor,
+        verdict,
+        stands["record"],
+        decision=decision,
+        candidate=stands["candidate"],
         **({"overrides": sorted(overrides)} if overrides else {}),
-        **({"undoes": undoes} if undoes else {}), **({"comment_sha256": sha256(comment)} if comment else {}),
-    )  # fmt: skip
+        **({"undoes": undoes} if undoes else {}),
+        **({"comment_sha256": sha256(comment)} if comment else {}),
+    )
     return decision
 
 
@@ -117,8 +146,9 @@ def undo(desk: Desk, record: str | None, actor: Actor) -> Detail:
             "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
             + ("AND record = :r " if record else "")
             + "ORDER BY id DESC LIMIT 1",
-            me=actor.name, **({"r": record} if record else {}),
-        )  # fmt: skip
+            me=actor.name,
+            **({"r": record} if record else {}),
+        )
         if last is None:
             raise Conflict("You have no verdict or flag that could be undone.")
         if last["verdict"] == "clear":  # the flag that it settled is raised again, in its own words
@@ -164,8 +194,9 @@ def make_current(tx: Transaction, record: str, candidate: int, actor: Actor) -> 
         "INSERT INTO record_text (rowid, body) SELECT r.seq, r.id || ' ' || r.patient || ' ' || r.study || ' ' || "
         "CASE WHEN c.releasable THEN c.prompt_text ELSE '' END || ' ' || c.filtered "
         "FROM record r JOIN candidate c ON c.id = :c WHERE r.id = :r",
-        c=candidate, r=record,
-    )  # fmt: skip
+        c=candidate,
+        r=record,
+    )
 
 
 def _all_clear(tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[dict[str, Any]], int]:
