@@ -126,8 +126,8 @@ def test_guesses_at_the_same_time_do_not_get_round_the_limit(bench: Workbench, m
 def test_two_processes_that_add_users_at_once_lose_none(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
     code = (
-        "import sys, pathlib; from updp_core import users\n"
-        "for n in range(12): users.add(pathlib.Path(sys.argv[1]), f'{sys.argv[2]}{n}', 'observer', None, by='proxy')"
+        "import sys, pathlib; from updp_core.workbench import accounts\n"
+        "for n in range(12): accounts.add(pathlib.Path(sys.argv[1]), f'{sys.argv[2]}{n}', 'observer', None, by='proxy')"
     )
     work = [
         subprocess.Popen([sys.executable, "-c", code, str(path), name], cwd=Path(__file__).parents[2]) for name in "ab"
