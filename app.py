@@ -58,8 +58,13 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     return address
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """`main`, with an error told in one line."""
     try:
         main()
     except UpdpError as error:
         raise SystemExit(f"Error: {error}") from None
+
+
+if __name__ == "__main__":
+    run()

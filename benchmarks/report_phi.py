@@ -1,6 +1,6 @@
 """Recall and precision of the report filter by category, on text with planted PHI, and what it costs real reports.
 
-python -m benchmarks.report_phi [--data ../shared/dev-data/text_phi] [--reports FILE.csv] [--phantom N] [--misses N]
+python -m benchmarks.report_phi [--data FOLDER] [--reports FILE.csv] [--phantom N] [--misses N]
 
 A gold span is found where every letter and digit of it is removed ("recall"), touched where any is. A predicted span
 is right where it overlaps a gold span ("precision"); blacklisted words outside of gold spans ("MRN", "Phone") go by
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import re
 import time
 from collections import Counter, defaultdict
@@ -25,6 +26,7 @@ from updp_core.lexicon import Lexicon, load_lexicon
 from updp_core.report import filter_report, residual
 from updp_core.report.filter import find_spans
 
+_TEXTS = Path(os.environ.get("UPDP_TEST_DATA") or "no-test-data")
 OURS = {
     "NAME": "names",
     "PERSON": "names",
@@ -183,8 +185,8 @@ def keep(path: Path, lexicon: Lexicon, misses: int) -> float:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/dev-data/text_phi"))
-    parser.add_argument("--reports", type=Path, default=Path("../shared/dev-data/reports_iu/iu_reports.csv"))
+    parser.add_argument("--data", type=Path, default=_TEXTS / "text_phi")
+    parser.add_argument("--reports", type=Path, default=_TEXTS / "reports_iu" / "iu_reports.csv")
     parser.add_argument("--phantom", type=int, default=300, help="number of phantom reports")
     parser.add_argument("--misses", type=int, default=0, help="print so many missed and wrong spans a category")
     options = parser.parse_args()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
-ROOT = Path(__file__).resolve().parent.parent
+from updp_core.errors import UsageError
+
+_CLONE = Path(__file__).resolve().parent.parent
+ROOT = _CLONE if (_CLONE / "lexicons").is_dir() else _CLONE / "updp_files"
+"""Where `lexicons/` and `data/` lie: the clone, or what was installed beside this package (see pyproject.toml)."""
 STARTER = ROOT / "data" / "models" / "starter"
 SAMPLE = ROOT / "data" / "sample"
 LEXICONS = ROOT / "lexicons"
+RUNS = Path("runs")
+"""Where training and evaluation keep their work unless told otherwise: in the current folder."""
 
 
 @dataclass(frozen=True)
@@ -101,33 +107,37 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
-        """Settings from UPDP_HOME, UPDP_PRESET, ...; `overrides` that are not None win."""
+        """Settings from UPDP_HOME, UPDP_PRESET, ...; `overrides` that are not None win.
+
+        Raises UsageError, naming the variable, where a value cannot be what it stands for.
+        """
+        kinds = get_type_hints(cls)
         values: dict[str, Any] = {}
-        for name, cast in (
-            ("home", Path),
-            ("preset", str),
-            ("method", str),
-            ("encoder", str),
-            ("generator", str),
-            ("device", str),
-            ("ner", str),
-            ("host", str),
-            ("port", int),
-            ("report_policy", str),
-            ("auth", str),
-            ("oauth", lambda text: text != "0"),
-            ("proxy_user_header", str),
-            ("proxy_from", str),
-            ("proxy_sign_out", str),
-            ("unlisted", str),
-            ("public_url", str),
-        ):
-            if text := env.get(f"UPDP_{name.upper()}"):
-                values[name] = cast(text)
+        for item in fields(cls):
+            variable = f"UPDP_{item.name.upper()}"
+            if text := env.get(variable):
+                values[item.name] = _read(variable, text, kinds[item.name])
         if env.get("SPACE_ID"):  # a Space is reached from outside its container
+            values["demo"] = True
             values.setdefault("host", "0.0.0.0")
             names = [name.strip() for name in env.get("SPACE_HOST", "").split(",") if name.strip()]
             values.setdefault("public_url", ",".join(f"https://{name}" for name in names))
-        values["demo"] = bool(env.get("SPACE_ID")) or env.get("UPDP_DEMO") == "1"
         values.update({k: v for k, v in overrides.items() if v is not None})
         return cls(**values)
+
+
+def _read(variable: str, text: str, kind: Any) -> Any:
+    """The text of a variable as a value of its field's type. Raises UsageError."""
+    if choices := get_args(kind):
+        if text not in choices:
+            raise UsageError(f"{variable} is {text!r}; it must be one of: {', '.join(choices)}.")
+        return text
+    if kind is bool:
+        if text not in ("0", "1"):
+            raise UsageError(f"{variable} is {text!r}; set it to 1 (on) or 0 (off).")
+        return text == "1"
+    if kind is int:
+        if not text.isdecimal():
+            raise UsageError(f"{variable} is {text!r}; it must be a whole number.")
+        return int(text)
+    return kind(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -11,12 +10,12 @@ import pytest
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
+from tests.real_data import FOLDER, needs_real_data
 from tests.unit.intake_sources import data_set, lut_item
 from updp_core.intake.dicom_pixels import decode, modality_values, normalised, voi_unit
 from updp_core.intake.pixels import from_8bit, to_uint8
 
-DICOM = Path(__file__).parents[2].parent / "shared" / "dev-data" / "dicom"
-needs_dev_data = pytest.mark.skipif(not DICOM.is_dir(), reason="../shared/dev-data is not here")
+DICOM = FOLDER / "dicom"
 DECODABLE = sorted(p for p in DICOM.glob("*.dcm") if "no_pixels" not in p.name) if DICOM.is_dir() else []
 random = np.random.default_rng(7)
 RAMP12 = random.permutation(np.arange(4096, dtype=np.uint16)).reshape(64, 64)
@@ -47,7 +46,7 @@ def assert_same_as_pydicom(ds) -> None:
     np.testing.assert_allclose(image / 65535, expected, atol=0.51 / 65535)
 
 
-@needs_dev_data
+@needs_real_data
 @pytest.mark.parametrize("path", DECODABLE, ids=lambda p: p.stem)
 def test_real_files_have_the_values_of_pydicom(path):
     ds = pydicom.dcmread(path)
@@ -58,7 +57,7 @@ def test_real_files_have_the_values_of_pydicom(path):
         np.testing.assert_allclose(voi_unit(modality_values(stored, ds), ds), pydicom_unit(ds), atol=1e-9)
 
 
-@needs_dev_data
+@needs_real_data
 @pytest.mark.parametrize(
     ("name", "plugins"),
     [

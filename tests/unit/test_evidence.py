@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.pixel_judges import PixelJudges
+from tests.real_data import FOLDER, needs_real_data
 from updp_core.domain import MethodInput, Prompt, Proposal
 from updp_core.evidence import appearance, distance
 from updp_core.evidence.gates import gates
@@ -20,7 +20,6 @@ from updp_core.evidence.pair import combination, for_judges, identity_bank, meas
 from updp_core.lexicon import Lexicon
 
 LEXICON = Lexicon({"names": ("okonkwo",)}, {"findings": ("effusion", "clear", "lungs")})
-DEV_IMAGES = Path(__file__).parents[2] / ".." / "shared" / "dev-data" / "images"
 
 
 def chest(seed: int, corners=(0, 0, 0, 0)) -> np.ndarray:
@@ -217,9 +216,9 @@ def test_phantoms_are_known_to_the_starter_models():
 
 
 @pytest.mark.skipif(not appearance.FILE.exists(), reason="the starter models are not here")
-@pytest.mark.skipif(not DEV_IMAGES.exists(), reason="../shared/dev-data is not here: no real radiographs")
+@needs_real_data
 def test_every_real_radiograph_is_marked_as_unknown_to_the_starter_models():
-    paths = sorted(DEV_IMAGES.iterdir())[::8]
+    paths = sorted((FOLDER / "images").iterdir())[::8]
     images = for_judges([np.asarray(Image.open(path).convert("L")) for path in paths])
     rows = appearance.domain(images, appearance.load_appearance())
     assert len(rows) >= 20 and all(row["outside"] for row in rows)
@@ -296,8 +295,8 @@ def test_noise_holds_no_text():
     assert read_text(noise) == []
 
 
-@pytest.mark.skipif(not DEV_IMAGES.exists(), reason="../shared/dev-data is not here: no burned-in text to read")
+@needs_real_data
 def test_a_name_like_date_burned_into_a_real_image_is_read_at_the_size_of_a_release():
-    path = next(DEV_IMAGES.glob("CCX-100_000*"))
+    path = next((FOLDER / "images").glob("CCX-100_000*"))
     small = np.asarray(Image.open(path).convert("L").resize((256, 256)))
     assert any("1980" in text for text in read_text(small))

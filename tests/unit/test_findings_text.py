@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
 import pytest
 
+from tests.real_data import FOLDER, needs_real_data
 from updp_core.findings.labeler import findings_in, mentions, statuses
 from updp_core.findings.terms import FINDINGS, TERMS
 from updp_core.phantom.patient import FINDINGS as PHANTOM_FINDINGS
-
-IU_REPORTS = Path(__file__).parents[2] / ".." / "shared" / "dev-data" / "reports_iu" / "iu_reports.csv"
 
 # Each sentence with every finding that it mentions: + present, - absent, ? left open.
 SENTENCES = [
@@ -159,9 +157,9 @@ _MESH = {
 }
 
 
-@pytest.mark.skipif(not IU_REPORTS.exists(), reason="../shared/dev-data is not here: real reports cannot be read")
+@needs_real_data
 def test_on_real_reports_the_labeler_agrees_with_the_human_indexers():
-    with open(IU_REPORTS, newline="") as file:
+    with open(FOLDER / "reports_iu" / "iu_reports.csv", newline="") as file:
         rows = list(csv.DictReader(file))[250:]
     hits = misses = false_alarms = 0
     for row in rows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,13 +21,13 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from tests.real_data import FOLDER as DEV
+from tests.real_data import needs_real_data
 from tests.unit.intake_sources import chest, data_set, lut_item, only_reason, save_dicom, save_picture, split
 from updp_core.errors import IntakeError
 from updp_core.intake import read_source
 from updp_core.intake.dicom_pixels import codestream_size, lookup, normalised
 from updp_core.intake.header import header_values
-
-DEV = Path(__file__).parents[2].parent / "shared" / "dev-data"
 
 
 def code(meaning: str) -> Dataset:
@@ -329,7 +328,7 @@ def test_remarks_of_the_header_reach_the_reviewer(tmp_path):
     assert {"orientation", "burned-in text", "processing", "no report"} <= set(kinds)
 
 
-@pytest.mark.skipif(not DEV.is_dir(), reason="../shared/dev-data is not here")
+@needs_real_data
 def test_of_the_real_files_the_chests_go_on_and_the_rest_is_listed_truly(tmp_path):
     studies, rejections = split(read_source(DEV / "dicom"))
     assert {s.source: s.view for s in studies} == {

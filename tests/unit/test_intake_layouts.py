@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.real_data import FOLDER as DEV
+from tests.real_data import needs_real_data
 from tests.unit.intake_sources import chest, save_dicom, save_picture, split
 from updp_core.errors import IntakeError
 from updp_core.intake import read_source
@@ -17,9 +19,7 @@ from updp_core.intake.looks import polarity_and_upright
 from updp_core.intake.pixels import from_8bit
 from updp_core.report import sections
 
-DEV = Path(__file__).parents[2].parent / "shared" / "dev-data"
 HEADER = "file,patient_id,study_id,view,report_text\n"
-needs_dev_data = pytest.mark.skipif(not DEV.is_dir(), reason="../shared/dev-data is not here")
 
 
 def manifest(folder: Path, rows: str, header: str = HEADER, encoding: str = "utf-8") -> Path:
@@ -309,7 +309,7 @@ def test_inverting_or_turning_an_image_reverses_the_answer_about_its_looks():
         np.testing.assert_allclose(result, (signs[0] * polarity, signs[1] * upright), rtol=1e-3)
 
 
-@needs_dev_data
+@needs_real_data
 def test_every_row_of_the_real_manifests_is_a_record_and_one_of_230_pictures_is_misjudged():
     misjudged = []
     for name, rows, without_text, patients in (("manifest.csv", 160, 60, 79), ("manifest_nih.csv", 70, 70, 40)):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.real_data import FOLDER as DEV
+from tests.real_data import needs_real_data
 from updp_core.domain import Span
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.lexicon import Lexicon, edit, load_lexicon
@@ -18,8 +19,6 @@ from updp_core.report import filter_report, residual, sections
 from updp_core.report.filter import POLICIES, find_spans, prompt_text
 
 LEXICON = load_lexicon()
-DEV = Path(__file__).resolve().parents[3] / "shared" / "dev-data"
-needs_dev_data = pytest.mark.skipif(not DEV.exists(), reason=f"{DEV} is not here")
 
 
 def removed(text: str, **header: list[str]) -> str:
@@ -459,7 +458,7 @@ def test_phantom_reports_lose_at_least_99_percent_of_their_planted_phi():
     assert result["all"]["recall"] >= 0.99
 
 
-@needs_dev_data
+@needs_real_data
 def test_recall_on_clinical_queries_is_above_85_percent_in_each_category():
     from benchmarks.report_phi import asq, score
 
@@ -469,7 +468,7 @@ def test_recall_on_clinical_queries_is_above_85_percent_in_each_category():
         assert result[category]["recall"] >= 0.85, (category, result[category])
 
 
-@needs_dev_data
+@needs_real_data
 def test_real_reports_lose_under_1_percent_of_their_whitelisted_words(tmp_path):
     from benchmarks.report_phi import keep
 

@@ -32,6 +32,9 @@ def starter(
     models: Annotated[Path, typer.Option(help="Folder with encoder, generator and judges.")] = STARTER,
     out: Annotated[Path | None, typer.Option(help="Where what is slow is kept [default: runs/evaluate].")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that render phantoms [default: one a core].")] = None,
+    real: Annotated[
+        Path | None, typer.Option(help="Folder of real radiographs (PNG, JPEG), for the autoencoder's figure.")
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Put the figures beside the models and into their cards.")
     ] = False,
@@ -56,6 +59,7 @@ def starter(
         models,
         workers=workers,
         say=lambda line: typer.echo(line, err=True),
+        real=real,
     )
     if write:
         cards.write(found, models)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from updp_core.cli.console import command
-from updp_core.config import ROOT
+from updp_core.config import RUNS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train models, on phantoms or on an archive.")
 
@@ -24,7 +24,7 @@ Seed = Annotated[int, typer.Option()]
 Patients = Annotated[int, typer.Option(min=2, help="How many phantom patients.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read no more than this many images of the archive.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-OUT, WORK = ROOT / "runs" / "models", ROOT / "runs" / "train"
+OUT, WORK = RUNS / "models", RUNS / "train"
 
 
 def _say(line: str) -> None:
@@ -275,7 +275,7 @@ def lora(
     source: Annotated[Path, typer.Option(help="An archive that `import` reads.")],
     labels: Labels = "",
     out: Out = OUT / "lora",
-    work: Work = ROOT / "runs" / "lora",
+    work: Work = RUNS / "lora",
     steps: Steps = 2_000,
     minutes: Minutes = None,
     seed: Seed = 0,

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from updp_core.config import ROOT, STARTER
+from updp_core.config import RUNS, STARTER
 from updp_core.errors import Conflict, UsageError
 from updp_core.evaluation.cards import missed
 from updp_core.evaluation.stages import STAGES, Bench, Found, Sizes, digests, sizes
@@ -36,6 +36,7 @@ def evaluate_starter(
     how_much: Sizes | None = None,
     workers: int | None = None,
     say: Say = print,
+    real: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the starter models in the folder `models`; returns the JSON of the command `evaluate starter`.
 
@@ -43,7 +44,8 @@ def evaluate_starter(
     for. `stages` narrows the run to these, of which those on originals need no generator. `out` keeps what is slow to
     make, under names that tell models, seed and sizes apart (default: runs/evaluate): a run that was cut off goes on.
     `seed` moves the patients measured within the held-out range, and all that is random. `workers` processes render
-    phantoms (default: one a core).
+    phantoms (default: one a core). `real` is a folder of real radiographs (PNG, JPEG) for the
+    one figure that needs some.
 
     Raises UsageError for an unknown stage, Conflict where another run uses `out`, ModelUnavailable where a model is
     missing.
@@ -55,8 +57,9 @@ def evaluate_starter(
     if not 0 < scale <= 100:
         raise UsageError("The scale must lie above 0; 1 is the full form.")
     keep_memory()
-    started, work = time.process_time(), out or ROOT / "runs" / "evaluate"
-    bench = Bench(models, work, how_much or sizes(scale, quick, population), seed, workers or os.cpu_count() or 1, say)
+    started, work = time.process_time(), out or RUNS / "evaluate"
+    how_much = how_much or sizes(scale, quick, population)
+    bench = Bench(models, work, how_much, seed, workers or os.cpu_count() or 1, say, real)
     found: dict[str, tuple[Found, float]] = {}
     with alone(work):
         for name in [name for name in STAGES if not stages or name in stages]:
@@ -98,7 +101,10 @@ def _stage(name: str, bench: Bench) -> tuple[Found, float]:
     )
     models = {part: bench.digests.get(part) for part in stage.needs}
     generation = asdict(_preset(bench).generation) if "generator" in stage.needs else None
-    key = key_of(asdict(bench.sizes), bench.seed, models, generation, bench.lexicon.digest, phantom_digest(), code)
+    real = [file.name for file in sorted(bench.real.iterdir())] if bench.real and name == "autoencoder" else []
+    key = key_of(
+        asdict(bench.sizes), bench.seed, models, real, generation, bench.lexicon.digest, phantom_digest(), code
+    )
     file = bench.work / f"stage-{name}-{key}.json"
     if file.is_file():
         kept = json.loads(file.read_text())

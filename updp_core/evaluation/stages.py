@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from updp_core.backends import files
 from updp_core.backends.presets import resolve
-from updp_core.config import ROOT, PromptConfig, Settings
+from updp_core.config import PromptConfig, Settings
 from updp_core.evaluation import attackers, statistics
 from updp_core.evaluation.statistics import UNKNOWN, Figure
 from updp_core.evaluation.studies import (
@@ -98,6 +98,7 @@ class Bench:
     seed: int = 0
     workers: int = 1
     say: Say = print
+    real: Path | None = None  # folder of real radiographs
     seen: dict[str, Any] = field(default_factory=dict)  # what several stages need, in memory
 
     @cached_property
@@ -236,7 +237,7 @@ def autoencoder(bench: Bench) -> Found:
     """Structural similarity of reconstructions, of held-out phantoms and, where at hand, of real radiographs."""
     vae, found = bench.generator.pipeline.vae, Found()
     phantoms = as_float(np.asarray(bench.singles.images[: bench.sizes.reconstructed]))
-    real = real_images(bench.sizes.real)
+    real = real_images(bench.real, bench.sizes.real)
     for name, images in (("phantom", phantoms), ("real", real)):
         figure = statistics.mean(reconstruction_ssim(vae, images), seed=bench.seed) if len(images) else UNKNOWN
         found.put(f"autoencoder_ssim.{name}", figure, images=len(images))
@@ -464,13 +465,12 @@ def reconstruction_ssim(vae: Any, images: NDArray[np.float32], batch: int = 16) 
     return np.concatenate(out)
 
 
-def real_images(count: int, size: int = 256) -> NDArray[np.float32]:
-    """Up to `count` real radiographs (N, size, size) in 0..1, letterboxed, from ../shared/dev-data; none elsewhere."""
+def real_images(folder: Path | None, count: int, size: int = 256) -> NDArray[np.float32]:
+    """Up to `count` real radiographs of a folder (N, size, size) in 0..1, letterboxed; none without a folder."""
     from updp_core.evidence.pair import for_judges
     from updp_core.intake.pixels import read_raster
 
-    folder = ROOT.parent / "shared" / "dev-data" / "images"
-    there = sorted(folder.glob("*.*")) if folder.is_dir() else []
+    there = sorted(folder.glob("*.*")) if folder else []
     there = [there[i] for i in np.linspace(0, len(there) - 1, min(count, len(there))).astype(int)]
     if not there:
         return np.zeros((0, size, size), np.float32)
