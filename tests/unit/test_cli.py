@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import csv
+import importlib.util
 import json
 import subprocess
 import sys
@@ -267,3 +269,12 @@ def test_help_comes_at_once_since_models_load_inside_commands() -> None:
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert "typer" in loaded
     assert not loaded & {"torch", "sqlmodel", "spacy", "diffusers", "transformers", "pydicom", "gradio"}
+
+
+def test_every_recipe_finds_the_modules_that_it_loads_when_it_runs() -> None:
+    """They load inside the commands, so that a wrong name shows only when one is run."""
+    tree = ast.parse((ROOT / "updp_core" / "cli" / "train.py").read_text("utf-8"))
+    own = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("updp_core")]
+    assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
+    missing = [n.module for n in own if importlib.util.find_spec(str(n.module)) is None]
+    assert own and not missing

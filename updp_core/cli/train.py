@@ -32,7 +32,7 @@ def _say(line: str) -> None:
 
 
 def _material(work: Path, source: Path | None, labels: str, patients: int, limit: int | None) -> Any:
-    from .prepare import prepare
+    from updp_core.training.prepare import prepare
 
     return prepare(work, source, patients, labels=labels, limit=limit, say=_say)
 
@@ -52,9 +52,15 @@ def autoencoder(
     device: Device = "auto",
 ) -> None:
     """The generator's latent space (AutoencoderDC)."""
-    from .autoencoder import AutoencoderConfig, export_autoencoder, fit_projection, make_autoencoder, train_decoder
-    from .card import write_card
-    from .loop import Schedule
+    from updp_core.training.autoencoder import (
+        AutoencoderConfig,
+        export_autoencoder,
+        fit_projection,
+        make_autoencoder,
+        train_decoder,
+    )
+    from updp_core.training.card import write_card
+    from updp_core.training.loop import Schedule
 
     material, config = _material(work, source, labels, patients, limit), AutoencoderConfig()
     projection = fit_projection(material.data.images, config)
@@ -89,9 +95,9 @@ def encoder(
     device: Device = "auto",
 ) -> None:
     """The vision-language encoder (open_clip)."""
-    from .card import write_card
-    from .encoder import EncoderConfig, export_encoder, train_encoder
-    from .loop import Schedule
+    from updp_core.training.card import write_card
+    from updp_core.training.encoder import EncoderConfig, export_encoder, train_encoder
+    from updp_core.training.loop import Schedule
 
     m, config = _material(work, source, labels, patients, limit).with_findings(), EncoderConfig()
     schedule = Schedule(steps, minutes, learning_rate=1e-3, ema=0.995, seed=seed)
@@ -136,11 +142,10 @@ def judges(
 ) -> None:
     """Finding classifier, re-identification and scoring pair, kept apart from the encoder."""
     from updp_core.backends.judges import JudgeShape, load_judges
-
-    from .card import write_card
-    from .judges import export_judges, train_judges
-    from .loop import Schedule
-    from .reference import write_reference
+    from updp_core.training.card import write_card
+    from updp_core.training.judges import export_judges, train_judges
+    from updp_core.training.loop import Schedule
+    from updp_core.training.reference import write_reference
 
     m = _material(work, source, labels, patients, limit).with_findings()
     findings = tuple(name for name in m.names if " " not in name or source is not None)
@@ -192,10 +197,9 @@ def generator(
     from diffusers import AutoencoderDC
 
     from updp_core.errors import UsageError
-
-    from .card import write_card
-    from .emphasis import emphases
-    from .generator import (
+    from updp_core.training.card import write_card
+    from updp_core.training.emphasis import emphases
+    from updp_core.training.generator import (
         GeneratorShape,
         captions,
         encode_latents,
@@ -204,9 +208,9 @@ def generator(
         make_text_encoder,
         train_generator,
     )
-    from .loop import Schedule
-    from .reader import train_reader
-    from .tokens import make_tokenizer
+    from updp_core.training.loop import Schedule
+    from updp_core.training.reader import train_reader
+    from updp_core.training.tokens import make_tokenizer
 
     if not (out / "autoencoder" / "config.json").is_file():
         raise UsageError(f"There is no autoencoder in {out}: run `train autoencoder` with the same --out first.")
@@ -287,11 +291,10 @@ def lora(
     import torch
 
     from updp_core.backends.generator import load_generator
-
-    from .card import write_card
-    from .loop import Schedule
-    from .lora import LoraConfig, export_lora, train_lora
-    from .prepare import prepare
+    from updp_core.training.card import write_card
+    from updp_core.training.loop import Schedule
+    from updp_core.training.lora import LoraConfig, export_lora, train_lora
+    from updp_core.training.prepare import prepare
 
     pipeline = load_generator(model, device).pipeline
     pipeline.to(torch.float32)
