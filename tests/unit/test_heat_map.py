@@ -13,10 +13,10 @@ from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, hush, made, workbenc
 
 from updp_core.backends.judges import Judges, load_judges
 from updp_core.errors import ModelUnavailable, UsageError
+from updp_core.imageset import VALIDATION
 from updp_core.phantom import render, sample_patient, sample_visit
 from updp_core.phantom.masks import render_masks
 from updp_core.phantom.patient import Visit
-from updp_core.training.data import VALIDATION
 from updp_core.workflow import Workbench
 
 FINDING = "pleural_effusion"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,33 @@ def imported(path: Path, *, top_level_only: bool = False) -> set[str]:
     return names
 
 
+# The rooms of updp_core, from the ground up: a room may import rooms that stand before it, and none after it.
+FLOORS = [
+    "__init__",
+    "errors",
+    "domain",
+    "config",
+    "lexicon",
+    "findings",
+    "report",
+    "phantom",
+    "imageset",
+    "intake",
+    "backends",
+    "prompt",
+    "methods",
+    "evidence",
+    "store",
+    "release",
+    "evaluation",
+    "training",
+    "workbench",
+    "workflow",
+    "cli",
+    "__main__",
+]
+
+
 def packages(names: set[str]) -> set[str]:
     return {name.split(".")[0] for name in names}
 
@@ -37,6 +65,41 @@ def packages(names: set[str]) -> set[str]:
 @pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_core_knows_nothing_of_the_page(path: Path) -> None:
     assert not packages(imported(path)) & {"gradio", "ui", "app"}
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The rooms of updp_core that a module imports, whatever the form of the import."""
+    rooms: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            rooms |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("updp_core.")}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module == "updp_core":
+            rooms |= {alias.name for alias in node.names if not alias.name.startswith("__")}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("updp_core."):
+            rooms.add((node.module or "").split(".")[1])
+    return rooms
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_imports_only_rooms_that_stand_below_it(path: Path) -> None:
+    inside = path.relative_to(ROOT / "updp_core")
+    room = inside.parts[0] if len(inside.parts) > 1 else inside.stem
+    below = set(FLOORS[: FLOORS.index(room) + 1])
+    assert rooms_imported(path) <= below
+
+
+def test_the_formatter_lays_out_all_but_tables_of_numbers() -> None:
+    kept = [line for path in CORE for line in path.read_text().splitlines() if line.endswith("# fmt: skip")]
+    assert len(kept) <= 15
+
+
+def test_nothing_outside_the_repository_is_named() -> None:
+    outside = re.compile(r"\.\./shared|/work/|/root/")
+    files = subprocess.run(
+        ["git", "ls-files", "*.py", "*.md", "*.toml", "Makefile"], cwd=ROOT, capture_output=True, text=True
+    )
+    named = [name for name in files.stdout.split() if outside.search((ROOT / name).read_text(encoding="utf-8"))]
+    assert [name for name in named if name != "tests/unit/test_house.py"] == []
 
 
 @pytest.mark.parametrize("path", UI, ids=lambda p: str(p.relative_to(ROOT)))

@@ -13,8 +13,8 @@ from updp_core.backends.encoder import load_encoder
 from updp_core.backends.generator import load_generator
 from updp_core.backends.judges import load_judges
 from updp_core.config import STARTER, GeneratorConfig
+from updp_core.imageset import VALIDATION
 from updp_core.phantom import FINDINGS, render, sample_patient, sample_visit
-from updp_core.training.data import VALIDATION
 
 
 @pytest.fixture(autouse=True)

@@ -33,8 +33,8 @@ from updp_core.evaluation.studies import (
     studies,
     write_whole,
 )
+from updp_core.imageset import HELD_OUT, ImageSet
 from updp_core.phantom.patient import PopulationName
-from updp_core.training.data import HELD_OUT, ImageSet
 
 _DRAWING = ("prompt", "methods", "backends/encoder.py", "backends/generator.py")
 

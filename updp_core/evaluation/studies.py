@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.domain import MethodInput
+from updp_core.imageset import ImageSet, append, open_set, trim
 from updp_core.phantom import FINDINGS, render, sample_patient, sample_visit
 from updp_core.phantom.patient import Finding, PopulationName, Visit
-from updp_core.training.data import ImageSet, append, open_set, trim
 
 SIDE = 256
 CHUNK = 16

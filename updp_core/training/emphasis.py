@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import visit_of
+from updp_core.imageset import visit_of
 
 SHARE, MOST = 0.1, 10.0
 _SIDE = 64  # pixels of the masks

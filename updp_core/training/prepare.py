@@ -12,9 +12,9 @@ import numpy as np
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import UsageError
+from updp_core.imageset import TRAIN, ImageSet, append, open_set, phantom_set, trim, visit_of
 
 from .captions import keywords, label_caption, targets_of, texts_of
-from .data import TRAIN, ImageSet, append, open_set, phantom_set, trim, visit_of
 from .tokens import build_vocabulary
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .data import ImageSet
+from updp_core.imageset import ImageSet
 
 
 def write_reference(judges: Any, data: ImageSet, folder: Path, index: np.ndarray | None = None) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Training sets on disk: images as one flat uint8 file, one JSON row an image, appended and so resumable.
+"""Growing image sets on disk: images as one flat uint8 file, one JSON row an image, appended and so resumable.
 
 The three ranges of patient seeds are defined here and nowhere else. Nothing is ever tuned on HELD_OUT.
 """
