@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,10 @@ class Actor:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", " ".join(self.name.split()))
+
+
+SYSTEM = Actor("updp", cast(Role, "system"))
+"""Who acts where no person does: the first lexicon version, a migration, clean-up after a killed process."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,10 @@ def test_an_old_workspace_opens_with_every_decision_in_it_and_work_goes_on(old: 
     before = content(old / "updp.sqlite3")
     bench = workbench(old)
     assert version(old / "updp.sqlite3") == schema.VERSION
-    assert content(old / "updp.sqlite3") == before
+    after = content(old / "updp.sqlite3")
+    told = after["audit_event"].pop()
+    assert after == before
+    assert told[4:7] == ("migrate", "version 4", '{"source_seeds_to":3}'), "what was drawn with seeds of the source"
     assert bench.audit_verify(actor=OFFICER)["ok"]
     states = {card["record"]: card["state"] for card in bench.page(actor=READER)["records"]}
     assert sorted(states.values()) == ["approved", "rejected", "void"]

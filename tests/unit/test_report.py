@@ -209,7 +209,7 @@ Compared to March 5th, 2020. Call 555-123-4567. Mr. Quillfeather agrees. jd/mt 0
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_leaves_nothing_and_keeps_the_rest_byte_for_byte(policy):
-    done = filter_report(REPORT, LEXICON, HEADER, policy, seed=3)
+    done = filter_report(REPORT, LEXICON, HEADER, policy, b"3")
     assert residual(done, LEXICON, HEADER) == []
     assert residual(done.text, LEXICON, HEADER, done.surrogates) == []
     for word in ("Quillfeather", "1234567", "Gray", "Boston", "2021", "555-123", "65", "___", "XXXX"):
@@ -246,14 +246,14 @@ def test_a_filtered_report_is_a_fixed_point():
     assert filter_report(once.text, LEXICON, HEADER).text == once.text
 
 
-def test_stand_ins_are_seeded_consistent_and_never_the_real_thing():
+def test_stand_ins_are_keyed_consistent_and_never_the_real_thing():
     text = "Zebediah Quillfeather was seen. Zebediah Quillfeather left on 03/04/2021, MRN 1234567."
-    one, same, other = (filter_report(text, LEXICON, HEADER, "surrogate", seed=s) for s in (1, 1, 2))
+    one, same, other = (filter_report(text, LEXICON, HEADER, "surrogate", key=key) for key in (b"1", b"1", b"2"))
     assert one.text == same.text != other.text
     first, second = (one.text[s.start : s.end] for s in one.surrogates[:2])
     assert first == second
-    for seed in range(30):
-        done = filter_report(text, LEXICON, HEADER, "surrogate", seed=seed)
+    for _ in range(30):
+        done = filter_report(text, LEXICON, HEADER, "surrogate")
         assert not {"zebediah", "quillfeather", "1234567"} & set(done.text.lower().replace(".", " ").split())
         assert LEXICON.terms_in(done.text) == []
 
@@ -324,7 +324,7 @@ PIECES = st.sampled_from(
 )
 def test_nothing_is_left_of_any_mixture_of_phi_and_words(pieces, between, policy):
     text = between.join(pieces)
-    done = filter_report(text, LEXICON, HEADER, policy, seed=len(text))
+    done = filter_report(text, LEXICON, HEADER, policy, text.encode("utf-8", "replace") or b"0")
     assert residual(done, LEXICON, HEADER) == []
     assert_rest_is_unchanged(text, done)
     assert LEXICON.forbidden_in(prompt_text(done.text, LEXICON)) == []

@@ -21,6 +21,7 @@ from workbench_kit import (
 )
 
 from updp_core.errors import Conflict, NotAllowed, UsageError
+from updp_core.store.secret import Secret
 from updp_core.workbench.runs import seed_for
 from updp_core.workflow import Filters, Workbench
 
@@ -323,10 +324,12 @@ def test_a_record_that_a_run_has_in_work_cannot_be_regenerated(bench: Workbench)
     last(steps)
 
 
-def test_the_same_source_seed_and_attempt_give_the_same_seed_in_any_workspace() -> None:
-    assert seed_for(1, "ab" * 32, 0) == seed_for(1, "ab" * 32, 0)
-    seeds = {seed_for(s, f"{n:064d}", a) for s in range(5) for n in range(20) for a in range(3)}
-    assert len(seeds) == 300
+def test_seeds_are_the_same_under_the_key_of_a_workspace_and_under_no_other() -> None:
+    key, other = Secret(b"k" * 32), Secret(b"o" * 32)
+    drawn = [(s, f"R{n}", a) for s in range(5) for n in range(20) for a in range(3)]
+    seeds = [seed_for(key, *each) for each in drawn]
+    assert seeds == [seed_for(key, *each) for each in drawn]
+    assert len({*seeds, *(seed_for(other, *each) for each in drawn)}) == 600
     assert all(0 <= seed < 2**31 for seed in seeds)
 
 

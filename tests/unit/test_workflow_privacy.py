@@ -26,6 +26,17 @@ def test_a_prompt_that_is_the_unfiltered_report_is_shown_and_found_by_readers_on
     assert bench.page(filters=Filters(text="zebedee"), actor=OBSERVER)["total"] == 0
 
 
+def test_roles_that_see_no_original_are_told_nothing_by_which_a_holder_of_the_source_knows_it(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    [record] = made(bench, 1)
+    reader = bench.show(record, actor=READER)
+    digest, seed = reader["images"]["original"]["sha256"], reader["candidates"][0]["seed"]
+    assert len(digest) == 64 and isinstance(seed, int)
+    for actor in (OBSERVER, ADMIN):
+        told = repr((bench.show(record, actor=actor), bench.candidate(reader["candidate"], actor=actor)))
+        assert digest[:12] not in told and str(seed) not in told
+
+
 def test_an_approval_falls_when_the_policy_makes_a_gate_block_that_it_did_not_override(tmp_path: Path) -> None:
     bench = workbench(tmp_path / "ws")
     [record] = made(bench, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ui.show.review import GATE_MARKS, GATE_WORDS, empty, esc, number, title
+from ui.show.review import GATE_MARKS, GATE_WORDS, empty, esc, number, seed, title
 
 
 def gates(rows: Sequence[Mapping[str, Any]], plots: Mapping[str, Sequence[float]]) -> str:
@@ -115,7 +115,7 @@ def _card(n: int, row: Mapping[str, Any], picture: str | None, current: int | No
         f'<button type="button" class="card{" chosen" if chosen else ""}{" first" if n == 1 else ""}" '
         f'data-choose="{row["candidate"]}"{digit} aria-pressed="{str(chosen).lower()}">{image}'
         f"<span>{key}<b>{'✓ current, ' if chosen else ''}version {row['candidate']}</b></span>"
-        f'<span class="muted">{esc(row["method"])} · seed {row["seed"]}{risk}</span><span class="marks">{marks}'
+        f'<span class="muted">{esc(row["method"])}{seed(row)}{risk}</span><span class="marks">{marks}'
         f'<span class="muted">{clear} of {len(row["gates"])} gates clear</span></span>'
         f"{'<span class=stop>⊘ void</span>' if row['void'] else ''}</button>"
     )

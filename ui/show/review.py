@@ -190,7 +190,7 @@ def head(detail: Mapping[str, Any]) -> str:
     made = ""
     if current:
         made = (
-            f'<div class="muted">{esc(current["method"])} · seed {current["seed"]} · '
+            f'<div class="muted">{esc(current["method"])}{seed(current)} · '
             f"lexicon v{current['lexicon_version']} · {len(detail['candidates'])} version"
             f"{'s' if len(detail['candidates']) != 1 else ''}</div>"
         )
@@ -343,12 +343,17 @@ def reports(report: Mapping[str, Any]) -> str:
     )
 
 
+def seed(candidate: Mapping[str, Any]) -> str:
+    """The seed of a candidate, for those who are told it."""
+    return "" if candidate["seed"] is None else f" · seed {candidate['seed']}"
+
+
 def history(detail: Mapping[str, Any]) -> str:
     """Every candidate and every verdict, newest first."""
     entries = [
         (
             c["created_at"],
-            f"<b>Version {c['candidate']}</b> {esc(c['method'])}, seed {c['seed']}, lexicon v{c['lexicon_version']}"
+            f"<b>Version {c['candidate']}</b> {esc(c['method'])}{seed(c)} · lexicon v{c['lexicon_version']}"
             f"{' · current' if c['current'] else ''}{' · void' if c['void'] else ''}"
             + (f"<p class=muted>{esc(c['error'] or c['prompt_text'])}</p>" if c["error"] or c["prompt_text"] else ""),
         )

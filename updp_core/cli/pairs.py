@@ -106,11 +106,10 @@ def show(
                 kind: {**one, "fields": one["fields"].round(4).tolist()} if isinstance(one, dict) else one
                 for kind, one in maps.items()
             }
-        shown = actor(who, role).role in ("radiologist", "privacy-officer")
         detail["images"] = {
             kind: str(bench.desk.store.image_path(image["sha256"]).absolute())
             for kind, image in detail["images"].items()
-            if image and (kind == "synthetic" or shown)
+            if image and image["sha256"]
         }
     result(detail, as_json, _shown(detail))
 

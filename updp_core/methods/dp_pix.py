@@ -1,8 +1,8 @@
 """DP-Pix: pixelisation with differential privacy (Fan, DBSec 2018), the classical baseline without any model.
 
 Each b x b block becomes its mean plus Laplace noise of scale m / (b^2 * epsilon), on [0, 1], clipped: two images that
-differ in at most m pixels are then epsilon-indistinguishable. Who knew the noise could subtract it, and seeds stand in
-release manifests: so the noise comes from the operating system's entropy, and no run can be repeated exactly.
+differ in at most m pixels are then epsilon-indistinguishable. Who knew the noise could subtract it, and seeds are kept
+with each candidate: so the noise comes from the operating system's entropy, and no run can be repeated exactly.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ class ReleasePair:
     as in SourceStudy.header) are searched for in report and prompt, and are not written; `surrogates` are the invented
     stand-ins of the report, which look like PHI and are none. `evidence` and `decisions` are
     cut down to what may leave; `gates` maps a gate's name to its state. `derivation` says what the image was made
-    from (a key of updp_core.release.dicom.DERIVATIONS); left empty, method and settings tell.
+    from (a key of updp_core.release.dicom.DERIVATIONS); left empty, method and settings tell. `recipe_withheld` keeps
+    prompt, settings and models back: the pair's seed followed from its source file, so that whoever holds the file
+    could draw the image again.
     """
 
     candidate: int | str
@@ -33,9 +35,7 @@ class ReleasePair:
     report: str
     prompt: str
     method: str
-    seed: int
     lexicon_version: int
-    lexicon_digest: str
     patient_key: str = field(repr=False)
     study_key: str = field(repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -47,6 +47,7 @@ class ReleasePair:
     derivation: str = ""
     identifiers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     surrogates: Sequence[Span] = ()
+    recipe_withheld: bool = False
 
 
 @dataclass(frozen=True)

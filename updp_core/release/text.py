@@ -81,6 +81,12 @@ def readme(description: Mapping[str, Any]) -> str:
         ]
     if unmeasured:
         lines += [f"  For {unmeasured} of {pairs} pairs it was not measured whether the models know such images."]
+    if withheld := description["recipes_withheld"]:
+        lines += [
+            f"  {withheld} of {pairs} images were drawn by an earlier version, with seeds that follow from the source",
+            "  files. Their prompts, settings and models are kept back, but who holds the source files and the same",
+            "  models could still draw them again and compare.",
+        ]
     if "starter" in counts["preset"]:
         lines += [
             "  The starter models are small and were trained on computed phantoms, not on patients. They serve to show",

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-FORMAT = "updp-release/1"
+FORMAT = "updp-release/2"
+FORMATS = ("updp-release/1", FORMAT)
 FOLDERS = {"images": ".png", "dicom": ".dcm", "reports": ".txt"}
 FILES = ("README.txt", "manifest.jsonl", "release.json")
 PARTIAL = re.compile(r"\.(?P<name>.+)\.updp-(?P<pid>\d+)-[0-9a-f]{8}\.partial")
@@ -151,8 +152,8 @@ def _compare_manifest(out: Path, hashes: Mapping[str, str]) -> list[Problem]:
         return [Problem("manifest.jsonl", "cannot be understood, or does not have the form of a release")]
     if not isinstance(description, dict):
         return [Problem("release.json", "does not have the form of a release")]
-    if description.get("format") != FORMAT:
-        problems.append(Problem("release.json", f"does not say that its format is {FORMAT}"))
+    if description.get("format") not in FORMATS:
+        problems.append(Problem("release.json", f"does not say that its format is {FORMAT} or an earlier one"))
     if description.get("manifest_sha256") != hashes["manifest.jsonl"] or description.get("pairs") != len(lines):
         problems.append(Problem("manifest.jsonl", "is not the manifest that release.json describes"))
     for name in sorted(listed.keys() | hashes.keys()):

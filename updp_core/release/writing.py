@@ -159,6 +159,7 @@ class _Writer:
             name: Counter() for name in ("method", "derivation", "domain", "lexicon", "verdicts", "preset")
         }
         self.gates: dict[str, Counter[str]] = {}
+        self.recipes_withheld = 0
         for name in ("images", "dicom", "reports"):
             (folder / name).mkdir()
         # Lines arrive in the order of the workspace, which says something of the source; they are sorted at the end.
@@ -191,11 +192,11 @@ class _Writer:
             "report": self._file(f"reports/{release_id}.txt", pair.report.encode()),
             "derivation": how,
             "out_of_domain": pair.out_of_domain,
-            "prompt": pair.prompt if self.include_prompts else None,
+            "prompt": pair.prompt if self.include_prompts and not pair.recipe_withheld else None,
             "method": pair.method,
-            "settings": publishable_settings(pair.settings),
-            "models": publishable_settings(pair.models),
-            "seed": pair.seed,
+            "settings": None if pair.recipe_withheld else publishable_settings(pair.settings),
+            "models": None if pair.recipe_withheld else publishable_settings(pair.models),
+            # No seed: with it and the source, an image can be drawn again and compared.
             # Not the digest: with the shipped lists at hand, it would confirm a guess at a name that somebody added.
             "lexicon": {"version": pair.lexicon_version},
             "evidence": publishable(pair.evidence),
@@ -209,6 +210,7 @@ class _Writer:
 
     def _count(self, pair: ReleasePair, how: str) -> None:
         self.counts["method"][pair.method] += 1
+        self.recipes_withheld += pair.recipe_withheld
         self.counts["derivation"][how] += 1
         self.counts["lexicon"][f"version {pair.lexicon_version}"] += 1
         self.counts["preset"][str(pair.settings.get("preset", "not stated"))] += 1
@@ -241,6 +243,7 @@ class _Writer:
             "studies": len(self.studies),
             "manifest_sha256": manifest,
             "prompts_included": self.include_prompts,
+            "recipes_withheld": self.recipes_withheld,
             "counts": {name: dict(sorted(counter.items())) for name, counter in self.counts.items()},
             "gate_states": {name: dict(sorted(counter.items())) for name, counter in sorted(self.gates.items())},
             "header": publishable_settings(header),

@@ -9,6 +9,7 @@ is left" holds by construction.
 from __future__ import annotations
 
 import re
+import secrets
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,18 +107,20 @@ def filter_report(
     lexicon: Lexicon,
     header: Header | None = None,
     policy: Policy = "placeholder",
-    seed: int = 0,
+    key: bytes | None = None,
     ner: Ner | None = None,
 ) -> FilteredReport:
     """`text` with its PHI removed, replaced by a category's placeholder, or by a stand-in of the same shape.
 
-    Text outside `spans` stays byte for byte. `seed` steers the stand-ins. Raises UsageError for an unknown policy.
+    Text outside `spans` stays byte for byte. The same secret `key` gives the same stand-ins; without one
+    they are drawn anew. Raises UsageError for an unknown policy.
     """
     if policy not in POLICIES:
         raise UsageError(f"There is no report policy {policy!r}: choose {', '.join(POLICIES)}.")
+    key = key or secrets.token_bytes(32)
     spans = find_spans(text, lexicon, header, ner)
     for turn in range(len(text) + 1):
-        filtered, origins = _apply(text, spans, policy, seed, header, lexicon)
+        filtered, origins = _apply(text, spans, policy, key, header, lexicon)
         left = residual(filtered, lexicon, header)
         if not left:
             return filtered
@@ -142,6 +145,13 @@ def prompt_text(filtered_text: str, lexicon: Lexicon) -> str:
     text = re.sub(r"([.,;:!?\-])(?:\s*[.,;:!?\-])+", r"\1", text).strip(" ,;:-")
     # Squeezing blanks can bring two harmless pieces together.
     return text if not lexicon.forbidden_in(text) else prompt_text(_without(text, lexicon), lexicon)
+
+
+def without_stand_ins(text: str, surrogates: Sequence[Span]) -> str:
+    """A filtered report with a placeholder in the place of each stand-in."""
+    for span in sorted(surrogates, key=lambda span: span.start, reverse=True):
+        text = text[: span.start] + PLACEHOLDERS.get(span.category, OTHER) + text[span.end :]
+    return text
 
 
 def own_words(text: str, surrogates: Sequence[Span] = ()) -> str:
@@ -258,9 +268,9 @@ class _Origins:
 
 
 def _apply(
-    text: str, spans: Sequence[Span], policy: Policy, seed: int, header: Header | None, lexicon: Lexicon
+    text: str, spans: Sequence[Span], policy: Policy, key: bytes, header: Header | None, lexicon: Lexicon
 ) -> tuple[FilteredReport, _Origins]:
-    invent = Surrogates(seed, lexicon, (text[s.start : s.end] for s in spans), header_words(header))
+    invent = Surrogates(key, lexicon, (text[s.start : s.end] for s in spans), header_words(header))
     out: list[str] = []
     origins = _Origins([], [])
     surrogates: list[Span] = []

@@ -1,8 +1,12 @@
-"""Realistic stand-ins for PHI: seeded, of the same shape, consistent inside one report, and never real PHI of it."""
+"""Realistic stand-ins for PHI: keyed, of the same shape, consistent inside one report, and never real PHI of it.
+
+A stand-in follows from its original under a key. Who had the key could try names until one gives the stand-in: so it is
+drawn from the workspace's secret, or from entropy, and never leaves.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import random
 import re
 from collections.abc import Iterable
@@ -31,8 +35,8 @@ class Surrogates:
     stand-in (age, sex, words like "MRN").
     """
 
-    def __init__(self, seed: int, lexicon: Lexicon, originals: Iterable[str], header_words: Iterable[str]) -> None:
-        self._seed = seed
+    def __init__(self, key: bytes, lexicon: Lexicon, originals: Iterable[str], header_words: Iterable[str]) -> None:
+        self._key = key
         self._lexicon = lexicon
         self._forbidden = {w for text in originals for w in _telling(text)} | {w for w in header_words if len(w) > 2}
         self._made: dict[tuple[str, str], str | None] = {}
@@ -46,8 +50,7 @@ class Surrogates:
         if maker is None or FILLER in original:
             return None
         if key not in self._made:
-            material = f"{self._seed}|{category}|{key[1]}".encode()
-            rng = random.Random(int.from_bytes(hashlib.sha256(material).digest()[:8], "big"))
+            rng = random.Random(hmac.digest(self._key, "\0".join(key).encode(), "sha256"))
             drawn = (maker(original, rng) for _ in range(ATTEMPTS))
             self._made[key] = next((text for text in drawn if text and not self._repeats(text)), None)
         return self._made[key]

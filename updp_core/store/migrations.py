@@ -6,6 +6,7 @@ that is derived from them (views, standings, counts, the index of words) is drop
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from contextlib import closing
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final
 
+from updp_core.domain import SYSTEM
 from updp_core.errors import UpdpError
 from updp_core.store import schema, word_index
 
@@ -26,9 +28,22 @@ def _recorded_as_before(tx: Transaction) -> None:
     """A step that changes derived things alone."""
 
 
+def _note_source_seeds(tx: Transaction) -> None:
+    """Note up to which candidate the seeds followed from the source files: releases keep back how these were made."""
+    last = tx.value("SELECT coalesce(max(id), 0) FROM candidate")
+    tx.audit(SYSTEM, "migrate", "version 4", source_seeds_to=last)
+
+
+def source_seeds_to(tx: Transaction) -> int:
+    """The last candidate whose seed follows from its source file; 0 in a workspace that never drew one so."""
+    details = tx.all("SELECT detail_json FROM audit_event WHERE verb = 'migrate'")
+    return max((int(json.loads(row["detail_json"]).get("source_seeds_to", 0)) for row in details), default=0)
+
+
 STEPS: Final[tuple[Step, ...]] = (
     _recorded_as_before,  # 1 -> 2: flags are decisions; the standing tells of them
     _recorded_as_before,  # 2 -> 3: candidates have an index of words; people keep drafts of the lists
+    _note_source_seeds,  # 3 -> 4: seeds come from the workspace's key
 )
 """STEPS[n - 1] leads from version n to version n + 1; there is one for each version before `schema.VERSION`."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
-VERSION = 3
+VERSION = 4
 """`PRAGMA user_version` of a workspace that has these tables."""
 
 APPEND_ONLY = (

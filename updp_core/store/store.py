@@ -24,7 +24,7 @@ from sqlmodel import SQLModel
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UpdpError, UsageError
-from updp_core.store import migrations, schema, standing, word_index
+from updp_core.store import migrations, schema, secret, standing, word_index
 
 GENESIS = "0" * 64
 """What stands as "the digest before" in the first audit event."""
@@ -217,6 +217,7 @@ class Store:
                     tx.run(f"PRAGMA user_version = {schema.VERSION}")
             elif found < schema.VERSION:
                 migrations.migrate(self, found, create)
+            self.secret = _secret(home)
 
     def close(self) -> None:
         """Close every connection."""
@@ -272,6 +273,25 @@ class Store:
         if sha256(png) != digest:
             raise UpdpError(f"The image {digest[:12]} was changed on disk. Restore it from a backup.")
         return png
+
+
+def _secret(home: Path) -> secret.Secret:
+    """The key of the workspace, made where there is none: call it under a lock. UpdpError where it is damaged."""
+    path = home / secret.NAME
+    try:
+        if not path.exists():
+            write_file(path, secrets.token_bytes(secret.BYTES))
+        key = path.read_bytes()
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise UpdpError(f"The key {secret.NAME} of the workspace cannot be read or made ({error.strerror}).") from None
+    if len(key) != secret.BYTES:
+        raise UpdpError(
+            f"The key {secret.NAME} of the workspace is damaged. Restore it from a backup. Without one, delete it: "
+            "a new key is made, and what is drawn from then on follows it."
+        )
+    return secret.Secret(key)
 
 
 def write_file(path: Path, content: bytes, sync: bool = True) -> None:

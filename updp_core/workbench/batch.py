@@ -71,7 +71,7 @@ def propose(
     tasks: list[_Task] = []
     for row, attempt in zip(rows, attempts, strict=True):
         try:
-            tasks.append(_task(desk, context, row, tuple(seeds) or (_seed(options, row, attempt),)))
+            tasks.append(_task(desk, context, row, tuple(seeds) or (_seed(desk, options, row, attempt),)))
         except Exception as error:
             yield _fail(desk, worker, context, row["id"], seeds[0] if seeds else 0, reason_of(error))
     with desk.model_lock:
@@ -80,10 +80,10 @@ def propose(
             yield from _try(desk, worker, context, method, tasks)
 
 
-def _seed(options: Options, row: Mapping[str, Any], attempt: int) -> int:
+def _seed(desk: Desk, options: Options, row: Mapping[str, Any], attempt: int) -> int:
     from updp_core.workbench.runs import seed_for
 
-    return seed_for(options.seed, row["sha256"], attempt)
+    return seed_for(desk.store.secret, options.seed, row["id"], attempt)
 
 
 def _task(desk: Desk, context: _Context, row: dict[str, Any], seeds: tuple[int, ...]) -> _Task:
@@ -93,12 +93,7 @@ def _task(desk: Desk, context: _Context, row: dict[str, Any], seeds: tuple[int, 
     image: Any = decode_png(desk.store.get_image(row["image"]))
     header = json.loads(row["header_json"])
     found = filter_report(
-        row["report"],
-        context.lexicon,
-        header=header,
-        policy=context.report_policy,
-        seed=int(row["sha256"][:8], 16),
-        ner=desk.ner(),
+        row["report"], context.lexicon, header, context.report_policy, desk.stand_in_key(row["id"]), desk.ner()
     )
     spans, surrogates = ([asdict(span) for span in part] for part in (found.spans, found.surrogates))
     return _Task(row, MethodInput(row["id"], image, row["report"], found.text), spans, surrogates, seeds)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from updp_core.config import Settings
-from updp_core.domain import Actor, Role
+from updp_core.domain import SYSTEM, Actor
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.store import Store, Transaction
 from updp_core.store.store import canonical, known, now
@@ -18,8 +18,6 @@ from updp_core.workbench.shapes import Policy
 if TYPE_CHECKING:
     from updp_core.lexicon import Lexicon
 
-SYSTEM = Actor("updp", cast(Role, "system"))
-"""Who acts where no person does: the first lexicon version, clean-up after a killed process."""
 CURRENT_LEXICON = "SELECT max(version) FROM lexicon_version"
 
 
@@ -79,6 +77,10 @@ class Desk:
                 created_at=now(),
             )
             tx.audit(SYSTEM, "open", "lexicon 1", digest=lexicon.digest)
+
+    def stand_in_key(self, record: str) -> bytes:
+        """The key of a report's stand-ins: one original has one stand-in in all that is made of the record."""
+        return self.store.secret.derive("stand-ins", record)
 
     def close(self) -> None:
         """Let go of the database."""

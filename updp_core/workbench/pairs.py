@@ -70,7 +70,7 @@ def show(desk: Desk, record: str, actor: Actor) -> Detail:
         "evidence": json.loads(current["evidence_json"]) if current else {},
         "gates": gates,
         "images": {
-            "original": _described(row["image"], row["height"], row["width"], row["bit_depth"]),
+            "original": _described(row["image"], row["height"], row["width"], row["bit_depth"], phi),
             "synthetic": _described(current["image"], current["height"], current["width"], 8) if current else None,
         },
         "findings": json.loads(row["findings_json"]),
@@ -104,11 +104,12 @@ def filter_record(desk: Desk, row: dict[str, Any]) -> Any:
     with desk.store.read() as tx:
         _, lexicon = desk.lexicon(tx)
         policy = desk.policy(tx)["report_policy"]
-    return filter_report(row["report"], lexicon, header=json.loads(row["header_json"]), policy=policy, ner=desk.ner())
+    header = json.loads(row["header_json"])
+    return filter_report(row["report"], lexicon, header, policy, desk.stand_in_key(row["id"]), desk.ner())
 
 
-def _described(digest: str | None, height: int, width: int, depth: int) -> dict[str, Any] | None:
-    return {"sha256": digest, "height": height, "width": width, "bit_depth": depth} if digest else None
+def _described(digest: str | None, height: int, width: int, depth: int, told: bool = True) -> dict[str, Any] | None:
+    return {"sha256": digest if told else "", "height": height, "width": width, "bit_depth": depth} if digest else None
 
 
 def _forbidden(tx: Transaction, record: str) -> dict[int, list[str]]:
@@ -129,7 +130,7 @@ def _candidate(row: dict[str, Any], current: int | None, forbidden: dict[int, li
         "releasable": bool(row["releasable"]),
         "settings": json.loads(row["settings_json"]),
         "lexicon_version": row["lexicon_version"],
-        "seed": row["seed"],
+        "seed": row["seed"] if actor.role in PHI_ROLES else None,
         "prompt_text": row["prompt_text"] if told else "",
         "created_at": row["created_at"],
         "current": row["id"] == current,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import random
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from updp_core.domain import Actor, Span
 from updp_core.errors import Conflict, ReleaseError
 from updp_core.store import Transaction
+from updp_core.store.migrations import source_seeds_to
 from updp_core.store.store import fresh_id, now
 from updp_core.workbench import audit
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk
@@ -88,7 +90,8 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
         record(desk, name, about, approved, moment, actor)
 
     def pairs() -> Iterator[ReleasePair]:
-        for done, candidate in enumerate(approved):
+        # Blocks and inodes of a disk keep the order of writing: it is not that of the source.
+        for done, candidate in enumerate(random.SystemRandom().sample(list(approved), len(approved))):
             steps.put(Progress("release", done, len(approved)))
             with desk.store.read() as tx:
                 yield _pair(desk, tx, candidate)
@@ -200,10 +203,11 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
     """A candidate as the writer of releases takes it."""
     from updp_core.intake.pixels import decode_png, to_uint8
     from updp_core.release import ReleasePair
+    from updp_core.report.filter import without_stand_ins
 
     row = tx.one(
-        "SELECT c.*, r.patient, r.study, r.header_json, l.digest, g.gates_json FROM candidate c "
-        "JOIN record r ON r.id = c.record JOIN lexicon_version l ON l.version = c.lexicon_version "
+        "SELECT c.*, r.patient, r.study, r.header_json, g.gates_json FROM candidate c "
+        "JOIN record r ON r.id = c.record "
         "LEFT JOIN grade g ON g.candidate = c.id WHERE c.id = :c",
         c=candidate,
     )
@@ -215,16 +219,17 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
         c=candidate,
     )
     evidence, settings = json.loads(row["evidence_json"]), json.loads(row["settings_json"])
+    report, stand_ins = row["filtered"], [Span(**span) for span in json.loads(row["surrogates_json"])]
+    if old := candidate <= source_seeds_to(tx):
+        report, stand_ins = without_stand_ins(report, stand_ins), []
     states = {gate["name"]: gate["state"] for gate in gate_rows(row["gates_json"])}
     return ReleasePair(
         candidate=candidate,
         image=image if image.dtype == "uint8" else to_uint8(image),
-        report=row["filtered"],
+        report=report,
         prompt=row["prompt_text"],
         method=row["method"],
-        seed=row["seed"],
         lexicon_version=row["lexicon_version"],
-        lexicon_digest=row["digest"],
         patient_key=row["patient"],
         study_key=row["study"],
         settings=settings,
@@ -242,7 +247,8 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
         ],
         out_of_domain={"clear": False, "warn": True, "block": True}.get(states.get("domain", "unknown")),
         identifiers=json.loads(row["header_json"]),
-        surrogates=[Span(**span) for span in json.loads(row["surrogates_json"])],
+        surrogates=stand_ins,
+        recipe_withheld=old,
     )
 
 

@@ -6,7 +6,6 @@ killed leaves leases behind that the next one frees; what it had not kept is don
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UsageError
 from updp_core.store import Transaction
+from updp_core.store.secret import Secret
 from updp_core.store.store import canonical, known, now
 from updp_core.workbench import batch, holds, leases
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk
@@ -247,23 +247,23 @@ def regenerate(
     if len(seeds) > MAX_SEEDS or any(not 0 <= seed < 2**31 for seed in seeds):
         raise UsageError(f"Give at most {MAX_SEEDS} seeds from 0 to {2**31 - 1}.")
     with desk.store.read() as tx:
-        row = known(tx.one("SELECT sha256 FROM record WHERE id = :r", r=record), f"record {record}")
+        known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
         attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
         before = tx.value(
             "SELECT c.method FROM standing s JOIN candidate c ON c.id = s.candidate WHERE s.record = :r", r=record
         )
         holds.nobody_elses(tx, record, actor)
     options = Options(method or before or desk.settings.method, prompt=prompt, generation=generation)
-    return _regenerate(desk, record, seeds or [seed_for(0, row["sha256"], attempt)], options, actor)
+    return _regenerate(desk, record, seeds or [seed_for(desk.store.secret, 0, record, attempt)], options, actor)
 
 
 def compare(desk: Desk, record: str, seed: int | None, actor: Actor) -> Iterator[Progress]:
     """See Workbench.compare."""
     with desk.store.read() as tx:
-        row = known(tx.one("SELECT sha256 FROM record WHERE id = :r", r=record), f"record {record}")
+        known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
         attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
         holds.nobody_elses(tx, record, actor)
-    seeds = [seed_for(0, row["sha256"], attempt) if seed is None else seed]
+    seeds = [seed_for(desk.store.secret, 0, record, attempt) if seed is None else seed]
     return _compare(desk, record, seeds, actor)
 
 
@@ -303,10 +303,9 @@ def _regenerate(desk: Desk, record: str, seeds: list[int], options: Options, act
     yield Progress("done", len(seeds), len(seeds), result=result)
 
 
-def seed_for(seed: int, source_sha256: str, attempt: int) -> int:
-    """The seed of a record's next candidate: the same for the same source file, run seed and attempt, anywhere."""
-    digest = hashlib.sha256(f"{seed}:{source_sha256}:{attempt}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+def seed_for(secret: Secret, seed: int, record: str, attempt: int) -> int:
+    """The seed of a record's next candidate: the same for the same workspace, run seed, record and attempt."""
+    return secret.seed("candidate", seed, record, attempt)
 
 
 def reproduce(desk: Desk, candidate: int, actor: Actor) -> dict[str, Any]:

@@ -159,7 +159,7 @@ class CandidateRow(TypedDict):
     releasable: bool
     settings: dict[str, Any]
     lexicon_version: int
-    seed: int
+    seed: int | None
     prompt_text: str
     created_at: str
     current: bool
@@ -207,7 +207,8 @@ class Detail(TypedDict):
     `prompt` is None until there is a candidate with one; else text, tokens (`domain.Token` as dicts),
     alignment_before, alignment_after, alignment_soft, trace, unread. `report` holds original (None for
     roles that see no PHI), filtered, and spans {start, end, rule, category} into the original.
-    `images` maps original and synthetic to {sha256, height, width, bit_depth}, or None.
+    `images` maps original and synthetic to {sha256, height, width, bit_depth}, or None; the digest of an original is
+    "", and seeds are None, for roles that see no PHI: a holder of the source could know it by them.
     `blind` is true where the actor reads second and other people's verdicts are kept back.
     `remarks` are those of the import, `flags` the open flags of people.
     `rarity` is the number of other patients who share this combination of findings (100: that many or more).
