@@ -133,9 +133,9 @@ def _read(variable: str, text: str, kind: Any) -> Any:
             raise UsageError(f"{variable} is {text!r}; it must be one of: {', '.join(choices)}.")
         return text
     if kind is bool:
-        if text not in ("0", "1"):
+        if text.lower() not in ("0", "1", "false", "true", "no", "yes", "off", "on"):
             raise UsageError(f"{variable} is {text!r}; set it to 1 (on) or 0 (off).")
-        return text == "1"
+        return text.lower() in ("1", "true", "yes", "on")
     if kind is int:
         if not text.isdecimal():
             raise UsageError(f"{variable} is {text!r}; it must be a whole number.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -54,6 +56,15 @@ class Desk:
         client = self.client(**more)
         assert client.post("/login", data={"username": name, "password": PASSWORD}).json() == {"success": True}
         return client
+
+    def direct(self, peer: str = "127.0.0.1", cookies: dict[str, str] | None = None) -> httpx.AsyncClient:
+        """A client for requests side by side, in one event loop as a server has it."""
+        way = httpx.ASGITransport(self.guard, client=(peer, 4711))
+        return httpx.AsyncClient(transport=way, base_url="http://127.0.0.1:7860", cookies=cookies, timeout=120)
+
+    def session_of(self, name: str) -> dict[str, str]:
+        """The cookie of somebody who is signed in."""
+        return {"updp-7860": self.session.open(Actor(name, "radiologist"))}
 
     def trail(self, verb: str) -> list[Any]:
         return list(self.bench.audit(actor=ADMIN, verb=verb)["events"])
@@ -334,6 +345,48 @@ def test_a_guesser_is_slowed_down_by_address_whatever_names_are_tried(door: Desk
     assert door.client(peer="10.0.0.67").post("/login", data=right).status_code == 200
     assert len(door.trail("sign_in_failed")) == MOST_FAILURES
     assert [e["detail"]["address"] for e in door.trail("sign_in_locked")] == ["10.0.0.66"]
+
+
+def test_guesses_side_by_side_are_counted_like_guesses_in_a_row(door: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+
+    def slow(name: str, password: str, address: str) -> None:
+        time.sleep(0.1)
+        hashed.append(name)
+
+    monkeypatch.setattr(door.bench, "sign_in", slow)
+    cookies = door.session_of("rita")
+
+    async def attack() -> tuple[set[int], float]:
+        longest = 0.0
+        guesser, reader = door.direct(peer="10.0.0.68"), door.direct(cookies=cookies)
+        guesses = [
+            asyncio.create_task(guesser.post("/login", data={"username": f"name{n}", "password": "guess"}))
+            for n in range(200)
+        ]
+        while not all(guess.done() for guess in guesses):
+            began = time.monotonic()
+            assert (await reader.get("/config")).status_code == 200
+            longest = max(longest, time.monotonic() - began)
+        return {guess.result().status_code for guess in guesses}, longest
+
+    answers, longest = asyncio.run(attack())
+    assert answers <= {400, 429, 503}
+    assert 0 < len(hashed) <= MOST_FAILURES
+    assert longest < 2  # all that is hashed takes 3 s: who waited for it would be seen
+
+
+def test_a_form_that_never_ends_holds_nobody_up(door: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.door.signin.FORM_SECONDS", 0.05)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"username=rita&password="
+        await asyncio.sleep(60)
+
+    async def half_open() -> int:
+        return (await door.direct().post("/login", content=endless())).status_code
+
+    assert asyncio.run(half_open()) == 408
 
 
 def test_a_role_comes_from_the_users_file_and_not_from_the_page(door: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qs
 
+import anyio.to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -21,12 +23,16 @@ from ui.door.session import SITTING, Session
 from updp_core.config import Settings
 from updp_core.errors import NotAllowed
 
-LARGEST_FORM = 8192
+LARGEST_FORM, FORM_SECONDS = 8192, 10
 MOST_FAILURES, FAILURE_SECONDS = 30, 10 * 60
+MOST_WAITING = 16
+"""Sign-ins by password that may wait for their turn; hashing is slow on purpose, and one is hashed at a time."""
+BUSY = "Many people are signing in just now. Try again in a few seconds."
 WRONG = (
     "The name or the password is not right, or the name is locked after several failures. "
     "Try again in ten minutes, or ask the administrator."
 )
+LOCKED = "Too many failed sign-ins from this address. Try again in ten minutes."
 ENDED = "Your sign-in has ended. Sign in again to go on."
 
 
@@ -43,6 +49,8 @@ class SignIn:
         )
         self.started = f"updp-{settings.port}-start"
         self.limit = Limit(time.monotonic)
+        # A worker of its own: who waits for a password to be hashed takes no worker from people who read.
+        self.hashing, self.waiting = anyio.CapacityLimiter(1), 0
 
     def routes(self) -> list[Route]:
         """To be put before Gradio's own, which they replace."""
@@ -61,13 +69,26 @@ class SignIn:
         address = self.access.address(request.scope)
         if self.limit.reached(address):
             await run_in_threadpool(self.session.workbench.at_the_door, "sign_in_locked", "", address)
-            return self._said(request, "Too many failed sign-ins from this address. Try again in ten minutes.", 429)
-        fields = await _form(request)
+            return self._said(request, LOCKED, 429)
+        try:
+            fields = await asyncio.wait_for(_form(request), FORM_SECONDS)
+        except TimeoutError:
+            return self._said(request, "The form did not arrive whole. Try again.", 408)
+        if self.waiting >= MOST_WAITING:
+            return self._said(request, BUSY, 503)
+        if self.limit.reached(address):  # others of this address were quicker with their forms
+            return self._said(request, LOCKED, 429)
         name, password = fields.get("username", "").strip(), fields.get("password", "")
-        actor = await run_in_threadpool(self.session.workbench.sign_in, name, password, address)
+        attempt = self.limit.begin(address)  # counted before it is judged, so that attempts side by side count too
+        self.waiting += 1
+        try:
+            sign_in = self.session.workbench.sign_in
+            actor = await anyio.to_thread.run_sync(sign_in, name, password, address, limiter=self.hashing)
+        finally:
+            self.waiting -= 1
         if actor is None:
-            self.limit.failed(address)
             return self._said(request, WRONG, 400)
+        self.limit.forgive(address, attempt)
         answer: Response = RedirectResponse("./", 303) if _by_page(request) else JSONResponse({"success": True})
         return await self._welcome(request, answer, lambda: self.session.open(actor))
 
@@ -161,22 +182,29 @@ class SignIn:
 
 
 class Limit:
-    """Failed passwords by address: a guesser who goes through many names is slowed down as well."""
+    """Passwords tried by address and not found right: a guesser who goes through many names is slowed down as well."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock, self._failures = clock, dict[str, list[float]]()
 
     def reached(self, address: str) -> bool:
-        """True once an address has failed 30 times within ten minutes."""
+        """True once an address has 30 attempts within ten minutes that failed or are not judged yet."""
         since = self.clock() - FAILURE_SECONDS
         recent = [at for at in self._failures.get(address, []) if at > since]
         return len(recent) >= MOST_FAILURES
 
-    def failed(self, address: str) -> None:
-        """Count one."""
+    def begin(self, address: str) -> float:
+        """Count an attempt; what `forgive` takes."""
         if len(self._failures) > 10_000:
             self._failures.clear()
-        self._failures[address] = [*self._failures.get(address, [])[1 - MOST_FAILURES :], self.clock()]
+        now = self.clock()
+        self._failures[address] = [*self._failures.get(address, [])[1 - MOST_FAILURES :], now]
+        return now
+
+    def forgive(self, address: str, attempt: float) -> None:
+        """The attempt was right and does not count."""
+        if attempt in (kept := self._failures.get(address, [])):
+            kept.remove(attempt)
 
 
 _BY_PROXY = "Open UPDP under the address of your hospital's sign-in service; this one does not say who you are."
