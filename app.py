@@ -43,7 +43,7 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     from ui.app import build_app, launch_options
     from ui.background import Background
     from ui.door.session import Session
-    from updp_core.workflow import Workbench
+    from updp_core.workbench import Workbench
 
     workbench = Workbench.open(settings)
     session = Session(workbench, signed=settings.signed)

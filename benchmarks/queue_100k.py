@@ -31,8 +31,7 @@ from updp_core.domain import Actor
 from updp_core.evidence.gates import gates, risk, worst
 from updp_core.store import word_index
 from updp_core.store.store import canonical, fresh_id, now
-from updp_core.workbench import releases
-from updp_core.workflow import Filters, Workbench
+from updp_core.workbench import Filters, Workbench, releases
 
 OFFICER = Actor("benchmark", "privacy-officer")
 READERS = [Actor(f"reader {n}", "radiologist") for n in range(4)]

@@ -26,7 +26,7 @@ import psutil
 from benchmarks._served import serve
 from updp_core.config import Settings
 from updp_core.domain import Actor
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 OFFICER = Actor("benchmark", "privacy-officer")
 # Without a card, as in a virtual machine: the page is put together in software, and WebGL is imitated.

@@ -10,7 +10,7 @@ from typing import Any
 
 from updp_core.domain import Actor
 from updp_core.errors import UpdpError
-from updp_core.workflow import Progress, Workbench
+from updp_core.workbench import Progress, Workbench
 
 LOG = logging.getLogger("updp")
 ACTOR = Actor("background", "administrator")

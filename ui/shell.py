@@ -10,7 +10,7 @@ import gradio as gr
 from ui.door.session import Session
 from ui.show import review as show
 from updp_core.domain import Actor
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """An event that answers at once, past the queue of model work."""

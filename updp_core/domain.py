@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,16 @@ from numpy.typing import NDArray
 Image16 = NDArray[np.uint16]
 Image8 = NDArray[np.uint8]
 Role = Literal["radiologist", "privacy-officer", "observer", "administrator"]
+ROLES: tuple[Role, ...] = get_args(Role)
 Verdict = Literal["approve", "reject", "regenerate", "undo"]
 Audience = Literal["radiologist", "privacy-officer", "anybody"]
 """Whom a flag asks to look."""
 State = Literal["new", "pending", "approved", "rejected", "failed", "void"]
+GateState = Literal["clear", "warn", "block", "unknown"]
+Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided", "flagged"]
+"""An order of the queue; `updp_core.workbench.queue` says what each means."""
+WAYS = ("password", "oauth", "proxy")
+"""How a person signs in: one way each, so that nobody takes a colleague's name at a service that hands names out."""
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ from tests.pixel_judges import PixelJudges
 from updp_core.config import Settings
 from updp_core.domain import Actor, MethodInput, Prompt, Proposal, RefusedToken, Step, Token
 from updp_core.methods.base import METHODS, MethodEntry
-from updp_core.workbench import accounts
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench, users_file
 
 PAIRS = 500
 PICTURES = 12
@@ -172,7 +171,7 @@ def open_room(store: Path, place: Path, models: dict[str, str]) -> Iterator[Room
     home, people = place / "home", place / "users.json"
     shutil.copytree(store, home)
     for name, role in PEOPLE.items():
-        accounts.add(people, name, role, PASSWORD)
+        users_file.add(people, name, role, PASSWORD)
     with serve(home, place / "nothing", UPDP_AUTH=str(people), **models) as address:
         bench = Workbench.open(Settings(home=home))
         yield Room(address, home, bench)

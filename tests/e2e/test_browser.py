@@ -14,7 +14,7 @@ from tests.e2e.keyboard import press, shown, until
 from tests.e2e.served import CHROMIUM, serve, write_studies
 from updp_core.config import Settings
 from updp_core.domain import Actor
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 pytestmark = [
     pytest.mark.browser,

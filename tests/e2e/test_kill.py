@@ -23,7 +23,7 @@ from workbench_kit import OFFICER, READER, add, hush, last, study
 from updp_core.config import Settings
 from updp_core.release import verify
 from updp_core.store.store import sha256
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 KILLS = int(os.environ.get("UPDP_KILLS", "10"))
 RECORDS = 16

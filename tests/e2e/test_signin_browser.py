@@ -13,7 +13,7 @@ from tests.e2e.served import CHROMIUM, CHROMIUM_ARGS
 from tests.ui.served_here import PASSWORD, served, workspace
 from tests.unit.workbench_kit import ADMIN
 from updp_core.config import Settings
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 pytestmark = [
     pytest.mark.browser,

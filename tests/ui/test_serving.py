@@ -27,7 +27,7 @@ from ui.door.signin import MOST_FAILURES, SignIn
 from updp_core.config import Settings
 from updp_core.domain import Actor
 from updp_core.errors import NotAllowed, UsageError
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 PASSWORD = "a long password"
 PROXY = {"proxy_user_header": "X-Forwarded-User", "proxy_from": "10.1.0.0/28, 127.0.0.9"}

@@ -20,7 +20,7 @@ from tests.unit.workbench_kit import ADMIN, OFFICER, workbench
 from ui.door.oauth import Provider as OurSide
 from updp_core.config import Settings
 from updp_core.errors import UsageError
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 
 @pytest.fixture(scope="module")

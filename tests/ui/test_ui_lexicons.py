@@ -16,7 +16,7 @@ from ui.door.session import Session
 from ui.pages import lexicons
 from ui.shell import Shell
 from updp_core.errors import NotAllowed, UsageError
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 READER, GUEST = "radiologist", "observer"
 

@@ -19,7 +19,7 @@ from ui.pages.review import layout as review
 from ui.pages.review import viewer
 from ui.shell import Shell
 from updp_core.errors import NotAllowed, UsageError
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 READER, GUEST = "radiologist", "observer"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from workbench_kit import hush, workbench
 
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_an_unexpected_error_tells_its_place_and_no_patient_text(source: Path, m
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("Mrs Smith, MRN 4711")
 
-    monkeypatch.setattr("updp_core.workbench.studies.import_", broken)
+    monkeypatch.setattr("updp_core.workbench.studies.Studies.import_", broken)
     told = run("import", source, code=1)
     assert "RuntimeError" in told and "Smith" not in told
 

@@ -24,7 +24,7 @@ from updp_core.domain import Proposal, Step
 from updp_core.errors import Conflict, UsageError
 from updp_core.evaluation import attackers, cards, run, stages, statistics, studies
 from updp_core.phantom import FINDINGS
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 TINY = stages.Sizes(
     singles=12, drawn=8, raw=3, prompts=3, couples=4, patients=3, images=11, test_visits=1, generated_visits=1,

@@ -17,7 +17,7 @@ from updp_core.imageset import VALIDATION
 from updp_core.phantom import render, sample_patient, sample_visit
 from updp_core.phantom.masks import render_masks
 from updp_core.phantom.patient import Visit
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 FINDING = "pleural_effusion"
 

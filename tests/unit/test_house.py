@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import updp_core
+from updp_core.domain import ROLES
+from updp_core.workbench import ROLE_VERBS, Workbench
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = sorted((ROOT / "updp_core").rglob("*.py"))
@@ -110,9 +112,17 @@ def test_the_page_holds_no_models_no_dicom_and_no_sql(path: Path) -> None:
 
 @pytest.mark.parametrize("path", UI, ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_page_reaches_the_core_through_the_workbench(path: Path) -> None:
-    allowed = {"workflow", "config", "errors", "domain"}
-    core = {name.split(".")[1] for name in imported(path) if name.startswith("updp_core.")}
+    allowed = {"workbench", "config", "errors", "domain"}
+    core = {name.removeprefix("updp_core.") for name in imported(path) if name.startswith("updp_core.")}
     assert core <= allowed
+
+
+def test_every_verb_says_what_it_does_and_stands_once() -> None:
+    nouns = [noun for noun in Workbench.__mro__ if noun.__module__.startswith("updp_core.workbench.")]
+    places = {name: [noun.__name__ for noun in nouns if name in vars(noun)] for name in ROLE_VERBS}
+    assert ROLE_VERBS and {name: found for name, found in places.items() if len(found) != 1} == {}
+    assert [name for name in ROLE_VERBS if not getattr(Workbench, name).__doc__] == []
+    assert [name for name, roles in ROLE_VERBS.items() if not roles <= set(ROLES) or not roles] == []
 
 
 def test_a_release_names_the_newest_version_that_the_changelog_tells_of() -> None:
@@ -121,6 +131,6 @@ def test_a_release_names_the_newest_version_that_the_changelog_tells_of() -> Non
 
 
 def test_the_workbench_imports_in_a_moment_because_heavy_libraries_wait() -> None:
-    code = f"import sys, updp_core.workflow; print(sorted({HEAVY!r} & set(sys.modules)))"
+    code = f"import sys, updp_core.workbench; print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -21,7 +21,7 @@ from updp_core.report import residual
 from updp_core.store import word_index
 from updp_core.store.standing import DISAGREES, MISCOUNTED
 from updp_core.store.store import sha256
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 REPORTS = (
     "FINDINGS: The heart is enlarged. Small left pleural effusion. IMPRESSION: Cardiomegaly.",

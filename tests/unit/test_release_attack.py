@@ -26,8 +26,7 @@ from workbench_kit import OFFICER, READER, add, last, study, workbench
 from updp_core.domain import SourceStudy
 from updp_core.intake.pixels import encode_png
 from updp_core.report import surrogates
-from updp_core.workbench import runs
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench, runs
 
 pytestmark = pytest.mark.usefixtures("quick")
 

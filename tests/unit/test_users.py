@@ -18,15 +18,14 @@ from workbench_kit import ADMIN, workbench
 
 from updp_core.domain import Actor
 from updp_core.errors import NotAllowed, UsageError
-from updp_core.workbench import accounts
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench, users_file
 
 PASSWORD = "correct horse battery"
 
 
 def test_the_users_file_holds_argon2_hashes_and_is_private(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
-    accounts.add(path, "ada", "radiologist", PASSWORD)
+    users_file.add(path, "ada", "radiologist", PASSWORD)
     text = path.read_text()
     assert "$argon2id$" in text and PASSWORD not in text
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -34,15 +33,15 @@ def test_the_users_file_holds_argon2_hashes_and_is_private(tmp_path: Path) -> No
 
 def test_a_right_password_gives_the_actor_and_a_wrong_one_nobody(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
-    accounts.add(path, "ada", "radiologist", PASSWORD)
-    assert accounts.check(path, "ada", PASSWORD) == Actor("ada", "radiologist")
-    assert accounts.check(path, "ada", PASSWORD + "!") is None
-    assert accounts.check(path, "eve", PASSWORD) is None
-    accounts.add(path, "ada", "observer", PASSWORD + "?")
-    assert accounts.check(path, "ada", PASSWORD) is None
-    assert accounts.check(path, "ada", PASSWORD + "?") == Actor("ada", "observer")
-    accounts.remove(path, "ada")
-    assert accounts.check(path, "ada", PASSWORD + "?") is None
+    users_file.add(path, "ada", "radiologist", PASSWORD)
+    assert users_file.check(path, "ada", PASSWORD) == Actor("ada", "radiologist")
+    assert users_file.check(path, "ada", PASSWORD + "!") is None
+    assert users_file.check(path, "eve", PASSWORD) is None
+    users_file.add(path, "ada", "observer", PASSWORD + "?")
+    assert users_file.check(path, "ada", PASSWORD) is None
+    assert users_file.check(path, "ada", PASSWORD + "?") == Actor("ada", "observer")
+    users_file.remove(path, "ada")
+    assert users_file.check(path, "ada", PASSWORD + "?") is None
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_a_right_password_gives_the_actor_and_a_wrong_one_nobody(tmp_path: Path)
 )
 def test_bad_users_are_refused(tmp_path: Path, name: str, role: str, password: str) -> None:
     with pytest.raises(UsageError):
-        accounts.add(tmp_path / "users.json", name, role, password)
+        users_file.add(tmp_path / "users.json", name, role, password)
     assert not (tmp_path / "users.json").exists()
 
 
@@ -64,14 +63,14 @@ def test_a_damaged_users_file_lets_nobody_in_and_says_so(tmp_path: Path) -> None
     path = tmp_path / "users.json"
     path.write_text("{}")
     with pytest.raises(UsageError, match="not a users file"):
-        accounts.check(path, "ada", PASSWORD)
+        users_file.check(path, "ada", PASSWORD)
 
 
 def test_a_role_written_into_the_file_by_hand_that_does_not_exist_lets_nobody_in(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
-    accounts.add(path, "ada", "observer", PASSWORD)
+    users_file.add(path, "ada", "observer", PASSWORD)
     path.write_text(path.read_text().replace("observer", "superuser"))
-    assert accounts.check(path, "ada", PASSWORD) is None
+    assert users_file.check(path, "ada", PASSWORD) is None
 
 
 @pytest.fixture
@@ -113,7 +112,7 @@ def test_a_blank_more_does_not_make_another_person() -> None:
 
 def test_guesses_at_the_same_time_do_not_get_round_the_limit(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[str] = []
-    monkeypatch.setattr("updp_core.workbench.accounts.check", lambda path, name, password: checked.append(password))
+    monkeypatch.setattr("updp_core.workbench.users_file.check", lambda path, name, password: checked.append(password))
     crowd = [threading.Thread(target=bench.sign_in, args=("ada", f"guess {n}")) for n in range(20)]
     for one in crowd:
         one.start()
@@ -126,21 +125,22 @@ def test_guesses_at_the_same_time_do_not_get_round_the_limit(bench: Workbench, m
 def test_two_processes_that_add_users_at_once_lose_none(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
     code = (
-        "import sys, pathlib; from updp_core.workbench import accounts\n"
-        "for n in range(12): accounts.add(pathlib.Path(sys.argv[1]), f'{sys.argv[2]}{n}', 'observer', None, by='proxy')"
+        "import sys, pathlib; from updp_core.workbench import users_file\n"
+        "for n in range(12):\n"
+        "    users_file.add(pathlib.Path(sys.argv[1]), f'{sys.argv[2]}{n}', 'observer', None, by='proxy')"
     )
     work = [
         subprocess.Popen([sys.executable, "-c", code, str(path), name], cwd=Path(__file__).parents[2]) for name in "ab"
     ]
     assert [one.wait(120) for one in work] == [0, 0]
-    assert len(accounts.load(path)) == 24
+    assert len(users_file.load(path)) == 24
 
 
 def test_a_write_that_fails_half_way_leaves_the_users_as_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "users.json"
-    accounts.add(path, "ada", "radiologist", PASSWORD)
+    users_file.add(path, "ada", "radiologist", PASSWORD)
     before = path.read_bytes()
 
     def power_cut(source: str, target: str) -> None:
@@ -149,7 +149,7 @@ def test_a_write_that_fails_half_way_leaves_the_users_as_they_were(
     with monkeypatch.context() as broken:
         broken.setattr(os, "replace", power_cut)
         with pytest.raises(OSError, match="no more"):
-            accounts.add(path, "eve", "administrator", PASSWORD)
+            users_file.add(path, "eve", "administrator", PASSWORD)
     assert path.read_bytes() == before and sorted(p.name for p in tmp_path.iterdir() if p.suffix == ".json") == [
         "users.json"
     ]
@@ -158,22 +158,22 @@ def test_a_write_that_fails_half_way_leaves_the_users_as_they_were(
 
 def test_whoever_signs_in_elsewhere_has_no_password_here(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
-    accounts.add(path, "ada", "radiologist", None, by="oauth")
+    users_file.add(path, "ada", "radiologist", None, by="oauth")
     assert "argon2" not in path.read_text()
     for password in ("", "nobody's password", PASSWORD):
-        assert accounts.check(path, "ada", password) is None
+        assert users_file.check(path, "ada", password) is None
     for password, by in ((PASSWORD, "oauth"), (None, "password"), (PASSWORD, "carrier pigeon")):
         with pytest.raises(UsageError):
-            accounts.add(path, "eve", "observer", password, by=by)
+            users_file.add(path, "eve", "observer", password, by=by)
 
 
 def test_two_names_that_a_reader_would_take_for_one_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
-    accounts.add(path, "Ada Berg", "radiologist", PASSWORD)
-    accounts.add(path, "Ada  Berg", "observer", PASSWORD)  # the same name: a new role
-    assert accounts.listed(path) == [{"name": "Ada Berg", "role": "observer", "by": "password"}]
+    users_file.add(path, "Ada Berg", "radiologist", PASSWORD)
+    users_file.add(path, "Ada  Berg", "observer", PASSWORD)  # the same name: a new role
+    assert users_file.listed(path) == [{"name": "Ada Berg", "role": "observer", "by": "password"}]
     with pytest.raises(UsageError, match="capitals"):
-        accounts.add(path, "ada berg", "radiologist", PASSWORD)
+        users_file.add(path, "ada berg", "radiologist", PASSWORD)
 
 
 @pytest.mark.parametrize(
@@ -256,11 +256,11 @@ def test_a_flood_at_the_door_is_counted_and_does_not_fill_the_trail(bench: Workb
 
 def test_the_file_is_read_anew_when_it_is_another_one(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
-    accounts.add(path, "ada", "radiologist", PASSWORD)
-    assert accounts.standing(path, "ada", "refuse")
+    users_file.add(path, "ada", "radiologist", PASSWORD)
+    assert users_file.standing(path, "ada", "refuse")
     content = json.loads(path.read_text())
     content["users"]["ada"]["role"] = "observer"
     path.write_text(json.dumps(content))
-    assert accounts.standing(path, "ada", "refuse")[0] == "observer"  # type: ignore[index]
+    assert users_file.standing(path, "ada", "refuse")[0] == "observer"  # type: ignore[index]
     path.unlink()
-    assert accounts.standing(path, "ada", "refuse") is None
+    assert users_file.standing(path, "ada", "refuse") is None

@@ -22,8 +22,8 @@ from workbench_kit import (
 
 from updp_core.errors import Conflict, NotAllowed, UsageError
 from updp_core.store.secret import Secret
+from updp_core.workbench import ROLE_VERBS, Filters, Workbench
 from updp_core.workbench.runs import seed_for
-from updp_core.workflow import Filters, Workbench
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -407,11 +407,9 @@ VERBS_WITH_ARGUMENTS = {
 
 
 def test_every_verb_stands_in_the_table_of_roles_and_refuses_those_that_do_not_carry_it(bench: Workbench) -> None:
-    from updp_core.workflow import ROLE_VERBS
-
     # What happens at the door, before anybody has a role, and the end of a sign-in, which nobody is refused.
     door = {"open", "close", "sign_in", "sign_in_outside", "sign_out", "standing", "ways", "at_the_door"}
-    assert {name for name in vars(Workbench) if not name.startswith("_")} - door == set(ROLE_VERBS)
+    assert {name for name in dir(Workbench) if not name.startswith("_")} - door == set(ROLE_VERBS)
     refused = 0
     for verb, roles in ROLE_VERBS.items():
         for actor in (READER, OFFICER, OBSERVER, ADMIN):
@@ -424,8 +422,6 @@ def test_every_verb_stands_in_the_table_of_roles_and_refuses_those_that_do_not_c
 
 
 def test_only_the_officer_edits_the_lexicon_sets_the_policy_and_releases() -> None:
-    from updp_core.workflow import ROLE_VERBS
-
     for verb in ("lexicon_edit", "lexicon_revert", "set_policy", "release"):
         assert ROLE_VERBS[verb] == {"privacy-officer"}
     for verb in ("decide", "undo", "choose", "approve_all"):

@@ -9,7 +9,7 @@ from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, add, last, m
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, NotAllowed, ReleaseError, UsageError
-from updp_core.workflow import Filters, Workbench
+from updp_core.workbench import Filters, Workbench
 
 pytestmark = pytest.mark.usefixtures("quick")
 

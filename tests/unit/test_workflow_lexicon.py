@@ -9,7 +9,7 @@ from workbench_kit import OBSERVER, OFFICER, READER, QuickMethod, add, last, mad
 
 from updp_core.errors import Conflict, LexiconError, NotAllowed, UsageError
 from updp_core.lexicon import load_lexicon
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 pytestmark = pytest.mark.usefixtures("quick")
 

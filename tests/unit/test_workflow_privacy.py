@@ -10,7 +10,7 @@ from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, QuickMethod,
 
 from updp_core.errors import ReleaseError
 from updp_core.store.store import canonical, event_digest, now, row_digest
-from updp_core.workflow import Filters, Workbench
+from updp_core.workbench import Filters, Workbench
 
 pytestmark = pytest.mark.usefixtures("quick")
 

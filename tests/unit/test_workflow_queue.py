@@ -14,8 +14,7 @@ from workbench_kit import OFFICER, READER, SECOND, QuickMethod, add, last, made,
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UpdpError, UsageError
 from updp_core.store.standing import DISAGREES, MISCOUNTED
-from updp_core.workbench import queue
-from updp_core.workflow import Filters, Workbench
+from updp_core.workbench import Filters, Workbench, queue
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -12,8 +12,7 @@ from updp_core.config import Settings
 from updp_core.domain import Actor, MethodInput, Prompt, Proposal, SourceStudy, Step, Token
 from updp_core.report.gazetteer import Gazetteer
 from updp_core.store.store import sha256
-from updp_core.workbench import studies
-from updp_core.workflow import Progress, Workbench
+from updp_core.workbench import Progress, Workbench, studies
 
 READER = Actor("Dr. Reader", "radiologist")
 SECOND = Actor("Dr. Second", "radiologist")

@@ -17,7 +17,7 @@ import gradio as gr
 
 from updp_core.domain import Actor, Role
 from updp_core.errors import NotAllowed, UpdpError
-from updp_core.workflow import Workbench
+from updp_core.workbench import Workbench
 
 ROLE_NAMES: dict[Role, str] = {
     "radiologist": "Radiologist",

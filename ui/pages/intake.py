@@ -16,7 +16,7 @@ from ui.shell import QUICK, Shell
 from ui.show import pages as show
 from updp_core.config import SAMPLE, Settings
 from updp_core.errors import UpdpError, UsageError
-from updp_core.workflow import Filters, may
+from updp_core.workbench import Filters, may
 
 LAYOUTS = [
     ("Recognise by itself", "auto"),

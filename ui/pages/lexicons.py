@@ -21,7 +21,7 @@ from ui.show import review as base
 from ui.show.pages import hint
 from updp_core.domain import Actor
 from updp_core.errors import ModelUnavailable, UsageError
-from updp_core.workflow import may
+from updp_core.workbench import may
 
 SIDES = [("Forbidden (blacklist)", "blacklist"), ("Always kept (whitelist)", "whitelist")]
 _HEADING = re.compile(r"\[(blacklist|whitelist)/([a-z][a-z0-9_]{0,39})\]")

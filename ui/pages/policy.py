@@ -10,7 +10,7 @@ from ui.door.session import told
 from ui.shell import QUICK, Shell
 from ui.show import pages as pages
 from updp_core.errors import UsageError
-from updp_core.workflow import may
+from updp_core.workbench import may
 
 ACTIONS = [("Its own default", ""), ("Warn", "warn"), ("Block", "block")]
 PICK_JS = """

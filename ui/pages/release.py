@@ -16,7 +16,7 @@ from ui.show import pages as show
 from ui.show import review as base
 from updp_core.config import Settings
 from updp_core.errors import UpdpError, UsageError
-from updp_core.workflow import may
+from updp_core.workbench import may
 
 
 class ReleasePage:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ui.show.review import STATES, empty, esc, number, title, when, words
 from updp_core.domain import Actor
-from updp_core.workflow import may
+from updp_core.workbench import may
 
 _HASH = re.compile(r"\b([0-9a-f]{10})[0-9a-f]{30,}\b")
 RUN_STATES = {

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar, cast
 
 import typer
 
-from updp_core.domain import Actor, Role
+from updp_core.domain import ROLES, Actor, Role
 from updp_core.errors import UpdpError
-from updp_core.workbench.roles import ROLES
 
 if TYPE_CHECKING:
     from updp_core.config import Settings
+    from updp_core.workbench import Workbench
     from updp_core.workbench.shapes import Progress
-    from updp_core.workflow import Workbench
 
 Home = Annotated[Path | None, typer.Option("--home", help="The workspace [default: UPDP_HOME or workspace/].")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
@@ -113,7 +112,7 @@ def settings(home: Path | None = None, **overrides: Any) -> Settings:
 @contextlib.contextmanager
 def opened(home: Path | None, **overrides: Any) -> Iterator[Workbench]:
     """The Workbench of the workspace, closed at the end."""
-    from updp_core.workflow import Workbench
+    from updp_core.workbench import Workbench
 
     bench = Workbench.open(settings(home, **overrides))
     try:

@@ -9,7 +9,6 @@ import typer
 
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, follow, one_of, opened, pairs, result
 from updp_core.domain import Audience, Verdict
-from updp_core.workbench.shapes import Filters
 
 AUDIENCES = get_args(Audience)
 LAYOUTS = ("auto", "csv", "dicom", "iu-xray", "mimic-cxr")
@@ -283,6 +282,8 @@ def approve_all(
     as_json: AsJson = False,
 ) -> None:
     """Approve every pending pair whose gates are all clear, once the number is confirmed."""
+    from updp_core.workbench import Filters  # brings SQLModel
+
     filters = Filters(text=text)
     with opened(home) as bench:
         who = actor(reviewer, role)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 import typer
 
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, one_of, opened, result
-from updp_core.domain import Actor, State
+from updp_core.domain import Actor, GateState, Sort, State
 from updp_core.errors import UsageError
-from updp_core.workbench.shapes import Filters, GateState, SavedView, Sort
 
 if TYPE_CHECKING:
-    from updp_core.workflow import Workbench
+    from updp_core.workbench import Workbench
+    from updp_core.workbench.shapes import SavedView
 
 FLAGGED = ("any", "radiologist", "privacy-officer")
 
@@ -57,6 +57,8 @@ def list_(
     one_of(sort, get_args(Sort), "--sort")
     one_of(flagged, FLAGGED, "--flagged")
     one_of(gate_state, get_args(GateState), "--gate-state")
+    from updp_core.workbench import Filters  # brings SQLModel
+
     given = {
         "state": state,
         "text": text,

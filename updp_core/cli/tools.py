@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from updp_core.cli.console import AsJson, Home, Who, actor, command, one_of, opened, result, say, settings
+from updp_core.domain import WAYS
 from updp_core.errors import UpdpError, UsageError
-from updp_core.workbench.accounts import WAYS
 
 POLICIES = ("remove", "placeholder", "surrogate")
 user = typer.Typer(help="Who may sign in.", no_args_is_help=True)

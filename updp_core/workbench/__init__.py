@@ -1,1 +1,70 @@
-"""The verbs of the Workbench, a module for each part of the day's work; `updp_core.workflow` is the way in."""
+"""The Workbench: every verb of the product, for the page and for the command line alike.
+
+`ui/` and `updp_core/cli/` call this class and nothing below it. A file of this folder is a noun, and a verb is a
+method of its noun's class: there stand its role, what it does and its transaction, once. A verb takes an `Actor`,
+refuses whoever lacks the role, and is one transaction with its audit event; a refusal is audited too. What it takes and
+gives back is plain (`shapes`).
+"""
+
+from __future__ import annotations
+
+from updp_core.config import Settings
+from updp_core.domain import Actor
+from updp_core.workbench.accounts import Accounts
+from updp_core.workbench.audit import Audit
+from updp_core.workbench.desk import Desk
+from updp_core.workbench.drafts import Drafts
+from updp_core.workbench.flags import Flags
+from updp_core.workbench.grades import Grades
+from updp_core.workbench.holds import Holds
+from updp_core.workbench.impact import Impacts
+from updp_core.workbench.insight import Insight
+from updp_core.workbench.lexicons import Lexicons
+from updp_core.workbench.pairs import Pairs
+from updp_core.workbench.policy import Policies
+from updp_core.workbench.queue import Queue
+from updp_core.workbench.releases import Releases
+from updp_core.workbench.roles import PHI_ROLES, ROLE_VERBS, may
+from updp_core.workbench.runs import Runs
+from updp_core.workbench.shapes import Filters, Progress
+from updp_core.workbench.studies import Studies
+from updp_core.workbench.verdicts import Verdicts
+from updp_core.workbench.views import Views
+
+__all__ = ["PHI_ROLES", "ROLE_VERBS", "Actor", "Filters", "Progress", "Workbench", "may"]
+
+
+class Workbench(
+    Studies,  # in the order in which a pair goes through the house
+    Runs,
+    Queue,
+    Pairs,
+    Verdicts,
+    Flags,
+    Holds,
+    Drafts,
+    Views,
+    Lexicons,
+    Impacts,
+    Grades,
+    Policies,
+    Releases,
+    Audit,
+    Insight,
+    Accounts,
+):
+    """One workspace, open. Safe to share between threads; several processes may open the same workspace.
+
+    Errors that any verb may raise: NotAllowed (role), UsageError (unknown record, impossible value),
+    Conflict (the state changed or does not permit the verb). Verbs that return an iterator check the role
+    at once, work as it is consumed, and give the outcome in the last Progress's `result`.
+    """
+
+    @classmethod
+    def open(cls, settings: Settings) -> Workbench:
+        """Open the workspace in `settings.home`; create it (mode 0700, lexicon version 1) where there is none."""
+        return cls(Desk.open(settings))
+
+    def close(self) -> None:
+        """Close the database; open iterators become invalid."""
+        self.desk.close()

@@ -1,182 +1,151 @@
-"""The users file: names, roles, how each signs in, argon2 hashes; made by `python -m updp_core user add`.
-
-A JSON file (mode 0600), outside the database so that it can be managed as other secrets are. Roles come from here
-and from nowhere else: a sign-in service or a proxy says who somebody is, never what they may do. Sign-in is rate
-limited by name, in the database, so that several processes share the count.
-"""
+"""Accounts: who may come in, and as what; how they come in and go out. The names themselves are in the users file."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
-import re
-from collections.abc import Iterator
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 from updp_core.domain import Actor, Role
-from updp_core.errors import NotAllowed, UsageError
+from updp_core.errors import NotAllowed, UpdpError
+from updp_core.store.store import sha256
+from updp_core.workbench import users_file
+from updp_core.workbench.desk import Desk, Noun
+from updp_core.workbench.roles import ADMINISTRATOR, verb
 
-NAME = re.compile(r"[\w][\w.@ -]{0,63}")
-MIN_PASSWORD = 10
-WAYS = ("password", "oauth", "proxy")
-"""How a person signs in: one way each, so that nobody takes a colleague's name at a service that hands names out."""
-
-
-class User(TypedDict):
-    """One entry. `hash` is "" for a person without a password here."""
-
-    role: str
-    by: str
-    hash: str
-
-
-def load(path: Path) -> dict[str, User]:
-    """The users by name; empty where there is no file. Raises UsageError where it is not a users file."""
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return {}
-    except OSError:
-        raise _unreadable(path) from None
-    return dict(_read(path, (stat.st_ino, stat.st_mtime_ns, stat.st_size)))
+MOST_FAILURES = 5
+FAILURE_MINUTES = 10
+NOBODY = Actor("nobody", cast(Role, "nobody"))
+_one_at_a_time = threading.Lock()
+"""Attempts in parallel would all be checked before the first failure is counted."""
+_counts: dict[tuple[str, ...], tuple[float, int]] = {}
+"""(workspace, verb, subject, address) -> (since when, how many) of what was turned away."""
 
 
-@functools.lru_cache(maxsize=8)
-def _read(path: Path, signature: tuple[int, ...]) -> dict[str, User]:
-    # Every request asks for somebody's role: the file is read again once it is another one.
-    try:
-        users = json.loads(path.read_text(encoding="utf-8"))["users"]
-        return {
-            _neat(str(name)): User(role=str(u["role"]), by=str(u.get("by", "password")), hash=str(u.get("hash", "")))
-            for name, u in users.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise _unreadable(path) from None
+class Accounts(Noun):
+    """People of the users file, and how they come in and go out."""
+
+    @verb(ADMINISTRATOR)
+    def users(self, *, actor: Actor) -> list[dict[str, str]]:
+        """[{"name", "role", "by"}] of the users file."""
+        return users_file.listed(users_path(self.desk))
+
+    @verb(ADMINISTRATOR)
+    def add_user(self, name: str, role: str, password: str | None, *, actor: Actor, by: str = "password") -> None:
+        """Add a user, or give a new role and password. `by` "oauth" or "proxy": such a person has no password here."""
+        users_file.add(users_path(self.desk), name, role, password, by)
+        with self.desk.store.write() as tx:
+            tx.audit(actor, "add_user", name, new_role=role, by=by)
+
+    @verb(ADMINISTRATOR)
+    def remove_user(self, name: str, *, actor: Actor) -> None:
+        """Remove a user; what they decided stays."""
+        users_file.remove(users_path(self.desk), name)
+        with self.desk.store.write() as tx:
+            tx.audit(actor, "remove_user", name)
+
+    def sign_in(self, name: str, password: str, address: str = "") -> Actor | None:
+        """The actor behind a name and password, or None. Takes no actor.
+
+        Five failures of a name within ten minutes lock it until they are older than that. Failures are audited, the
+        name of a failed attempt as a digest: people type their password there.
+        """
+        with _one_at_a_time:
+            return _sign_in(self.desk, name, password, address)
+
+    def sign_in_outside(self, name: str, by: str, account: str = "", address: str = "") -> Actor:
+        """The actor for whom a sign-in service ("oauth") or a proxy ("proxy") vouches; the role is ours.
+
+        Takes no actor. `account` is the service's own mark of the account: a name whose account changes is refused.
+        Raises NotAllowed with a sentence for that person; refusals are audited.
+        """
+        try:
+            actor = users_file.outside(users_path(self.desk), name, by, self.desk.settings.unlisted)
+            mark = sha256(account)[:16] if account else ""
+            if mark and (first := _first_account(self.desk, actor.name)) and first != mark:
+                raise NotAllowed(
+                    f"The name {name} belonged to another account when it first signed in here. "
+                    "Ask the administrator to add you again."
+                )
+        except UpdpError as error:
+            subject = name if users_file.NAME.fullmatch(name) else sha256(name)[:16]
+            _note_at_the_door(self.desk, "sign_in_refused", subject, address, by=by)
+            raise NotAllowed(str(error)) from None
+        with self.desk.store.write() as tx:
+            tx.audit(actor, "sign_in", by=by, address=address, **({"account": mark} if mark else {}))
+        return actor
+
+    def standing(self, name: str) -> tuple[Role, str] | None:
+        """A signed-in person's role, and a mark that changes when an administrator changes anything about them."""
+        return users_file.standing(users_path(self.desk), name, self.desk.settings.unlisted)
+
+    def sign_out(self, reason: str = "asked", *, actor: Actor) -> None:
+        """Note that a sign-in has ended, and why."""
+        with self.desk.store.write() as tx:
+            tx.audit(actor, "sign_out", reason)
+
+    def at_the_door(self, verb: str, subject: str, address: str) -> None:
+        """Note a request that was turned away before anybody was known. Takes no actor."""
+        _note_at_the_door(self.desk, verb, subject, address)
+
+    def ways(self) -> set[str]:
+        """The ways in which somebody signs in here: "password", "oauth", "proxy"."""
+        return {user["by"] for user in users_file.listed(users_path(self.desk))}
 
 
-def _neat(name: str) -> str:
-    return " ".join(name.split())
-
-
-def _unreadable(path: Path) -> UsageError:
-    return UsageError(f"{path.name} is not a users file. Make one with: python -m updp_core user add")
-
-
-@contextlib.contextmanager
-def _changed(path: Path) -> Iterator[dict[str, User]]:
-    """The users, to be changed; written whole at the end. Two writers wait for each other."""
-    import filelock
-
-    from updp_core.store.store import write_file
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(path.with_name(path.name + ".lock"), mode=0o600, timeout=10):
-            users = load(path)
-            yield users
-            write_file(path, json.dumps({"users": users}, indent=1, sort_keys=True).encode())
-    except filelock.Timeout:
-        raise UsageError("Somebody else is changing the users file. Try again.") from None
-
-
-def add(path: Path, name: str, role: str, password: str | None, by: str = "password") -> None:
-    """Add a user, or give a new role, way and password. Raises UsageError for a bad name, role, way or password."""
-    from argon2 import PasswordHasher
-
-    from updp_core.workbench.roles import ROLES
-
-    if not NAME.fullmatch(name):
-        raise UsageError("A user's name has 1 to 64 letters, digits, and . @ - _ or blanks, and begins with a letter.")
-    if role not in ROLES:
-        raise UsageError(f"There is no role {role!r}. Choose one of: {', '.join(ROLES)}.")
-    if by not in WAYS:
-        raise UsageError(f"There is no way to sign in called {by!r}. Choose one of: {', '.join(WAYS)}.")
-    if (by == "password") != (password is not None):
-        raise UsageError("A person has a password here, or signs in elsewhere; not both and not neither.")
-    if password is not None and len(password) < MIN_PASSWORD:
-        raise UsageError(f"A password has at least {MIN_PASSWORD} characters.")
-    entry = User(role=role, by=by, hash=PasswordHasher().hash(password) if password else "")
-    name = _neat(name)
-    with _changed(path) as users:
-        if other := _alike(users, name):
-            raise UsageError(f"There is a user {other!r}. Two names must differ in more than capitals and blanks.")
-        users[name] = entry
-
-
-def remove(path: Path, name: str) -> None:
-    """Remove a user. Raises UsageError where there is none of this name."""
-    with _changed(path) as users:
-        if users.pop(_neat(name), None) is None:
-            raise UsageError("There is no user of this name.")
-
-
-def listed(path: Path) -> list[dict[str, str]]:
-    """[{"name", "role", "by"}], by name."""
-    return [{"name": name, "role": user["role"], "by": user["by"]} for name, user in sorted(load(path).items())]
-
-
-_DUMMY: list[Any] = []
-
-
-def check(path: Path, name: str, password: str) -> Actor | None:
-    """The actor of a name and password, or None. Takes as long for an unknown name as for a wrong password."""
-    from argon2 import PasswordHasher
-    from argon2.exceptions import InvalidHashError, VerificationError
-
-    hasher = PasswordHasher()
-    if not _DUMMY:
-        _DUMMY.append(hasher.hash("nobody's password"))
-    name = _neat(name)
-    user = load(path).get(name)
-    own = user is not None and user["by"] == "password" and bool(user["hash"])
-    try:
-        hasher.verify(user["hash"] if user and own else _DUMMY[0], password)
-    except (VerificationError, InvalidHashError):
-        return None
-    return _actor(name, user) if user and own else None
-
-
-def outside(path: Path, name: str, by: str, unlisted: str) -> Actor:
-    """The actor for whom somebody else vouches: a sign-in service (`by` "oauth") or a proxy ("proxy").
-
-    `unlisted` says what a person without an entry is: "observer", else refused. Raises NotAllowed with a sentence
-    for that person.
-    """
-    if not NAME.fullmatch(name):
-        raise NotAllowed("The sign-in service gave no name that can be used here. Ask the administrator.")
-    name, users = _neat(name), load(path)
-    user = users.get(name)
-    if user is None and unlisted == "observer" and name.isascii() and not _alike(users, name):
-        return Actor(name, "observer")
-    if user is None:
-        raise NotAllowed(f"You are signed in as {name}, but {name} has no role here. Ask the administrator to add you.")
-    if user["by"] != by:
-        raise NotAllowed(f"The name {name} signs in here in another way. Ask the administrator.")
-    actor = _actor(name, user)
-    if actor is None:
-        raise NotAllowed(f"The role of {name} is not one that UPDP knows. Ask the administrator.")
+def _sign_in(desk: Desk, name: str, password: str, address: str) -> Actor | None:
+    subject = sha256(name)[:16]
+    since = (datetime.now(UTC) - timedelta(minutes=FAILURE_MINUTES)).isoformat(timespec="milliseconds")
+    with desk.store.read() as tx:
+        failures = tx.value(
+            "SELECT count(*) FROM audit_event WHERE verb = 'sign_in_failed' AND subject = :s AND at > :since",
+            s=subject,
+            since=since.replace("+00:00", "Z"),
+        )
+    locked = failures >= MOST_FAILURES
+    actor = None if locked else users_file.check(users_path(desk), name, password)
+    with desk.store.write() as tx:
+        if actor:
+            tx.audit(actor, "sign_in", by="password", address=address)
+        else:
+            tx.audit(NOBODY, "sign_in_locked" if locked else "sign_in_failed", subject, by="password", address=address)
     return actor
 
 
-def standing(path: Path, name: str, unlisted: str) -> tuple[Role, str] | None:
-    """A signed-in person's role now, and a mark that changes with role, way or password; None for nobody."""
-    from updp_core.store.store import sha256
+def _first_account(desk: Desk, name: str) -> str | None:
+    """The account that first signed in under this name since an administrator last added it.
 
-    user = load(path).get(name)
-    if user is None:
-        return ("observer", "unlisted") if unlisted == "observer" else None
-    actor = _actor(name, user)
-    return (actor.role, sha256("\n".join((user["role"], user["by"], user["hash"])))) if actor else None
-
-
-def _actor(name: str, user: User) -> Actor | None:
-    from updp_core.workbench.roles import ROLES
-
-    return Actor(name, cast(Role, user["role"])) if user["role"] in ROLES and user["by"] in WAYS else None
+    A service may give a name that somebody has left to somebody else.
+    """
+    with desk.store.read() as tx:
+        rows = tx.all(
+            "SELECT detail_json FROM audit_event WHERE verb = 'sign_in' AND actor = :n AND id > coalesce("
+            "(SELECT max(id) FROM audit_event WHERE verb = 'add_user' AND subject = :n), 0) ORDER BY id",
+            n=name,
+        )
+    return next((mark for row in rows if (mark := json.loads(row["detail_json"]).get("account"))), None)
 
 
-def _alike(users: dict[str, User], name: str) -> str | None:
-    """Another user whose name a reader would take for this one."""
-    return next((other for other in users if other != name and other.casefold() == name.casefold()), None)
+def _note_at_the_door(desk: Desk, verb: str, subject: str, address: str, **detail: Any) -> None:
+    """Of many alike within ten minutes, the 1st, 2nd, 4th, 8th, ... are written down.
+
+    So a flood of requests cannot fill the disk, and the trail still tells at least half of their number.
+    """
+    key = (str(desk.store.home), verb, subject, address)
+    began, count = _counts.get(key, (time.monotonic(), 0))
+    if time.monotonic() - began > FAILURE_MINUTES * 60:
+        began, count = time.monotonic(), 0
+    if len(_counts) > 10_000:
+        _counts.clear()
+    _counts[key] = began, count + 1
+    if count & (count + 1) == 0:
+        with desk.store.write() as tx:
+            tx.audit(NOBODY, verb, subject, address=address, count=count + 1, **detail)
+
+
+def users_path(desk: Desk) -> Path:
+    """UPDP_AUTH, or `users.json` in the workspace."""
+    return Path(desk.settings.auth or desk.settings.home / "users.json")

@@ -7,64 +7,72 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from updp_core.domain import Actor
 from updp_core.store import Store, Transaction
 from updp_core.store.schema import GROUPED, TOLD
 from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key
-from updp_core.workbench.desk import Desk
+from updp_core.workbench.desk import Noun
+from updp_core.workbench.roles import OPERATORS, verb
 from updp_core.workbench.shapes import AuditPage, AuditReport
 
 MOST_PROBLEMS = 100
 
 
-def page(desk: Desk, offset: int, limit: int, verb: str | None, who: str | None) -> AuditPage:
-    """See Workbench.audit."""
-    clauses = (["verb = :verb"] if verb else []) + (["actor = :who"] if who else [])
-    clause = "WHERE " + " AND ".join(clauses) if clauses else ""
-    values = ({"verb": verb} if verb else {}) | ({"who": who} if who else {})
-    with desk.store.read() as tx:
-        total = tx.value(f"SELECT count(*) FROM audit_event {clause}", **values)
-        rows = tx.all(
-            f"SELECT * FROM audit_event {clause} ORDER BY id DESC LIMIT :limit OFFSET :offset",
-            **values,
-            limit=max(1, min(limit, 500)),
-            offset=max(0, offset),
-        )
-    return {
-        "events": [
-            {
-                "event": row["id"],
-                "at": row["at"],
-                "actor": row["actor"],
-                "role": row["role"],
-                "verb": row["verb"],
-                "subject": row["subject"],
-                "detail": json.loads(row["detail_json"]),
-                "digest": row["digest"],
-            }
-            for row in rows
-        ],
-        "total": total,
-        "offset": offset,
-        "limit": limit,
-    }
+class Audit(Noun):
+    """Read the trail, and check it."""
+
+    @verb(OPERATORS)
+    def audit(
+        self, *, actor: Actor, offset: int = 0, limit: int = 50, verb: str | None = None, who: str | None = None
+    ) -> AuditPage:
+        """The audit trail, newest first, of one verb or one person where asked."""
+        clauses = (["verb = :verb"] if verb else []) + (["actor = :who"] if who else [])
+        clause = "WHERE " + " AND ".join(clauses) if clauses else ""
+        values = ({"verb": verb} if verb else {}) | ({"who": who} if who else {})
+        with self.desk.store.read() as tx:
+            total = tx.value(f"SELECT count(*) FROM audit_event {clause}", **values)
+            rows = tx.all(
+                f"SELECT * FROM audit_event {clause} ORDER BY id DESC LIMIT :limit OFFSET :offset",
+                **values,
+                limit=max(1, min(limit, 500)),
+                offset=max(0, offset),
+            )
+        return {
+            "events": [
+                {
+                    "event": row["id"],
+                    "at": row["at"],
+                    "actor": row["actor"],
+                    "role": row["role"],
+                    "verb": row["verb"],
+                    "subject": row["subject"],
+                    "detail": json.loads(row["detail_json"]),
+                    "digest": row["digest"],
+                }
+                for row in rows
+            ],
+            "total": total,
+            "offset": offset,
+            "limit": limit,
+        }
+
+    @verb(OPERATORS)
+    def audit_verify(self, *, actor: Actor) -> AuditReport:
+        """Recompute the chain and hold every decision, candidate and lexicon version to it."""
+        problems: list[str] = []
+        with self.desk.store.read() as tx:
+            for problem in _problems(self.desk.store, tx):
+                problems.append(problem)
+                if len(problems) >= MOST_PROBLEMS:
+                    problems.append("There are more problems than are listed here.")
+                    break
+            count, last = tx.value("SELECT count(*) FROM audit_event"), head(tx)
+        return {"ok": not problems, "events": count, "head": last, "problems": problems}
 
 
 def head(tx: Transaction) -> str:
     """The digest of the last event."""
     return tx.value("SELECT digest FROM audit_event ORDER BY id DESC LIMIT 1") or GENESIS
-
-
-def verify(desk: Desk) -> AuditReport:
-    """See Workbench.audit_verify."""
-    problems: list[str] = []
-    with desk.store.read() as tx:
-        for problem in _problems(desk.store, tx):
-            problems.append(problem)
-            if len(problems) >= MOST_PROBLEMS:
-                problems.append("There are more problems than are listed here.")
-                break
-        count, last = tx.value("SELECT count(*) FROM audit_event"), head(tx)
-    return {"ok": not problems, "events": count, "head": last, "problems": problems}
 
 
 def _problems(store: Store, tx: Transaction) -> Iterator[str]:

@@ -168,6 +168,13 @@ class Desk:
         return self._ner
 
 
+class Noun:
+    """What the verbs of one noun share with all others: the desk, and nothing else."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+
 def _replace(config: Any, changes: Mapping[str, Any] | None, what: str) -> Any:
     fields = {field.name for field in dataclasses.fields(config)}
     if unknown := set(changes or {}) - fields:

@@ -1,4 +1,7 @@
-"""Unsaved changes of the lists, kept for each person, so that leaving the desk loses nothing."""
+"""What a person has begun and not finished, so that leaving the desk loses nothing: a comment, a change of the lists.
+
+Drafts are working state: no audit event tells of them.
+"""
 
 from __future__ import annotations
 
@@ -9,52 +12,82 @@ from typing import TYPE_CHECKING, Any
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.lexicon.folding import fold_term
-from updp_core.store.store import canonical, now
-from updp_core.workbench.desk import Desk
-from updp_core.workbench.shapes import LexiconDraft
+from updp_core.store.store import canonical, known, now
+from updp_core.workbench.desk import Noun
+from updp_core.workbench.roles import READERS, verb
+from updp_core.workbench.shapes import LexiconDraft, Terms
 
 if TYPE_CHECKING:
     from updp_core.lexicon import Lexicon
 
-Terms = Mapping[str, Mapping[str, Sequence[str]]]
-MAX_DRAFT = 2_000_000
+MAX_COMMENT_DRAFT = 20_000
+MAX_LEXICON_DRAFT = 2_000_000
 """Characters: a pasted list of 100,000 names fits."""
 
 
-def draft(desk: Desk, actor: Actor) -> LexiconDraft:
-    """See Workbench.lexicon_draft."""
-    with desk.store.read() as tx:
-        current, lexicon = desk.lexicon(tx)
-        row = tx.one("SELECT * FROM lexicon_draft WHERE owner = :me", me=actor.name)
-    kept: dict[str, Any] = {"add": {}, "remove": {}, "comment": "", "version": current}
-    if row:
-        kept = json.loads(row["content_json"])
-    # What has come into force since, by whomever, is no longer a change.
-    add = _each(kept["add"], lambda which, category, term: term not in _terms(lexicon, which, category))
-    remove = _each(kept["remove"], lambda which, category, term: term in _terms(lexicon, which, category))
-    return {
-        "add": add,
-        "remove": remove,
-        "comment": kept["comment"],
-        "terms": _count(add) + _count(remove),
-        "version": kept["version"],
-        "current": current,
-        "saved_at": row["saved_at"] if row else "",
-    }
+class Drafts(Noun):
+    """Keep and read drafts; the one of a record is read in `show`."""
 
+    @verb(READERS)
+    def save_draft(self, record: str, draft: Mapping[str, Any], *, actor: Actor) -> None:
+        """Keep the actor's unfinished comment and reasons for a record; an empty draft removes it. Read in `show`."""
+        content = canonical(dict(draft))
+        if len(content) > MAX_COMMENT_DRAFT:
+            raise UsageError(f"The draft is longer than {MAX_COMMENT_DRAFT} characters.")
+        with self.desk.store.write() as tx:
+            known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
+            tx.run("DELETE FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
+            if draft:
+                tx.insert("draft", record=record, owner=actor.name, content_json=content, saved_at=now())
 
-def save_draft(desk: Desk, add: Terms, remove: Terms, comment: str, version: int | None, actor: Actor) -> None:
-    """See Workbench.save_lexicon_draft. Drafts are working state: no audit event tells of them."""
-    content = {"add": _each(add, _any), "remove": _each(remove, _any), "comment": comment}
-    with desk.store.write() as tx:
-        row = tx.one("SELECT content_json FROM lexicon_draft WHERE owner = :me", me=actor.name)
-        begun = json.loads(row["content_json"])["version"] if row else version or desk.lexicon(tx)[0]
-        text = canonical({**content, "version": begun})
-        if len(text) > MAX_DRAFT:
-            raise UsageError(f"The unsaved changes are longer than {MAX_DRAFT} characters. Save a part of them first.")
-        tx.run("DELETE FROM lexicon_draft WHERE owner = :me", me=actor.name)
-        if content["add"] or content["remove"] or comment:
-            tx.insert("lexicon_draft", owner=actor.name, content_json=text, saved_at=now())
+    @verb(READERS)
+    def lexicon_draft(self, *, actor: Actor) -> LexiconDraft:
+        """The actor's unsaved changes of the lists."""
+        with self.desk.store.read() as tx:
+            current, lexicon = self.desk.lexicon(tx)
+            row = tx.one("SELECT * FROM lexicon_draft WHERE owner = :me", me=actor.name)
+        kept: dict[str, Any] = {"add": {}, "remove": {}, "comment": "", "version": current}
+        if row:
+            kept = json.loads(row["content_json"])
+        # What has come into force since, by whomever, is no longer a change.
+        add = _each(kept["add"], lambda which, category, term: term not in _terms(lexicon, which, category))
+        remove = _each(kept["remove"], lambda which, category, term: term in _terms(lexicon, which, category))
+        return {
+            "add": add,
+            "remove": remove,
+            "comment": kept["comment"],
+            "terms": _count(add) + _count(remove),
+            "version": kept["version"],
+            "current": current,
+            "saved_at": row["saved_at"] if row else "",
+        }
+
+    @verb(READERS)
+    def save_lexicon_draft(
+        self,
+        *,
+        actor: Actor,
+        add: Terms | None = None,
+        remove: Terms | None = None,
+        comment: str = "",
+        version: int | None = None,
+    ) -> None:
+        """Keep the actor's unsaved changes in place of those before; none of them and no comment discards them.
+
+        `version` is the one that the first of them was begun on (by default the one in force).
+        """
+        content = {"add": _each(add or {}, _any), "remove": _each(remove or {}, _any), "comment": comment}
+        with self.desk.store.write() as tx:
+            row = tx.one("SELECT content_json FROM lexicon_draft WHERE owner = :me", me=actor.name)
+            begun = json.loads(row["content_json"])["version"] if row else version or self.desk.lexicon(tx)[0]
+            text = canonical({**content, "version": begun})
+            if len(text) > MAX_LEXICON_DRAFT:
+                raise UsageError(
+                    f"The unsaved changes are longer than {MAX_LEXICON_DRAFT} characters. Save a part of them first."
+                )
+            tx.run("DELETE FROM lexicon_draft WHERE owner = :me", me=actor.name)
+            if content["add"] or content["remove"] or comment:
+                tx.insert("lexicon_draft", owner=actor.name, content_json=text, saved_at=now())
 
 
 def _terms(lexicon: Lexicon, which: str, category: str) -> frozenset[str]:

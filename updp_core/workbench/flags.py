@@ -12,44 +12,55 @@ from updp_core.domain import Actor, Audience
 from updp_core.errors import Conflict, NotAllowed, UsageError
 from updp_core.store.store import known
 from updp_core.workbench import second_reading, verdicts
-from updp_core.workbench.desk import Desk
-from updp_core.workbench.pairs import may_clear, show
+from updp_core.workbench.desk import Noun
+from updp_core.workbench.pairs import Pairs, may_clear
+from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import Detail
 
 
-def flag(desk: Desk, record: str, reason: str, audience: Audience, candidate: int | None, actor: Actor) -> Detail:
-    """See Workbench.flag."""
-    reason = _said(reason, "Say in a few words what to look at.")
-    if audience not in get_args(Audience):
-        raise UsageError(f"A flag asks one of: {', '.join(get_args(Audience))}; not {audience!r}.")
-    with desk.store.write() as tx:
-        stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
-        if stands["candidate"] is None:
-            raise Conflict("This record has no candidate yet. Generate one first.")
-        if candidate is not None and candidate != stands["candidate"]:
-            raise Conflict("Another candidate has become current since you opened this pair. Look at it again.")
-        verdicts.enter(tx, stands, "flag", actor, reason, reasons=[audience])
-        tx.refresh([record])
-    return show(desk, record, actor)
+class Flags(Noun):
+    """Raise a flag, and clear it."""
+
+    @verb(READERS)
+    def flag(
+        self, record: str, reason: str, *, actor: Actor, audience: Audience = "anybody", candidate: int | None = None
+    ) -> Detail:
+        """Mark a pair for the attention of a role (or anybody), with a reason, without deciding it.
+
+        While a flag is open the pair stays out of releases and of `approve_all`; single verdicts are as before.
+        `undo` takes a flag back. Conflict where `candidate` (what the reviewer saw) is no longer current.
+        """
+        reason = _written(reason, "Say in a few words what to look at.")
+        if audience not in get_args(Audience):
+            raise UsageError(f"A flag asks one of: {', '.join(get_args(Audience))}; not {audience!r}.")
+        with self.desk.store.write() as tx:
+            stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+            if stands["candidate"] is None:
+                raise Conflict("This record has no candidate yet. Generate one first.")
+            if candidate is not None and candidate != stands["candidate"]:
+                raise Conflict("Another candidate has become current since you opened this pair. Look at it again.")
+            verdicts.enter(tx, stands, "flag", actor, reason, reasons=[audience])
+            tx.refresh([record])
+        return Pairs(self.desk).show(record, actor=actor)
+
+    @verb(READERS)
+    def clear_flag(self, record: str, flag: int, comment: str, *, actor: Actor) -> Detail:
+        """Settle an open flag, saying what came of it: by the role that it asks, or by who raised it."""
+        comment = _written(comment, "Say in a few words what came of it.")
+        with self.desk.store.write() as tx:
+            row = tx.one("SELECT * FROM open_flag WHERE id = :f AND record = :r", f=flag, r=record)
+            if row is None:
+                raise Conflict("This flag is not open (any more). Look at the pair again.")
+            if not may_clear(row, actor):
+                raise NotAllowed(f"This flag asks the {row['audience']}: that role clears it, or {row['reviewer']}.")
+            if second_reading.is_waiting(tx, record, actor) and row["reviewer"] != actor.name:
+                raise Conflict("You read this pair blind: give your verdict first, then see its flags.")
+            verdicts.enter(tx, row, "clear", actor, comment, undoes=flag)
+            tx.refresh([record])
+        return Pairs(self.desk).show(record, actor=actor)
 
 
-def clear(desk: Desk, record: str, entry: int, comment: str, actor: Actor) -> Detail:
-    """See Workbench.clear_flag."""
-    comment = _said(comment, "Say in a few words what came of it.")
-    with desk.store.write() as tx:
-        row = tx.one("SELECT * FROM open_flag WHERE id = :f AND record = :r", f=entry, r=record)
-        if row is None:
-            raise Conflict("This flag is not open (any more). Look at the pair again.")
-        if not may_clear(row, actor):
-            raise NotAllowed(f"This flag asks the {row['audience']}: that role clears it, or {row['reviewer']}.")
-        if second_reading.is_waiting(tx, record, actor) and row["reviewer"] != actor.name:
-            raise Conflict("You read this pair blind: give your verdict first, then see its flags.")
-        verdicts.enter(tx, row, "clear", actor, comment, undoes=entry)
-        tx.refresh([record])
-    return show(desk, record, actor)
-
-
-def _said(text: str, remedy: str) -> str:
+def _written(text: str, remedy: str) -> str:
     text = text.strip()
     if not text:
         raise UsageError(remedy)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
+from updp_core.domain import Actor
+from updp_core.evidence.gates import RULES, gates, risk, worst
 from updp_core.store import Transaction
 from updp_core.store.store import canonical
-from updp_core.workbench.shapes import GateRule, Policy
+from updp_core.workbench.desk import Noun
+from updp_core.workbench.roles import EVERYBODY, verb
+from updp_core.workbench.shapes import GateRow, GateRule, Policy
 
+HARD_GATES = frozenset({"residual_phi", "forbidden_in_prompt"})
+"""Gates that nobody may override: what they find must not leave."""
 UPSERT_GRADE = (
     "INSERT OR REPLACE INTO grade (candidate, gates_json, worst, risk, alignment) "
     "VALUES (:candidate, :gates_json, :worst, :risk, :alignment)"
@@ -20,30 +26,35 @@ UPSERT_GATE = (
 )
 
 
-def rules(policy: Policy) -> list[GateRule]:
-    """See Workbench.gate_rules."""
-    from updp_core.evidence.gates import RULES
-    from updp_core.workbench.pairs import HARD_GATES
+class Grades(Noun):
+    """Say how the gates are set."""
 
-    return [
-        {
-            "name": name,
-            "title": rule.title,
-            "worse": rule.worse,
-            "hard": name in HARD_GATES,
-            "limit": policy["gates"].get(name, {}).get("limit", rule.limit),
-            "action": policy["gates"].get(name, {}).get("action", rule.action),
-            "default_limit": rule.limit,
-            "default_action": rule.action,
-        }
-        for name, rule in RULES.items()
-    ]
+    @verb(EVERYBODY)
+    def gate_rules(self, *, actor: Actor) -> list[GateRule]:
+        """Every gate: its title, limit and action under the policy in force, and its defaults."""
+        policy = self.desk.policy()
+        return [
+            {
+                "name": name,
+                "title": rule.title,
+                "worse": rule.worse,
+                "hard": name in HARD_GATES,
+                "limit": policy["gates"].get(name, {}).get("limit", rule.limit),
+                "action": policy["gates"].get(name, {}).get("action", rule.action),
+                "default_limit": rule.limit,
+                "default_action": rule.action,
+            }
+            for name, rule in RULES.items()
+        ]
+
+
+def gate_rows(gates_json: str | None) -> list[GateRow]:
+    """Gates as stored in `grade`, each marked hard or not."""
+    return [cast(GateRow, {**gate, "hard": gate["name"] in HARD_GATES}) for gate in json.loads(gates_json or "[]")]
 
 
 def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:
     """Compute and keep the gates of a candidate; its risk."""
-    from updp_core.evidence.gates import gates, risk, worst
-
     found = gates(evidence, policy["gates"])
     total = risk(found)
     tx.run(

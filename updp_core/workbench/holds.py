@@ -1,27 +1,87 @@
-"""What people keep on their desks: records they hold, drafts, saved views."""
+"""Pairs in hand: who reads a pair holds it for some minutes, so that nobody else gets it."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
 from typing import Any
 
-from updp_core.domain import Actor
+from updp_core.domain import Actor, Sort
 from updp_core.errors import Conflict, UsageError
 from updp_core.store import Transaction
-from updp_core.store.store import canonical, known, now
+from updp_core.store.store import known
 from updp_core.workbench import queue
-from updp_core.workbench.desk import Desk
-from updp_core.workbench.shapes import Filters, SavedView, Sort
+from updp_core.workbench.desk import Noun
+from updp_core.workbench.roles import READERS, verb
+from updp_core.workbench.shapes import Filters
 
 MAX_MINUTES = 120
-MAX_DRAFT = 20_000
 _NOT_MINE = (
     "(s.approvals = 0 OR s.state <> 'pending' OR NOT EXISTS (SELECT 1 FROM valid_decision v "
     "WHERE v.candidate = s.candidate AND v.reviewer = :holder AND v.verdict = 'approve'))"
 )
 """Leaves out what the holder has approved and what now waits for somebody else's approval."""
+
+
+class Holds(Noun):
+    """Take pairs in hand, one at a time, and let go of them."""
+
+    @verb(READERS)
+    def take(self, record: str, *, actor: Actor, minutes: int = 10) -> str:
+        """Hold a record (or go on holding it) so that nobody else gets it, and let go of any other.
+
+        Raises Conflict where somebody else holds it.
+        """
+        with self.desk.store.write() as tx:
+            known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
+            held = nobody_elses(tx, record, actor)
+            _hold(tx, record, actor, minutes)
+            if not held:
+                tx.audit(actor, "take", record)
+        return record
+
+    @verb(READERS)
+    def take_next(
+        self,
+        *,
+        actor: Actor,
+        filters: Filters = Filters(),
+        sort: Sort = "imported",
+        after: str | None = None,
+        back: bool = False,
+        minutes: int = 10,
+    ) -> str | None:
+        """Hold and return the next record of the queue (after `after`) that nobody else holds; None at its end.
+
+        Lets go of what was held before. `back` walks the other way. A pair that the actor has approved and that
+        waits for somebody else's approval is passed over, unless the filter searches for a text.
+        """
+        with self.desk.store.write() as tx:
+            following = _following(tx, filters, sort, after, back, actor, 1)
+            found = following[0]["record"] if following else None
+            if found:
+                _hold(tx, found, actor, minutes)
+                tx.audit(actor, "take", found)
+        return found
+
+    @verb(READERS)
+    def upcoming(
+        self, after: str, *, actor: Actor, filters: Filters = Filters(), sort: Sort = "imported", limit: int = 2
+    ) -> list[dict[str, Any]]:
+        """What `take_next` would give after `after`, without holding it: [{"record", "candidate"}], to load ahead."""
+        with self.desk.store.read() as tx:
+            return _following(tx, filters, sort, after, False, actor, max(1, min(limit, 10)))
+
+    @verb(READERS)
+    def release_hold(self, *, actor: Actor, record: str | None = None) -> int:
+        """Let go of one record, or of all that the actor holds; how many."""
+        with self.desk.store.write() as tx:
+            if record is None:
+                number = tx.run("DELETE FROM hold WHERE holder = :me", me=actor.name)
+            else:
+                number = tx.run("DELETE FROM hold WHERE holder = :me AND record = :r", me=actor.name, r=record)
+            if number:
+                tx.audit(actor, "release_hold", record or "", number=number)
+        return number
 
 
 def holder(tx: Transaction, record: str) -> str | None:
@@ -38,17 +98,6 @@ def nobody_elses(tx: Transaction, record: str, actor: Actor) -> bool:
     return who is not None
 
 
-def take(desk: Desk, record: str, actor: Actor, minutes: int) -> str:
-    """See Workbench.take."""
-    with desk.store.write() as tx:
-        known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
-        held = nobody_elses(tx, record, actor)
-        _hold(tx, record, actor, minutes)
-        if not held:
-            tx.audit(actor, "take", record)
-    return record
-
-
 def _hold(tx: Transaction, record: str, actor: Actor, minutes: int) -> None:
     if not 1 <= minutes <= MAX_MINUTES:
         raise UsageError(f"A record is held for 1 to {MAX_MINUTES} minutes.")
@@ -60,25 +109,6 @@ def _hold(tx: Transaction, record: str, actor: Actor, minutes: int) -> None:
         me=actor.name,
         t=time.time() + 60 * minutes,
     )
-
-
-def take_next(
-    desk: Desk, filters: Filters, sort: Sort, after: str | None, back: bool, actor: Actor, minutes: int
-) -> str | None:
-    """See Workbench.take_next."""
-    with desk.store.write() as tx:
-        following = _following(tx, filters, sort, after, back, actor, 1)
-        found = following[0]["record"] if following else None
-        if found:
-            _hold(tx, found, actor, minutes)
-            tx.audit(actor, "take", found)
-    return found
-
-
-def upcoming(desk: Desk, filters: Filters, sort: Sort, after: str, limit: int, actor: Actor) -> list[dict[str, Any]]:
-    """See Workbench.upcoming."""
-    with desk.store.read() as tx:
-        return _following(tx, filters, sort, after, False, actor, max(1, min(limit, 10)))
 
 
 def _following(
@@ -97,70 +127,3 @@ def _following(
         clause, values = f"{clause} AND {beyond}", values | more
     ordered = f"SELECT s.record, s.candidate FROM standing s {clause} ORDER BY {queue.order_by(columns)} LIMIT :most"
     return tx.all(ordered, **values)
-
-
-def release_hold(desk: Desk, record: str | None, actor: Actor) -> int:
-    """See Workbench.release_hold."""
-    with desk.store.write() as tx:
-        if record is None:
-            number = tx.run("DELETE FROM hold WHERE holder = :me", me=actor.name)
-        else:
-            number = tx.run("DELETE FROM hold WHERE holder = :me AND record = :r", me=actor.name, r=record)
-        if number:
-            tx.audit(actor, "release_hold", record or "", number=number)
-    return number
-
-
-def save_draft(desk: Desk, record: str, draft: Mapping[str, Any], actor: Actor) -> None:
-    """See Workbench.save_draft. Drafts are working state: no audit event tells of them."""
-    content = canonical(dict(draft))
-    if len(content) > MAX_DRAFT:
-        raise UsageError(f"The draft is longer than {MAX_DRAFT} characters.")
-    with desk.store.write() as tx:
-        known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
-        tx.run("DELETE FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
-        if draft:
-            tx.insert("draft", record=record, owner=actor.name, content_json=content, saved_at=now())
-
-
-def views(desk: Desk, actor: Actor) -> list[SavedView]:
-    """See Workbench.views."""
-    with desk.store.read() as tx:
-        rows = tx.all("SELECT * FROM saved_view WHERE owner = :me OR shared ORDER BY name, owner", me=actor.name)
-    return [
-        {
-            "name": row["name"],
-            "owner": row["owner"],
-            "shared": bool(row["shared"]),
-            "filters": json.loads(row["filters_json"]),
-            "sort": row["sort"],
-        }
-        for row in rows
-    ]
-
-
-def save_view(desk: Desk, name: str, filters: Filters, sort: Sort, shared: bool, actor: Actor) -> None:
-    """See Workbench.save_view."""
-    name = name.strip()
-    if not 1 <= len(name) <= 60:
-        raise UsageError("A view's name has 1 to 60 characters.")
-    queue.order(sort)
-    with desk.store.write() as tx:
-        tx.run("DELETE FROM saved_view WHERE owner = :me AND name = :n", me=actor.name, n=name)
-        tx.insert(
-            "saved_view",
-            owner=actor.name,
-            name=name,
-            shared=shared,
-            filters_json=canonical(filters.to_dict()),
-            sort=sort,
-        )
-        tx.audit(actor, "save_view", shared=shared)
-
-
-def delete_view(desk: Desk, name: str, actor: Actor) -> None:
-    """See Workbench.delete_view."""
-    with desk.store.write() as tx:
-        if not tx.run("DELETE FROM saved_view WHERE owner = :me AND name = :n", me=actor.name, n=name):
-            raise UsageError("You have no saved view of this name.")
-        tx.audit(actor, "delete_view")

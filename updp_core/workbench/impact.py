@@ -7,17 +7,30 @@ that it adds, or where the report filter now judges a word differently because t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from updp_core.domain import Span
+from updp_core.backends import files
+from updp_core.backends.presets import load_preset_words, resolve
+from updp_core.config import Settings
+from updp_core.domain import Actor, Span
+from updp_core.lexicon import Lexicon, diff, edit
 from updp_core.lexicon.folding import words
+from updp_core.prompt.constraint import hits_in, tokens_that_read_as
+from updp_core.report import residual
 from updp_core.store import Transaction, word_index
+from updp_core.workbench.desk import Noun
+from updp_core.workbench.roles import READERS, verb
+from updp_core.workbench.shapes import Impact, Piece, Pieces, Terms
 
 if TYPE_CHECKING:
-    from updp_core.lexicon import Lexicon
+    from updp_core.backends.vocabulary import Vocabulary
 
+SHOWN = 200
+"""Records that an impact lists by name."""
+MOST_TERMS = 200
+"""Terms whose word pieces are listed one by one."""
 CHUNK = 500
 # What must hold no forbidden word: what may be approved, and what has left.
 IN_QUESTION = (
@@ -38,6 +51,60 @@ class Foreseen:
     new: Lexicon
     hits: dict[int, list[str]]
     choice: int
+
+
+class Impacts(Noun):
+    """Say what an edit of the lists would do, before it is saved."""
+
+    @verb(READERS)
+    def lexicon_impact(self, *, actor: Actor, add: Terms | None = None, remove: Terms | None = None) -> Impact:
+        """What an edit would do, before it is saved."""
+        with self.desk.store.read() as tx:
+            version, old = self.desk.lexicon(tx)
+            seen = foresee(tx, version, old, edit(old, add=add, remove=remove))
+            return impact(tx, seen, seen.hits)
+
+    @verb(READERS)
+    def lexicon_pieces(self, *, actor: Actor, add: Terms | None = None, remove: Terms | None = None) -> Pieces:
+        """Which word pieces of the encoder an edit masks or frees. Reads the encoder's tokenizer, no weights.
+
+        ModelUnavailable where it is not on this machine.
+        """
+        with self.desk.store.read() as tx:
+            _, old = self.desk.lexicon(tx)
+        new = edit(old, add=add, remove=remove)
+        change = diff(old, new)
+        encoder = load_preset_words(resolve(self.desk.settings).encoder)
+        vocabulary: Vocabulary = encoder.vocabulary
+
+        def turned(terms: Mapping[str, Sequence[str]], other: Lexicon) -> dict[str, list[int]]:
+            """Term -> tokens that it alone decides about: `other`, the lexicon without it, does not mask them."""
+            by_term: dict[str, list[int]] = {}
+            for token, found in tokens_that_read_as(_only(terms), vocabulary).items():
+                if not hits_in(other, vocabulary.texts[token]):
+                    for term in found:
+                        by_term.setdefault(term, []).append(token)
+            return by_term
+
+        added, removed = change.added.get("blacklist", {}), change.removed.get("blacklist", {})
+        masked, freed = turned(added, old), turned(removed, new)
+        asked = sorted(term for terms in added.values() for term in terms)
+        return {
+            "encoder": _name(self.desk.settings),
+            "size": int(vocabulary.usable.sum()),
+            "masked": len({token for tokens in masked.values() for token in tokens}),
+            "freed": len({token for tokens in freed.values() for token in tokens}),
+            "terms": [
+                {
+                    "term": term,
+                    "masked": [_piece(vocabulary, token) for token in masked.get(term, [])],
+                    "reads": [_piece(vocabulary, token) for token in encoder.encode_ids(term)],
+                }
+                for term in asked[:MOST_TERMS]
+            ],
+            "more": max(0, len(asked) - MOST_TERMS),
+            "free_again": [_piece(vocabulary, token) for tokens in freed.values() for token in tokens][:MOST_TERMS],
+        }
 
 
 def foresee(tx: Transaction, version: int, old: Lexicon, new: Lexicon) -> Foreseen:
@@ -124,12 +191,97 @@ def violations(lexicon: Lexicon, row: Mapping[str, Any], filtered: bool = True) 
     By term or pattern; where there is none, the categories of what the filter would now remove from the report. The
     stand-ins that the filter wrote itself do not count. Without `filtered` the filter is not asked.
     """
-    from updp_core.prompt.constraint import hits_in
-    from updp_core.report import residual
-
     hits = hits_in(lexicon, row["prompt_text"]) + lexicon.terms_in(word_index.report_words(row))
     if hits or not filtered:
         return sorted({hit.term for hit in hits})
     stand_ins = [Span(**span) for span in json.loads(row["surrogates_json"])]
     spans = residual(row["filtered"], lexicon, json.loads(row["header_json"]), stand_ins)
     return sorted({f"{span.category} (in the report)" for span in spans})
+
+
+def difference(old: Lexicon, new: Lexicon) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `new` has more and less than `old`, each as list name -> category -> terms."""
+    found = diff(old, new)
+    plain = [
+        {name: {c: list(terms) for c, terms in lists.items()} for name, lists in part.items()}
+        for part in (found.added, found.removed)
+    ]
+    return plain[0], plain[1]
+
+
+def impact(tx: Transaction, seen: Foreseen, hits: Mapping[int, Sequence[str]]) -> Impact:
+    """What an edit would do, in the words of the page: `hits` are the candidates that it would forbid."""
+    added, removed = difference(seen.old, seen.new)
+    fresh = hits.keys() - void_under(tx, seen.version)
+    values = {"fresh": json.dumps(sorted(fresh))}
+    listed = "FROM json_each(:fresh) hit JOIN standing s ON s.candidate = hit.value"
+    states = {r["state"]: r["n"] for r in tx.all(f"SELECT s.state, count(*) AS n {listed} GROUP BY s.state", **values)}
+    released = tx.value(
+        "SELECT count(DISTINCT p.candidate) FROM json_each(:fresh) hit JOIN release_pair p ON p.candidate = hit.value",
+        **values,
+    )
+    named = diff(seen.old, seen.new).added.get("blacklist", {})
+    forbidden = {term for terms in named.values() for term in terms}
+    swallowed = sorted(
+        term
+        for term in seen.new.preferred_terms
+        if any(hit.term in forbidden for hit in seen.new.terms_in(term, "blacklist"))
+    )
+    return {
+        "version": seen.version,
+        "added": added,
+        "removed": removed,
+        "pending": states.get("pending", 0),
+        "approved": states.get("approved", 0),
+        "released": released,
+        "other": sum(n for state, n in states.items() if state not in ("pending", "approved")),
+        "conflicts": sorted(forbidden & seen.old.preferred_terms.keys()),
+        "swallowed": swallowed[:SHOWN],
+        "where": _where(tx, seen.new, sorted(fresh)[:SHOWN]),
+    }
+
+
+def _where(tx: Transaction, new: Lexicon, candidates: Sequence[int]) -> list[dict[str, Any]]:
+    """Each pair by record: how it stands, what would be forbidden, and in which of its texts."""
+    standings = {
+        row["record"]: row
+        for row in tx.all(
+            "SELECT record, candidate, state FROM standing WHERE record IN "
+            "(SELECT record FROM candidate WHERE id IN (SELECT value FROM json_each(:some)))",
+            some=json.dumps(candidates),
+        )
+    }
+    found = []
+    for row in rows(tx, candidates):
+        now_is = standings[row["record"]]
+        in_prompt, in_report = violations(new, {**row, "filtered": ""}), violations(new, {**row, "prompt_text": ""})
+        found.append(
+            {
+                "record": row["record"],
+                # a candidate that left in a release may have been replaced in the queue since
+                "state": now_is["state"] if now_is["candidate"] == row["candidate"] else "replaced",
+                "terms": sorted({*in_prompt, *in_report}),
+                "in": [name for name, terms in (("prompt", in_prompt), ("report", in_report)) if terms],
+            }
+        )
+    return found
+
+
+def _only(terms: Mapping[str, Sequence[str]]) -> Lexicon:
+    return Lexicon(blacklist={category: tuple(some) for category, some in terms.items()})
+
+
+def _piece(words: Vocabulary, token: int) -> Piece:
+    return {
+        "text": words.texts[token],
+        "joins_left": bool(words.joins_left[token]),
+        "joins_right": bool(words.joins_right[token]),
+    }
+
+
+def _name(settings: Settings) -> str:
+    """How the page names the encoder. A folder is not told: its path may name people."""
+    source = resolve(settings).encoder
+    if files.local_folder(source) is None:
+        return source.removeprefix(files.HUB)
+    return "your own encoder" if settings.encoder else f"{settings.preset} encoder"

@@ -1,48 +1,93 @@
-"""Numbers behind the plots, without PHI."""
+"""Numbers without PHI: behind the plots, and what was measured of the starter models."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from updp_core.backends import files, presets
+from updp_core.config import STARTER
+from updp_core.domain import Actor
+from updp_core.evaluation import cards
 from updp_core.workbench import second_reading
-from updp_core.workbench.desk import Desk
+from updp_core.workbench.desk import Noun
+from updp_core.workbench.roles import EVERYBODY, verb
 
 MOST = 5000
 
 
-def insight(desk: Desk) -> dict[str, Any]:
-    """See Workbench.insight."""
-    with desk.store.read() as tx:
-        rows = tx.all(
-            "SELECT s.record, s.candidate, s.method, s.lexicon_version, s.state FROM standing s "
-            "WHERE s.candidate IS NOT NULL AND s.state <> 'failed' ORDER BY s.seq LIMIT :n",
-            n=MOST,
-        )
-        by_candidate = {row["candidate"]: row for row in rows}
-        for value in tx.stream(
-            "SELECT g.candidate, g.name, g.value FROM gate_value g JOIN (SELECT candidate FROM standing "
-            "WHERE candidate IS NOT NULL AND state <> 'failed' ORDER BY seq LIMIT :n) s ON s.candidate = g.candidate",
-            n=MOST,
-        ):
-            by_candidate[value["candidate"]][value["name"]] = value["value"]
-        decisions = tx.all(
-            "SELECT substr(decided_at, 1, 10) AS day, reviewer, verdict, count(*) AS count FROM decision "
-            "WHERE verdict NOT IN ('flag', 'clear') "
-            "GROUP BY day, reviewer, verdict ORDER BY day"
-        )
-        throughput = tx.all(
-            "SELECT substr(created_at, 1, 13) AS hour, count(*) AS generated FROM candidate WHERE error = '' "
-            "GROUP BY hour ORDER BY hour"
-        )
-        lexicon = tx.all(
-            "SELECT l.version, l.created_at, (SELECT count(*) FROM violation v WHERE v.lexicon_version = l.version) "
-            "AS voided FROM lexicon_version l ORDER BY l.version"
-        )
-        agreement = second_reading.agreement(tx)
-    return {
-        "candidates": rows,
-        "decisions": decisions,
-        "throughput": throughput,
-        "lexicon": lexicon,
-        "agreement": agreement,
-    }
+class Insight(Noun):
+    """Numbers for the plots, and the measured figures of the models."""
+
+    @verb(EVERYBODY)
+    def insight(self, *, actor: Actor) -> dict[str, Any]:
+        """Numbers behind the page of plots, without PHI.
+
+        {"candidates": [{"record", "method", "lexicon_version", "state", gate name: value, ...}] (at most 5,000),
+        "decisions": [{"day", "reviewer", "verdict", "count"}], "throughput": [{"hour", "generated"}],
+        "lexicon": [{"version", "created_at", "voided"}], "agreement": {"pairs", "kappa", "agree"}}.
+        """
+        with self.desk.store.read() as tx:
+            rows = tx.all(
+                "SELECT s.record, s.candidate, s.method, s.lexicon_version, s.state FROM standing s "
+                "WHERE s.candidate IS NOT NULL AND s.state <> 'failed' ORDER BY s.seq LIMIT :n",
+                n=MOST,
+            )
+            by_candidate = {row["candidate"]: row for row in rows}
+            for value in tx.stream(
+                "SELECT g.candidate, g.name, g.value FROM gate_value g JOIN (SELECT candidate FROM standing WHERE "
+                "candidate IS NOT NULL AND state <> 'failed' ORDER BY seq LIMIT :n) s ON s.candidate = g.candidate",
+                n=MOST,
+            ):
+                by_candidate[value["candidate"]][value["name"]] = value["value"]
+            decisions = tx.all(
+                "SELECT substr(decided_at, 1, 10) AS day, reviewer, verdict, count(*) AS count FROM decision "
+                "WHERE verdict NOT IN ('flag', 'clear') "
+                "GROUP BY day, reviewer, verdict ORDER BY day"
+            )
+            throughput = tx.all(
+                "SELECT substr(created_at, 1, 13) AS hour, count(*) AS generated FROM candidate WHERE error = '' "
+                "GROUP BY hour ORDER BY hour"
+            )
+            lexicon = tx.all(
+                "SELECT l.version, l.created_at, (SELECT count(*) FROM violation v "
+                "WHERE v.lexicon_version = l.version) AS voided FROM lexicon_version l ORDER BY l.version"
+            )
+            agreement = second_reading.agreement(tx)
+        return {
+            "candidates": rows,
+            "decisions": decisions,
+            "throughput": throughput,
+            "lexicon": lexicon,
+            "agreement": agreement,
+        }
+
+    @verb(EVERYBODY)
+    def evaluation(self, *, actor: Actor) -> dict[str, Any]:
+        """The measured figures of the starter models.
+
+        {"rows": [{"name", "part", "measure", "value", "interval", "bar", "n", "missed"}], "how", "date", "seed",
+        "missed": [name], "models": [{"part", "measured", "used", "same"}]}: digests of the models measured and of those
+        in use here ("" where another model is used).
+        """
+        result = cards.read()
+        if result is None:
+            return {"rows": [], "how": "", "date": "", "seed": None, "missed": [], "models": []}
+        preset = presets.resolve(self.desk.settings)
+        # The judges are the starter models' own whatever the preset.
+        used = {"encoder": preset.encoder, "generator": preset.generator, "judges": str(STARTER / "judges")}
+        models = []
+        for part, source in used.items():
+            folder = files.local_folder(source)
+            ours = folder is not None and Path(folder).resolve() == (STARTER / part).resolve()
+            digest = files.digest(STARTER / part) if ours else ""
+            known = str(result.get("models", {}).get(part, ""))
+            models.append({"part": part, "measured": known, "used": digest, "same": bool(known) and digest == known})
+        return {
+            "rows": cards.rows(result),
+            "how": cards.how(result),
+            "date": result["date"],
+            "seed": result["seed"],
+            "missed": result["missed"],
+            "models": models,
+        }

@@ -4,85 +4,161 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from updp_core.domain import Actor
-from updp_core.errors import NotAllowed, UsageError
+from updp_core.errors import ModelUnavailable, NotAllowed, UsageError
+from updp_core.intake.pixels import decode_png
+from updp_core.report import filter_report
 from updp_core.store import Transaction
 from updp_core.store.store import known
 from updp_core.workbench import second_reading
-from updp_core.workbench.desk import CURRENT_LEXICON, Desk
+from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
+from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.holds import holder
-from updp_core.workbench.roles import PHI_ROLES
-from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRow, GateRow, ImageKind
+from updp_core.workbench.roles import EVERYBODY, PHI_ROLES, verb
+from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRow, HeatMap, ImageKind
 
-HARD_GATES = frozenset({"residual_phi", "forbidden_in_prompt"})
-"""Gates that nobody may override: what they find must not leave."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _VIEW_SECONDS = 600
 
 
-def show(desk: Desk, record: str, actor: Actor) -> Detail:
-    """See Workbench.show."""
-    phi = actor.role in PHI_ROLES
-    with desk.store.read() as tx:
-        row = known(tx.one("SELECT * FROM record WHERE id = :r", r=record), f"record {record}")
-        stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
-        blind = second_reading.is_waiting(tx, record, actor)
-        rows = tx.all(
-            "SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
-            "WHERE c.record = :r ORDER BY c.id",
-            r=record,
-        )
-        forbidden = _forbidden(tx, record)
-        candidates = [_candidate(c, stands["candidate"], forbidden, actor) for c in rows]
-        current = next((c for c in rows if c["id"] == stands["candidate"]), None)
-        draft = tx.value("SELECT content_json FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
-        rarity = tx.value(
-            "SELECT count(*) FROM "
-            "(SELECT DISTINCT patient FROM record WHERE finding_key = :k AND patient <> :p LIMIT 100)",
-            k=row["finding_key"],
-            p=row["patient"],
-        )
-        decisions = _decisions(tx, record, phi)
-        flags = _flags(tx, record, actor, blind)
-        held = holder(tx, record)
-        needs = desk.policy(tx)["verdicts"]
-    if phi and held != actor.name:
-        _note_view(desk, record, actor)
-    gates = next((c["gates"] for c in candidates if c["current"]), [])
-    return {
-        "record": record,
-        "state": "pending" if blind else stands["state"],  # the state would tell the first verdict
-        "revision": stands["revision"],
-        "candidate": stands["candidate"],
-        "patient": row["patient"],
-        "study": row["study"],
-        "view": row["view"],
-        "source": row["source"] if phi else None,
-        "imported_at": row["imported_at"],
-        "remarks": json.loads(row["flags_json"]) if phi else [],
-        "flags": flags,
-        "error": stands["error"],
-        "prompt": json.loads(current["prompt_json"])
-        if current and current["prompt_json"] and (phi or current["releasable"])
-        else None,
-        "report": _report(desk, row, current, phi),
-        "evidence": json.loads(current["evidence_json"]) if current else {},
-        "gates": gates,
-        "images": {
-            "original": _described(row["image"], row["height"], row["width"], row["bit_depth"], phi),
-            "synthetic": _described(current["image"], current["height"], current["width"], 8) if current else None,
-        },
-        "findings": json.loads(row["findings_json"]),
-        "rarity": rarity,
-        "candidates": candidates,
-        "decisions": [d for d in decisions if not blind or d["reviewer"] == actor.name],
-        "held_by": held,
-        "draft": json.loads(draft) if draft else {},
-        "blind": blind,
-        "void_terms": forbidden.get(stands["candidate"] or 0, []),
-        "needs": needs,
-    }
+class Pairs(Noun):
+    """Look at one record, its candidates and its images."""
+
+    @verb(EVERYBODY)
+    def show(self, record: str, *, actor: Actor) -> Detail:
+        """All about one record. PHI is kept back from roles that do not need it."""
+        phi = actor.role in PHI_ROLES
+        with self.desk.store.read() as tx:
+            row = known(tx.one("SELECT * FROM record WHERE id = :r", r=record), f"record {record}")
+            stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+            blind = second_reading.is_waiting(tx, record, actor)
+            rows = tx.all(
+                "SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
+                "WHERE c.record = :r ORDER BY c.id",
+                r=record,
+            )
+            forbidden = _forbidden(tx, record)
+            candidates = [_candidate(c, stands["candidate"], forbidden, actor) for c in rows]
+            current = next((c for c in rows if c["id"] == stands["candidate"]), None)
+            draft = tx.value(
+                "SELECT content_json FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name
+            )
+            rarity = tx.value(
+                "SELECT count(*) FROM "
+                "(SELECT DISTINCT patient FROM record WHERE finding_key = :k AND patient <> :p LIMIT 100)",
+                k=row["finding_key"],
+                p=row["patient"],
+            )
+            decisions = _decisions(tx, record, phi)
+            flags = _flags(tx, record, actor, blind)
+            held = holder(tx, record)
+            needs = self.desk.policy(tx)["verdicts"]
+        if phi and held != actor.name:
+            _note_view(self.desk, record, actor)
+        gates = next((c["gates"] for c in candidates if c["current"]), [])
+        return {
+            "record": record,
+            "state": "pending" if blind else stands["state"],  # the state would tell the first verdict
+            "revision": stands["revision"],
+            "candidate": stands["candidate"],
+            "patient": row["patient"],
+            "study": row["study"],
+            "view": row["view"],
+            "source": row["source"] if phi else None,
+            "imported_at": row["imported_at"],
+            "remarks": json.loads(row["flags_json"]) if phi else [],
+            "flags": flags,
+            "error": stands["error"],
+            "prompt": json.loads(current["prompt_json"])
+            if current and current["prompt_json"] and (phi or current["releasable"])
+            else None,
+            "report": _report(self.desk, row, current, phi),
+            "evidence": json.loads(current["evidence_json"]) if current else {},
+            "gates": gates,
+            "images": {
+                "original": _described(row["image"], row["height"], row["width"], row["bit_depth"], phi),
+                "synthetic": _described(current["image"], current["height"], current["width"], 8) if current else None,
+            },
+            "findings": json.loads(row["findings_json"]),
+            "rarity": rarity,
+            "candidates": candidates,
+            "decisions": [d for d in decisions if not blind or d["reviewer"] == actor.name],
+            "held_by": held,
+            "draft": json.loads(draft) if draft else {},
+            "blind": blind,
+            "void_terms": forbidden.get(stands["candidate"] or 0, []),
+            "needs": needs,
+        }
+
+    @verb(EVERYBODY)
+    def candidate(self, candidate: int, *, actor: Actor) -> CandidateRow:
+        """One candidate in full (for a contact sheet)."""
+        with self.desk.store.read() as tx:
+            row = known(
+                tx.one(
+                    "SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
+                    "WHERE c.id = :c",
+                    c=candidate,
+                ),
+                f"candidate {candidate}",
+            )
+            current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=row["record"])
+            return _candidate(row, current, _forbidden(tx, row["record"]), actor)
+
+    @verb(EVERYBODY)
+    def image(
+        self, record: str, kind: ImageKind, *, actor: Actor, candidate: int | None = None
+    ) -> NDArray[np.uint16] | NDArray[np.uint8]:
+        """The original (uint16) or a candidate's image (uint8), (H, W), at full size and depth."""
+        if kind == "original" and actor.role not in PHI_ROLES:
+            raise NotAllowed(f"The role {actor.role} does not see original images.")
+        if kind not in ("original", "synthetic"):
+            raise UsageError(f"There is no image {kind!r}: choose original or synthetic.")
+        with self.desk.store.read() as tx:
+            if kind == "original":
+                digest = known(tx.one("SELECT image FROM record WHERE id = :r", r=record), f"record {record}")["image"]
+                noted = holder(tx, record) == actor.name
+            else:
+                row = tx.one(
+                    "SELECT c.image FROM standing s JOIN candidate c ON c.id = coalesce(:c, s.candidate) "
+                    "AND c.record = s.record WHERE s.record = :r",
+                    r=record,
+                    c=candidate,
+                )
+                digest, noted = row and row["image"], True
+        if not noted:
+            _note_view(self.desk, record, actor)
+        if not digest:
+            raise UsageError("This record has no synthetic image yet. Generate one first.")
+        return decode_png(self.desk.store.get_image(digest))
+
+    @verb(EVERYBODY)
+    def heat_map(self, record: str, finding: str, *, actor: Actor, candidate: int | None = None) -> HeatMap:
+        """Where the finding classifier looked for one finding, in the images that the actor may see; computed anew.
+
+        It tells of the classifier, not of the patient. ModelUnavailable without judges.
+        """
+        from updp_core.evidence.pair import for_judges
+
+        judges = self.desk.judges()
+        if judges is None:
+            raise ModelUnavailable("The judges are not available, so there is no heat map.", "See `doctor`.")
+        if finding not in judges.finding_names:
+            raise UsageError(f"The judges do not know the finding {finding!r}.")
+        kinds: list[ImageKind] = ["synthetic"] if candidate is not None else []
+        if actor.role in PHI_ROLES:
+            kinds.insert(0, "original")
+        maps: HeatMap = {"finding": finding, "original": None, "synthetic": None}
+        for kind in kinds:
+            seen = for_judges([self.image(record, kind, candidate=candidate, actor=actor)])
+            probability = float(judges.findings(seen)[0, list(judges.finding_names).index(finding)])
+            maps[kind] = {"probability": round(probability, 3), "fields": judges.heat(seen, finding)[0]}
+        return maps
 
 
 def _report(desk: Desk, row: dict[str, Any], current: dict[str, Any] | None, phi: bool) -> dict[str, Any]:
@@ -99,8 +175,6 @@ def _report(desk: Desk, row: dict[str, Any], current: dict[str, Any] | None, phi
 
 def filter_record(desk: Desk, row: dict[str, Any]) -> Any:
     """`report.filter_report` of a row of `record`, under the lexicon and policy in force."""
-    from updp_core.report import filter_report
-
     with desk.store.read() as tx:
         _, lexicon = desk.lexicon(tx)
         policy = desk.policy(tx)["report_policy"]
@@ -141,11 +215,6 @@ def _candidate(row: dict[str, Any], current: int | None, forbidden: dict[int, li
         "evidence": json.loads(row["evidence_json"]),
         "error": row["error"],
     }
-
-
-def gate_rows(gates_json: str | None) -> list[GateRow]:
-    """Gates as stored in `grade`, each marked hard or not."""
-    return [cast(GateRow, {**gate, "hard": gate["name"] in HARD_GATES}) for gate in json.loads(gates_json or "[]")]
 
 
 def _decisions(tx: Transaction, record: str, phi: bool) -> list[DecisionRow]:
@@ -211,45 +280,3 @@ def _note_view(desk: Desk, record: str, actor: Actor) -> None:
     desk.viewed[key] = clock
     if len(desk.viewed) > 10_000:
         desk.viewed = {key: then for key, then in desk.viewed.items() if clock - then < _VIEW_SECONDS}
-
-
-def candidate(desk: Desk, candidate_id: int, actor: Actor) -> CandidateRow:
-    """See Workbench.candidate."""
-    with desk.store.read() as tx:
-        row = known(
-            tx.one(
-                "SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
-                "WHERE c.id = :c",
-                c=candidate_id,
-            ),
-            f"candidate {candidate_id}",
-        )
-        current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=row["record"])
-        return _candidate(row, current, _forbidden(tx, row["record"]), actor)
-
-
-def image(desk: Desk, record: str, kind: ImageKind, candidate_id: int | None, actor: Actor) -> Any:
-    """See Workbench.image."""
-    from updp_core.intake.pixels import decode_png
-
-    if kind == "original" and actor.role not in PHI_ROLES:
-        raise NotAllowed(f"The role {actor.role} does not see original images.")
-    if kind not in ("original", "synthetic"):
-        raise UsageError(f"There is no image {kind!r}: choose original or synthetic.")
-    with desk.store.read() as tx:
-        if kind == "original":
-            digest = known(tx.one("SELECT image FROM record WHERE id = :r", r=record), f"record {record}")["image"]
-            noted = holder(tx, record) == actor.name
-        else:
-            row = tx.one(
-                "SELECT c.image FROM standing s JOIN candidate c ON c.id = coalesce(:c, s.candidate) "
-                "AND c.record = s.record WHERE s.record = :r",
-                r=record,
-                c=candidate_id,
-            )
-            digest, noted = row and row["image"], True
-    if not noted:
-        _note_view(desk, record, actor)
-    if not digest:
-        raise UsageError("This record has no synthetic image yet. Generate one first.")
-    return decode_png(desk.store.get_image(digest))

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, cast
 
-from updp_core.domain import Actor
+from updp_core.domain import Actor, Sort
 from updp_core.errors import UsageError
 from updp_core.store import Transaction
 from updp_core.store.standing import VERDICTS
 from updp_core.workbench import second_reading
-from updp_core.workbench.desk import Desk
-from updp_core.workbench.roles import PHI_ROLES
-from updp_core.workbench.shapes import Card, Counts, Filters, Page, Sort
+from updp_core.workbench.desk import Noun
+from updp_core.workbench.roles import EVERYBODY, PHI_ROLES, verb
+from updp_core.workbench.shapes import Card, Counts, Filters, Page
 
 MAX_PAGE = 500
 ORDERS: dict[str, tuple[str, bool]] = {
@@ -49,6 +49,118 @@ _SIMPLE = {
 GATE_COUNT = "SELECT n FROM gate_count WHERE name = :gate AND state = :gate_state"
 MANY = 2000
 """From here on, a page in order meets enough matches that each record is asked; below, the matches are listed first."""
+
+
+class Queue(Noun):
+    """Look at the queue as a whole: a page of it, how far the work is, the spread of one gate."""
+
+    @verb(EVERYBODY)
+    def page(
+        self, *, actor: Actor, filters: Filters = Filters(), sort: Sort = "imported", offset: int = 0, limit: int = 50
+    ) -> Page:
+        """A slice of the queue. `limit` is at most 500."""
+        if offset < 0 or not 1 <= limit <= MAX_PAGE:
+            raise UsageError(f"A page begins at 0 or later and has 1 to {MAX_PAGE} records.")
+        with self.desk.store.read() as tx:
+            clause, values = where(tx, filters, actor)
+            total = _total(tx, filters, clause, values)
+            rows = tx.all(
+                f"""SELECT s.*, r.study, r.view, r.report <> '' AS has_report, r.flags_json, h.holder
+                FROM (SELECT s.seq FROM standing s {clause} ORDER BY {order(sort)} LIMIT :limit OFFSET :offset) p
+                JOIN standing s ON s.seq = p.seq JOIN record r ON r.seq = s.seq
+                LEFT JOIN hold h ON h.record = s.record AND h.expires > :clock
+                ORDER BY {order(sort)}""",
+                **values,
+                limit=limit,
+                offset=offset,
+                clock=time.time(),
+            )
+        cards = [_card(row, actor) for row in rows]
+        if filters.second_reading:  # they wait for a blind verdict
+            for card in cards:
+                card |= {"state": "pending", "approvals": 0, "reviewer": None, "decided_at": None, "flagged_for": None}
+        return {"records": cards, "total": total, "offset": offset, "limit": limit}
+
+    @verb(EVERYBODY)
+    def counts(self, *, actor: Actor) -> Counts:
+        """How many records stand where, and who has done what."""
+        states: dict[str, int] = {name: 0 for name in ("new", "pending", "approved", "rejected", "failed", "void")}
+        gates: dict[str, dict[str, int]] = {}
+        methods: dict[str, int] = {}
+        versions: dict[str, int] = {}
+        released = 0
+        today = datetime.now(UTC).date().isoformat()
+        with self.desk.store.read() as tx:
+            for row in tx.all(
+                "SELECT state, method, lexicon_version, released, count(*) AS n FROM standing "
+                "GROUP BY state, method, lexicon_version, released"
+            ):
+                states[row["state"]] += row["n"]
+                released += row["n"] if row["released"] else 0
+                if row["method"]:
+                    methods[row["method"]] = methods.get(row["method"], 0) + row["n"]
+                    version = str(row["lexicon_version"])
+                    versions[version] = versions.get(version, 0) + row["n"]
+            for row in tx.all("SELECT name, state, n FROM gate_count WHERE n > 0 ORDER BY name, state"):
+                gates.setdefault(row["name"], {})[row["state"]] = row["n"]
+            reviewers = _pairs(
+                tx, "SELECT reviewer, count(*) FROM standing WHERE reviewer IS NOT NULL GROUP BY reviewer"
+            )
+            findings = _pairs(tx, "SELECT finding, count(*) FROM record_finding GROUP BY finding")
+            day = _pairs(
+                tx,
+                f"SELECT reviewer, count(*) FROM decision WHERE decided_at >= :today AND verdict IN {VERDICTS} "
+                "GROUP BY reviewer",
+                today=today,
+            )
+            mine = tx.value(
+                "SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time()
+            )
+            flags = _pairs(tx, "SELECT flagged_for, count(*) FROM standing WHERE flagged_at IS NOT NULL GROUP BY 1")
+            blind = second_reading.number(tx, actor) if actor.role in PHI_ROLES else 0
+            latest = [
+                row["decided_at"]
+                for row in tx.all(
+                    f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50"
+                )
+            ]
+            needed = self.desk.policy(tx)["verdicts"]
+            begun = (
+                tx.value("SELECT count(*) FROM standing WHERE state = 'pending' AND approvals > 0") if needed > 1 else 0
+            )
+        left = states["new"] + states["pending"] + states["void"]
+        verdicts_left = needed * left - begun
+        return {
+            "total": sum(states.values()),
+            "states": states,
+            "gates": gates,
+            "methods": methods,
+            "lexicon_versions": versions,
+            "reviewers": reviewers,
+            "findings": findings,
+            "today": day,
+            "released": released,
+            "mine": mine,
+            "flagged": sum(flags.values()),
+            "flagged_for_me": flags.get(actor.role, 0) + flags.get("anybody", 0),
+            "second_readings": blind,
+            "left": left,
+            "minutes_left": _minutes_left(latest, verdicts_left),
+        }
+
+    @verb(EVERYBODY)
+    def gate_values(self, name: str, *, actor: Actor, method: str | None = None, limit: int = 5000) -> list[float]:
+        """Values of one gate over the current candidates (a random part of them beyond `limit`), for a small plot."""
+        clause = "AND s.method = :method" if method else ""
+        with self.desk.store.read() as tx:
+            rows = tx.all(
+                f"""SELECT g.value FROM gate_value g JOIN standing s ON s.candidate = g.candidate
+                WHERE g.name = :name AND g.value IS NOT NULL {clause} ORDER BY random() LIMIT :limit""",
+                name=name,
+                limit=limit,
+                **({"method": method} if method else {}),
+            )
+        return [cast(float, row["value"]) for row in rows]
 
 
 def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[str, Any]]:
@@ -138,31 +250,6 @@ def beyond(columns: list[tuple[str, bool]], place: dict[str, Any]) -> tuple[str,
     return f"({further} OR (s.{name} = :place_value AND {later_seq}))", values
 
 
-def page(desk: Desk, filters: Filters, sort: Sort, offset: int, limit: int, actor: Actor) -> Page:
-    """See Workbench.page."""
-    if offset < 0 or not 1 <= limit <= MAX_PAGE:
-        raise UsageError(f"A page begins at 0 or later and has 1 to {MAX_PAGE} records.")
-    with desk.store.read() as tx:
-        clause, values = where(tx, filters, actor)
-        total = _total(tx, filters, clause, values)
-        rows = tx.all(
-            f"""SELECT s.*, r.study, r.view, r.report <> '' AS has_report, r.flags_json, h.holder
-            FROM (SELECT s.seq FROM standing s {clause} ORDER BY {order(sort)} LIMIT :limit OFFSET :offset) p
-            JOIN standing s ON s.seq = p.seq JOIN record r ON r.seq = s.seq
-            LEFT JOIN hold h ON h.record = s.record AND h.expires > :clock
-            ORDER BY {order(sort)}""",
-            **values,
-            limit=limit,
-            offset=offset,
-            clock=time.time(),
-        )
-    cards = [_card(row, actor) for row in rows]
-    if filters.second_reading:  # they wait for a blind verdict
-        for card in cards:
-            card |= {"state": "pending", "approvals": 0, "reviewer": None, "decided_at": None, "flagged_for": None}
-    return {"records": cards, "total": total, "offset": offset, "limit": limit}
-
-
 def _total(tx: Transaction, filters: Filters, clause: str, values: dict[str, Any]) -> int:
     if set(filters.to_dict()) == {"gate", "gate_state"}:  # kept ready, since it may be most of the queue
         return tx.value(GATE_COUNT, **values) or 0
@@ -195,65 +282,6 @@ def _card(row: dict[str, Any], actor: Actor) -> Card:
     }
 
 
-def counts(desk: Desk, actor: Actor) -> Counts:
-    """See Workbench.counts."""
-    states: dict[str, int] = {name: 0 for name in ("new", "pending", "approved", "rejected", "failed", "void")}
-    gates: dict[str, dict[str, int]] = {}
-    methods: dict[str, int] = {}
-    versions: dict[str, int] = {}
-    released = 0
-    today = datetime.now(UTC).date().isoformat()
-    with desk.store.read() as tx:
-        for row in tx.all(
-            "SELECT state, method, lexicon_version, released, count(*) AS n FROM standing "
-            "GROUP BY state, method, lexicon_version, released"
-        ):
-            states[row["state"]] += row["n"]
-            released += row["n"] if row["released"] else 0
-            if row["method"]:
-                methods[row["method"]] = methods.get(row["method"], 0) + row["n"]
-                version = str(row["lexicon_version"])
-                versions[version] = versions.get(version, 0) + row["n"]
-        for row in tx.all("SELECT name, state, n FROM gate_count WHERE n > 0 ORDER BY name, state"):
-            gates.setdefault(row["name"], {})[row["state"]] = row["n"]
-        reviewers = _pairs(tx, "SELECT reviewer, count(*) FROM standing WHERE reviewer IS NOT NULL GROUP BY reviewer")
-        findings = _pairs(tx, "SELECT finding, count(*) FROM record_finding GROUP BY finding")
-        day = _pairs(
-            tx,
-            f"SELECT reviewer, count(*) FROM decision WHERE decided_at >= :today AND verdict IN {VERDICTS} "
-            "GROUP BY reviewer",
-            today=today,
-        )
-        mine = tx.value("SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time())
-        flags = _pairs(tx, "SELECT flagged_for, count(*) FROM standing WHERE flagged_at IS NOT NULL GROUP BY 1")
-        blind = second_reading.number(tx, actor) if actor.role in PHI_ROLES else 0
-        latest = [
-            row["decided_at"]
-            for row in tx.all(f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50")
-        ]
-        needed = desk.policy(tx)["verdicts"]
-        begun = tx.value("SELECT count(*) FROM standing WHERE state = 'pending' AND approvals > 0") if needed > 1 else 0
-    left = states["new"] + states["pending"] + states["void"]
-    verdicts_left = needed * left - begun
-    return {
-        "total": sum(states.values()),
-        "states": states,
-        "gates": gates,
-        "methods": methods,
-        "lexicon_versions": versions,
-        "reviewers": reviewers,
-        "findings": findings,
-        "today": day,
-        "released": released,
-        "mine": mine,
-        "flagged": sum(flags.values()),
-        "flagged_for_me": flags.get(actor.role, 0) + flags.get("anybody", 0),
-        "second_readings": blind,
-        "left": left,
-        "minutes_left": _minutes_left(latest, verdicts_left),
-    }
-
-
 def _pairs(tx: Transaction, sql: str, **values: Any) -> dict[str, int]:
     return {str(name): int(n) for name, n in (row.values() for row in tx.all(sql, **values))}
 
@@ -263,20 +291,6 @@ def _minutes_left(latest: list[str], left: int) -> float | None:
     times = [datetime.fromisoformat(at).timestamp() for at in latest]
     pauses = sorted(a - b for a, b in pairwise(times) if 0 < a - b < 600)
     return round(pauses[len(pauses) // 2] * left / 60, 1) if len(pauses) >= 5 else None
-
-
-def gate_values(desk: Desk, name: str, method: str | None, limit: int) -> list[float]:
-    """See Workbench.gate_values."""
-    clause = "AND s.method = :method" if method else ""
-    with desk.store.read() as tx:
-        rows = tx.all(
-            f"""SELECT g.value FROM gate_value g JOIN standing s ON s.candidate = g.candidate
-            WHERE g.name = :name AND g.value IS NOT NULL {clause} ORDER BY random() LIMIT :limit""",
-            name=name,
-            limit=limit,
-            **({"method": method} if method else {}),
-        )
-    return [cast(float, row["value"]) for row in rows]
 
 
 def _fts(text: str) -> str:

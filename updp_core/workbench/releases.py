@@ -17,8 +17,9 @@ from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.store import fresh_id, now
 from updp_core.workbench import audit
-from updp_core.workbench.desk import CURRENT_LEXICON, Desk
-from updp_core.workbench.pairs import gate_rows
+from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
+from updp_core.workbench.grades import gate_rows
+from updp_core.workbench.roles import EVERYBODY, OFFICER, READERS, verb
 from updp_core.workbench.shapes import Progress, ReleasePreview, ReleaseRow
 
 if TYPE_CHECKING:
@@ -289,3 +290,31 @@ def verify(desk: Desk, out: Path, actor: Actor) -> dict[str, Any]:
     with desk.store.write() as tx:
         tx.audit(actor, "verify", problems=len(problems))
     return {"ok": not problems, "problems": problems}
+
+
+class Releases(Noun):
+    """Write releases, and check them."""
+
+    @verb(READERS)
+    def release_preview(self, *, actor: Actor) -> ReleasePreview:
+        """What would leave the house now, and what would not and why."""
+        return preview(self.desk)
+
+    @verb(OFFICER)
+    def release(self, out: Path, *, actor: Actor, comment: str = "") -> Iterator[Progress]:
+        """Write the approved pairs to a new folder `out`; all or nothing.
+
+        Result: {"release": id, "folder": str, "released": n, "manifest_sha256": str}. ReleaseError where nothing is
+        approved or a check fails; Conflict where an approval fell while the release was written.
+        """
+        return release(self.desk, out, comment, actor)
+
+    @verb(EVERYBODY)
+    def releases(self, *, actor: Actor) -> list[ReleaseRow]:
+        """Every release of this workspace, newest first."""
+        return releases(self.desk)
+
+    @verb(EVERYBODY)
+    def verify(self, out: Path, *, actor: Actor) -> dict[str, Any]:
+        """Check a release folder to the byte: {"ok": bool, "problems": [str]}."""
+        return verify(self.desk, out, actor)

@@ -1,86 +1,56 @@
-"""Who may do what: one table, and deny by default."""
+"""Who may do what: each verb names its roles where it stands, and nobody else may do it."""
 
 from __future__ import annotations
 
-from typing import get_args
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from updp_core.domain import Actor, Role
+from updp_core.domain import ROLES, Actor, Role
 from updp_core.errors import NotAllowed
 
-ROLES: tuple[Role, ...] = get_args(Role)
-_EVERYBODY = frozenset(ROLES)
-_READERS: frozenset[Role] = frozenset({"radiologist", "privacy-officer"})
-_OFFICER: frozenset[Role] = frozenset({"privacy-officer"})
-_OPERATORS: frozenset[Role] = frozenset({"privacy-officer", "administrator"})
-_ADMINISTRATOR: frozenset[Role] = frozenset({"administrator"})
+if TYPE_CHECKING:
+    from updp_core.workbench.desk import Noun
 
-ROLE_VERBS: dict[str, frozenset[Role]] = {
-    # look: PHI is kept back from roles outside PHI_ROLES
-    "page": _EVERYBODY,
-    "counts": _EVERYBODY,
-    "show": _EVERYBODY,
-    "image": _EVERYBODY,
-    "heat_map": _EVERYBODY,
-    "candidate": _EVERYBODY,
-    "gate_values": _EVERYBODY,
-    "gate_rules": _EVERYBODY,
-    "insight": _EVERYBODY,
-    "evaluation": _EVERYBODY,
-    "runs": _EVERYBODY,
-    "lexicon_current": _EVERYBODY,
-    "lexicon_show": _EVERYBODY,
-    "lexicon_log": _EVERYBODY,
-    "lexicon_diff": _EVERYBODY,
-    "policy": _EVERYBODY,
-    "views": _EVERYBODY,
-    "save_view": _EVERYBODY,
-    "delete_view": _EVERYBODY,
-    "methods": _EVERYBODY,
-    "releases": _EVERYBODY,
-    # judge
-    "decide": _READERS,
-    "undo": _READERS,
-    "flag": _READERS,
-    "clear_flag": _READERS,
-    "choose": _READERS,
-    "regenerate": _READERS,
-    "compare": _READERS,
-    "reproduce": _READERS,
-    "approve_all": _READERS,
-    "approve_preview": _READERS,
-    "take": _READERS,
-    "take_next": _READERS,
-    "upcoming": _READERS,
-    "release_hold": _READERS,
-    "save_draft": _READERS,
-    "lexicon_impact": _READERS,
-    "lexicon_pieces": _READERS,
-    "lexicon_draft": _READERS,
-    "save_lexicon_draft": _READERS,
-    "filter_text": _READERS,
-    # answer for the workspace
-    "lexicon_edit": _OFFICER,
-    "lexicon_revert": _OFFICER,
-    "set_policy": _OFFICER,
-    "release": _OFFICER,
-    "release_preview": _READERS,
-    "verify": _EVERYBODY,
-    "audit": _OPERATORS,
-    "audit_verify": _OPERATORS,
-    # run it
-    "import_": _OPERATORS,
-    "generate": _OPERATORS,
-    "control": _OPERATORS,
-    "users": _ADMINISTRATOR,
-    "add_user": _ADMINISTRATOR,
-    "remove_user": _ADMINISTRATOR,
-}
-PHI_ROLES = _READERS
+EVERYBODY: frozenset[Role] = frozenset(ROLES)
+READERS: frozenset[Role] = frozenset({"radiologist", "privacy-officer"})
+OFFICER: frozenset[Role] = frozenset({"privacy-officer"})
+OPERATORS: frozenset[Role] = frozenset({"privacy-officer", "administrator"})
+ADMINISTRATOR: frozenset[Role] = frozenset({"administrator"})
+
+PHI_ROLES = READERS
 """Roles that see original reports, original images and source names."""
+ROLE_VERBS: dict[str, frozenset[Role]] = {}
+"""Verb -> roles that may do it: filled by `verb` as the nouns of `updp_core.workbench` are imported."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def verb(roles: frozenset[Role]) -> Callable[[F], F]:
+    """A method of a noun whose keyword `actor` must have one of `roles`; a refusal is audited, and raises NotAllowed.
+
+    Raises ValueError where there is a verb of this name already.
+    """
+
+    def entered(function: F) -> F:
+        name = function.__name__
+        if name in ROLE_VERBS:
+            raise ValueError(f"There are two verbs {name!r}.")
+        ROLE_VERBS[name] = roles
+
+        @functools.wraps(function)
+        def checked(self: Noun, *args: Any, actor: Actor, **kwargs: Any) -> Any:
+            if not may(actor, name):
+                self.desk.audit_refusal(actor, name)
+                raise refuse(actor, name)
+            return function(self, *args, actor=actor, **kwargs)
+
+        return cast(F, checked)
+
+    return entered
 
 
 def may(actor: Actor, verb: str) -> bool:
-    """True where the table gives this verb to the actor's role; unknown verbs and roles get nothing."""
+    """True where the verb names the actor's role; unknown verbs and roles get nothing."""
     return actor.role in ROLE_VERBS.get(verb, frozenset())
 
 

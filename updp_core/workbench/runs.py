@@ -18,7 +18,8 @@ from updp_core.store import Transaction
 from updp_core.store.secret import Secret
 from updp_core.store.store import canonical, known, now
 from updp_core.workbench import batch, holds, leases
-from updp_core.workbench.desk import CURRENT_LEXICON, Desk
+from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
+from updp_core.workbench.roles import EVERYBODY, OPERATORS, READERS, verb
 from updp_core.workbench.shapes import Progress, Run
 
 PAUSE_SECONDS = 0.3
@@ -344,3 +345,82 @@ def methods(desk: Desk) -> list[dict[str, Any]]:
 def waiting(tx: Transaction) -> int:
     """Records in the queue."""
     return tx.value("SELECT count(*) FROM standing WHERE state IN ('new', 'void')")
+
+
+class Runs(Noun):
+    """Make candidates, for the queue or for one record; watch and steer the runs of every process."""
+
+    @verb(OPERATORS)
+    def generate(
+        self,
+        *,
+        actor: Actor,
+        method: str | None = None,
+        limit: int | None = None,
+        batch_size: int = 8,
+        seed: int = 0,
+        records: Sequence[str] | None = None,
+        retry_failed: bool = False,
+        prompt: Mapping[str, Any] | None = None,
+        generation: Mapping[str, Any] | None = None,
+    ) -> Iterator[Progress]:
+        """Work through the queue (new, void, to be regenerated); may be stopped or killed and started again.
+
+        `prompt` and `generation` override fields of PromptConfig and GeneratorConfig. `records` narrows the
+        queue to these. Result: {"generated": n, "failed": [{"record", "reason"}], "seconds": s, "run": id,
+        "stopped": bool}. Raises ModelUnavailable where a model is missing.
+        """
+        options = Options(
+            method or self.desk.settings.method, limit, batch_size, seed, records, retry_failed, prompt, generation
+        )
+        return generate(self.desk, options, actor)
+
+    @verb(EVERYBODY)
+    def runs(self, *, actor: Actor, limit: int = 20) -> list[Run]:
+        """Generate runs of every process on this workspace, newest first."""
+        return runs(self.desk, limit)
+
+    @verb(OPERATORS)
+    def control(self, run: int, wish: str, *, actor: Actor) -> Run:
+        """`wish` is "pause", "resume" or "stop"; a run heeds it between two batches."""
+        return control(self.desk, run, wish, actor)
+
+    @verb(EVERYBODY)
+    def methods(self, *, actor: Actor) -> list[dict[str, Any]]:
+        """[{"name", "title", "releasable", "available", "remedy"}] of every method and whether it can run here."""
+        return methods(self.desk)
+
+    @verb(READERS)
+    def regenerate(
+        self,
+        record: str,
+        *,
+        actor: Actor,
+        seeds: Sequence[int] = (),
+        method: str | None = None,
+        prompt: Mapping[str, Any] | None = None,
+        generation: Mapping[str, Any] | None = None,
+    ) -> Iterator[Progress]:
+        """Make a candidate for each seed now (one with a fresh seed by default), with other settings or another method.
+
+        The method is by default that of the current candidate. The one with the lowest risk becomes current; `choose`
+        takes another. Earlier candidates stay in the history. Result: {"record", "candidates": [id], "current": id,
+        "failed": [reason]}.
+        """
+        return regenerate(self.desk, record, seeds, method, prompt, generation, actor)
+
+    @verb(READERS)
+    def compare(self, record: str, *, actor: Actor, seed: int | None = None) -> Iterator[Progress]:
+        """Make a candidate by each method that can run here, with one seed, to be looked at side by side.
+
+        The current candidate stays current. Result as of `regenerate`.
+        """
+        return compare(self.desk, record, seed, actor)
+
+    @verb(READERS)
+    def reproduce(self, candidate: int, *, actor: Actor) -> dict[str, Any]:
+        """Run the candidate's recorded method, settings, lexicon and seed again and compare.
+
+        {"same_models": bool, "same_prompt": bool, "same_image": bool, "prompt_text": str}.
+        """
+        return reproduce(self.desk, candidate, actor)

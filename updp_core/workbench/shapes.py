@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from updp_core.domain import State
+from updp_core.domain import GateState, State
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided", "flagged"]
 ImageKind = Literal["original", "synthetic"]
 ListName = Literal["blacklist", "whitelist"]
-GateState = Literal["clear", "warn", "block", "unknown"]
+Terms = Mapping[str, Mapping[str, Sequence[str]]]
+"""List name ("blacklist", "whitelist") -> category -> terms."""
 
 
 @dataclass(frozen=True)

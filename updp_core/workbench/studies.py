@@ -12,7 +12,8 @@ from updp_core.domain import Actor, Rejection, SourceStudy
 from updp_core.errors import UsageError
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, fresh_id, now
-from updp_core.workbench.desk import Desk
+from updp_core.workbench.desk import Desk, Noun
+from updp_core.workbench.roles import OPERATORS, verb
 from updp_core.workbench.shapes import Progress
 
 BATCH = 16
@@ -132,3 +133,17 @@ def _pseudonym(tx: Transaction, kind: str, key: str, prefix: str) -> str:
             continue  # the name is taken (once in 10^15): draw another
         return name
     raise UsageError("No free pseudonym was found. Is the random generator of this machine broken?")
+
+
+class Studies(Noun):
+    """Read studies in."""
+
+    @verb(OPERATORS)
+    def import_(
+        self, source: Path, *, actor: Actor, layout: str = "auto", columns: Mapping[str, str] | None = None
+    ) -> Iterator[Progress]:
+        """Read studies from a file or folder. `preview` is each new record's id.
+
+        Result: {"imported": n, "duplicates": n, "rejected": [{"source", "reason"}], "without_report": [source]}.
+        """
+        return import_(self.desk, source, actor, layout, columns)

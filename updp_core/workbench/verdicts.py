@@ -13,43 +13,128 @@ from updp_core.errors import Conflict, UsageError
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, known, now, sha256
 from updp_core.workbench import holds, lexicons, queue, second_reading
-from updp_core.workbench.desk import Desk
-from updp_core.workbench.pairs import HARD_GATES, gate_rows, show
+from updp_core.workbench.desk import Noun
+from updp_core.workbench.grades import HARD_GATES, gate_rows
+from updp_core.workbench.pairs import Pairs
+from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import Detail, Filters
 
 MAX_COMMENT = 4000
 
 
-def decide(
-    desk: Desk,
-    record: str,
-    verdict: Verdict,
-    actor: Actor,
-    comment: str,
-    reasons: Sequence[str],
-    overrides: Sequence[str],
-    candidate: int | None,
-    expected_revision: int | None,
-) -> Detail:
-    """See Workbench.decide."""
-    if verdict == "undo":
-        return undo(desk, record, actor)
-    if verdict not in get_args(Verdict):
-        raise UsageError(f"There is no verdict {verdict!r}. Choose approve, reject or regenerate.")
-    if len(comment) > MAX_COMMENT:
-        raise UsageError(f"The comment has {len(comment)} characters; {MAX_COMMENT} are the most.")
-    with desk.store.write() as tx:
-        stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
-        _still(tx, stands, actor, candidate, expected_revision)
-        blind = second_reading.is_waiting(tx, record, actor)
-        if verdict == "approve":
-            _may_approve(tx, stands, actor, comment, overrides, blind)
-        elif overrides:
-            raise UsageError("Only an approval overrides gates.")
-        enter(tx, stands, verdict, actor, comment, reasons, overrides, blind=blind)
-        tx.run("DELETE FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
-        tx.refresh([record])
-    return show(desk, record, actor)
+class Verdicts(Noun):
+    """Judge a pair, or all of a filter whose gates are clear; take a verdict back; choose another candidate."""
+
+    @verb(READERS)
+    def decide(
+        self,
+        record: str,
+        verdict: Verdict,
+        *,
+        actor: Actor,
+        comment: str = "",
+        reasons: Sequence[str] = (),
+        overrides: Sequence[str] = (),
+        candidate: int | None = None,
+        expected_revision: int | None = None,
+    ) -> Detail:
+        """Approve, reject or send back for regeneration; returns the record as it then stands.
+
+        `candidate` and `expected_revision` name what the reviewer saw; Conflict where it is no longer so.
+        `overrides` names blocking gates that this approval overrides; it needs a comment, and hard gates
+        (residual PHI, a forbidden prompt) cannot be overridden. Approving needs a pending candidate of a
+        releasable method. A rejection by somebody else is overruled only with a comment.
+        """
+        if verdict == "undo":
+            return self.undo(record=record, actor=actor)
+        if verdict not in get_args(Verdict):
+            raise UsageError(f"There is no verdict {verdict!r}. Choose approve, reject or regenerate.")
+        if len(comment) > MAX_COMMENT:
+            raise UsageError(f"The comment has {len(comment)} characters; {MAX_COMMENT} are the most.")
+        with self.desk.store.write() as tx:
+            stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+            _still(tx, stands, actor, candidate, expected_revision)
+            blind = second_reading.is_waiting(tx, record, actor)
+            if verdict == "approve":
+                _may_approve(tx, stands, actor, comment, overrides, blind)
+            elif overrides:
+                raise UsageError("Only an approval overrides gates.")
+            enter(tx, stands, verdict, actor, comment, reasons, overrides, blind=blind)
+            tx.run("DELETE FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
+            tx.refresh([record])
+        return Pairs(self.desk).show(record, actor=actor)
+
+    @verb(READERS)
+    def undo(self, *, actor: Actor, record: str | None = None) -> Detail:
+        """Take back the actor's own last standing verdict, flag or clearing of a flag (of this record, or of all).
+
+        The book is append-only: it is a new entry.
+        """
+        with self.desk.store.write() as tx:
+            last = tx.one(
+                "SELECT * FROM decision d WHERE reviewer = :me AND (undoes IS NULL OR verdict = 'clear') "
+                "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
+                + ("AND record = :r " if record else "")
+                + "ORDER BY id DESC LIMIT 1",
+                me=actor.name,
+                **({"r": record} if record else {}),
+            )
+            if last is None:
+                raise Conflict("You have no verdict or flag that could be undone.")
+            if last["verdict"] == "clear":  # the flag that it settled is raised again, in its own words
+                flag = known(tx.one("SELECT * FROM decision WHERE id = :d", d=last["undoes"]), "flag")
+                audience = json.loads(flag["reasons_json"])
+                enter(tx, last, "flag", actor, flag["comment"], audience, undoes=last["id"])
+            else:
+                if last["verdict"] != "flag":
+                    _still_counts(tx, last)
+                enter(tx, last, "undo", actor, undoes=last["id"])
+            tx.refresh([last["record"]])
+        return Pairs(self.desk).show(last["record"], actor=actor)
+
+    @verb(READERS)
+    def approve_preview(self, *, actor: Actor, filters: Filters = Filters(), sample: int = 12) -> dict[str, Any]:
+        """{"number": n, "sample": [record], "left_out": n}: what approve_all would approve."""
+        with self.desk.store.read() as tx:
+            fit, left_out = _all_clear(tx, filters, actor)
+        drawn = random.sample([row["record"] for row in fit], min(sample, len(fit)))
+        return {"number": len(fit), "sample": drawn, "left_out": left_out}
+
+    @verb(READERS)
+    def approve_all(
+        self, *, actor: Actor, expected_number: int, filters: Filters = Filters(), comment: str = ""
+    ) -> dict[str, int]:
+        """Approve every pending pair of the filter with all gates clear and no open flag: {"approved": n}.
+
+        Conflict where the number is not `expected_number`, the one that the reviewer confirmed.
+        """
+        with self.desk.store.write() as tx:
+            fit, _ = _all_clear(tx, filters, actor)
+            if len(fit) != expected_number:
+                raise Conflict(f"The filter now holds {len(fit)} pairs, not {expected_number}. Confirm again.")
+            for row in fit:
+                enter(tx, row, "approve", actor, comment, reasons=("batch",))
+            narrowed = {
+                name: value for name, value in filters.to_dict().items() if name != "text"
+            }  # a text may be a name
+            tx.audit(actor, "approve_all", number=len(fit), filters=narrowed, by_text=bool(filters.text))
+            tx.refresh([row["record"] for row in fit])
+        return {"approved": len(fit)}
+
+    @verb(READERS)
+    def choose(self, record: str, candidate: int, *, actor: Actor) -> Detail:
+        """Make another candidate of this record current. Verdicts belong to the candidate that they were given on."""
+        with self.desk.store.write() as tx:
+            row = tx.one("SELECT id, error FROM candidate WHERE id = :c AND record = :r", c=candidate, r=record)
+            if known(row, f"candidate {candidate} of record {record}")["error"]:
+                raise Conflict("This candidate failed, so it cannot be chosen.")
+            stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+            _still(tx, stands, actor, None, None)
+            make_current(tx, record, candidate, actor)
+            lexicons.check_candidate(tx, self.desk, candidate)
+            tx.audit(actor, "choose", record, candidate=candidate)
+            tx.refresh([record])
+        return Pairs(self.desk).show(record, actor=actor)
 
 
 def _still(tx: Transaction, stands: dict[str, Any], actor: Actor, candidate: int | None, revision: int | None) -> None:
@@ -138,51 +223,11 @@ def enter(
     return decision
 
 
-def undo(desk: Desk, record: str | None, actor: Actor) -> Detail:
-    """See Workbench.undo."""
-    with desk.store.write() as tx:
-        last = tx.one(
-            "SELECT * FROM decision d WHERE reviewer = :me AND (undoes IS NULL OR verdict = 'clear') "
-            "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
-            + ("AND record = :r " if record else "")
-            + "ORDER BY id DESC LIMIT 1",
-            me=actor.name,
-            **({"r": record} if record else {}),
-        )
-        if last is None:
-            raise Conflict("You have no verdict or flag that could be undone.")
-        if last["verdict"] == "clear":  # the flag that it settled is raised again, in its own words
-            flag = known(tx.one("SELECT * FROM decision WHERE id = :d", d=last["undoes"]), "flag")
-            audience = json.loads(flag["reasons_json"])
-            enter(tx, last, "flag", actor, flag["comment"], audience, undoes=last["id"])
-        else:
-            if last["verdict"] != "flag":
-                _still_counts(tx, last)
-            enter(tx, last, "undo", actor, undoes=last["id"])
-        tx.refresh([last["record"]])
-    return show(desk, last["record"], actor)
-
-
 def _still_counts(tx: Transaction, verdict: dict[str, Any]) -> None:
     valid = tx.value("SELECT 1 FROM valid_decision WHERE id = :d", d=verdict["id"])
     current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=verdict["record"])
     if not valid or current != verdict["candidate"]:
         raise Conflict("Your last verdict no longer counts: the pair has been regenerated or voided since.")
-
-
-def choose(desk: Desk, record: str, candidate: int, actor: Actor) -> Detail:
-    """See Workbench.choose."""
-    with desk.store.write() as tx:
-        row = tx.one("SELECT id, error FROM candidate WHERE id = :c AND record = :r", c=candidate, r=record)
-        if known(row, f"candidate {candidate} of record {record}")["error"]:
-            raise Conflict("This candidate failed, so it cannot be chosen.")
-        stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
-        _still(tx, stands, actor, None, None)
-        make_current(tx, record, candidate, actor)
-        lexicons.check_candidate(tx, desk, candidate)
-        tx.audit(actor, "choose", record, candidate=candidate)
-        tx.refresh([record])
-    return show(desk, record, actor)
 
 
 def make_current(tx: Transaction, record: str, candidate: int, actor: Actor) -> None:
@@ -222,25 +267,3 @@ def _all_clear(tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[di
     }
     fit = [row for row in rows if row["candidate"] in usable - approved and row["record"] not in taken]
     return fit, len(rows) - len(fit)
-
-
-def approve_preview(desk: Desk, filters: Filters, sample: int, actor: Actor) -> dict[str, Any]:
-    """See Workbench.approve_preview."""
-    with desk.store.read() as tx:
-        fit, left_out = _all_clear(tx, filters, actor)
-    drawn = random.sample([row["record"] for row in fit], min(sample, len(fit)))
-    return {"number": len(fit), "sample": drawn, "left_out": left_out}
-
-
-def approve_all(desk: Desk, filters: Filters, expected_number: int, comment: str, actor: Actor) -> dict[str, int]:
-    """See Workbench.approve_all."""
-    with desk.store.write() as tx:
-        fit, _ = _all_clear(tx, filters, actor)
-        if len(fit) != expected_number:
-            raise Conflict(f"The filter now holds {len(fit)} pairs, not {expected_number}. Confirm again.")
-        for row in fit:
-            enter(tx, row, "approve", actor, comment, reasons=("batch",))
-        narrowed = {name: value for name, value in filters.to_dict().items() if name != "text"}  # a text may be a name
-        tx.audit(actor, "approve_all", number=len(fit), filters=narrowed, by_text=bool(filters.text))
-        tx.refresh([row["record"] for row in fit])
-    return {"approved": len(fit)}

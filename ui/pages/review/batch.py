@@ -10,7 +10,7 @@ from ui.pages.review.viewer import thumbnail
 from ui.shell import Shell
 from ui.show import evidence as evidence
 from updp_core.domain import Actor
-from updp_core.workflow import Filters
+from updp_core.workbench import Filters
 
 
 class BatchBox:

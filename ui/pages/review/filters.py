@@ -12,7 +12,7 @@ from ui.shell import QUICK, Shell
 from ui.show import review as show
 from updp_core.domain import Actor, Audience
 from updp_core.errors import UsageError
-from updp_core.workflow import Filters
+from updp_core.workbench import Filters
 
 START: dict[str, Any] = {"state": "pending", "sort": "risk", "offset": 0}
 SORTS = [

@@ -20,7 +20,7 @@ from ui.show import evidence as evidence
 from ui.show import review as show
 from updp_core.domain import Actor, Verdict
 from updp_core.errors import UpdpError, UsageError
-from updp_core.workflow import may
+from updp_core.workbench import may
 
 PAGE = 50
 _PLOT_SECONDS = 60.0

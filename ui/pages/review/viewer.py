@@ -16,7 +16,7 @@ from PIL import Image
 from ui import ASSETS
 from ui.door.session import Session
 from updp_core.errors import UpdpError
-from updp_core.workflow import PHI_ROLES
+from updp_core.workbench import PHI_ROLES
 
 SCRIPTS = ("viewer-pixels.js", "viewer-draw.js", "viewer.js")
 SIDE = 64

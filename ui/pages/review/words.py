@@ -11,7 +11,7 @@ from ui.show import lexicons as lists
 from ui.show import review as show
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
-from updp_core.workflow import may
+from updp_core.workbench import may
 
 FORBID, KEEP = "blacklist", "whitelist"
 USUAL = {FORBID: "names", KEEP: "findings"}
