@@ -47,6 +47,7 @@ SYSTEM = Actor("updp", cast(Role, "system"))
 class SourceStudy:
     """One frontal chest radiograph with its report, as intake hands it over.
 
+    `png` is the image, normalised (MONOCHROME2 sense), as a 16-bit greyscale PNG of `size` (H, W).
     `header` maps a kind of identifier ("patient_name", "patient_id", "physician", "institution",
     "accession", "date", "other_id", "address") to the values that the study's own DICOM header or
     manifest row states; the report filter searches the report for them. `flags` are remarks for the
@@ -60,7 +61,8 @@ class SourceStudy:
     study_key: str
     view: str
     report: str
-    pixels: Image16
+    png: bytes
+    size: tuple[int, int]
     bit_depth: int
     sha256: str
     header: Mapping[str, Sequence[str]] = field(default_factory=dict)

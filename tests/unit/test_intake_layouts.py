@@ -16,7 +16,8 @@ from updp_core.errors import IntakeError
 from updp_core.intake import read_source
 from updp_core.intake.layouts import recognise
 from updp_core.intake.looks import polarity_and_upright
-from updp_core.intake.pixels import from_8bit
+from updp_core.intake.pixels import decode_png, from_8bit
+from updp_core.intake.pool import Pool, shared_pool
 from updp_core.report import sections
 
 HEADER = "file,patient_id,study_id,view,report_text\n"
@@ -34,7 +35,7 @@ def test_a_manifest_row_becomes_a_study_with_its_pixels_report_and_identifiers(t
     assert not rejections
     assert (study.source, study.patient_key, study.study_key) == ("images/one.png", "MRN-4471", "ST-2024-9")
     assert study.report == "Line one.\nHeart, normal." and study.view == "AP"
-    np.testing.assert_array_equal(study.pixels, from_8bit(chest()))
+    np.testing.assert_array_equal(decode_png(study.png), from_8bit(chest()))
     assert dict(study.header) == {"patient_id": ("MRN-4471",), "other_id": ("ST-2024-9",)}
     assert study.flags == ("view: the patient lay supine",) and len(study.sha256) == 64
 
@@ -281,18 +282,17 @@ def test_sources_that_cannot_be_read_get_a_clear_answer(tmp_path):
         read_source(empty, "nifti")
 
 
-def test_one_image_is_read_at_a_time(tmp_path, monkeypatch):
-    from updp_core.intake import csv_manifest
-
-    rows = "".join(f"{save_picture(tmp_path / f'{n}.png').name},P{n},S{n},PA,ok\n" for n in range(5))
+def test_no_more_than_a_few_images_are_read_ahead(tmp_path, monkeypatch):
+    rows = "".join(f"{save_picture(tmp_path / f'{n}.png').name},P{n},S{n},PA,ok\n" for n in range(40))
     manifest(tmp_path, rows)
-    loads = []
-    real = csv_manifest.load
-    monkeypatch.setattr(csv_manifest, "load", lambda *a: loads.append(a) or real(*a))
+    asked = []
+    real = Pool.ask
+    monkeypatch.setattr(Pool, "ask", lambda self, request: asked.append(request) or real(self, request))
     stream = read_source(tmp_path)
-    assert loads == []
+    assert asked == []
     next(stream)
-    assert len(loads) == 1
+    assert 1 <= len(asked) <= 2 * shared_pool().size + 1
+    assert len(split(stream)[0]) == len(asked) - 1 == 39
 
 
 def test_inverting_or_turning_an_image_reverses_the_answer_about_its_looks():

@@ -21,6 +21,7 @@ from workbench_kit import (
 )
 
 from updp_core.errors import Conflict, NotAllowed, UsageError
+from updp_core.intake.pixels import decode_png
 from updp_core.store.secret import Secret
 from updp_core.workbench import ROLE_VERBS, Filters, Workbench
 from updp_core.workbench.runs import seed_for
@@ -345,7 +346,7 @@ def test_images_come_back_at_full_depth(bench: Workbench) -> None:
     [record] = made(bench, 1)
     original = bench.image(record, "original", actor=READER)
     assert original.dtype == np.uint16
-    assert np.array_equal(original, study(0).pixels)
+    assert np.array_equal(original, decode_png(study(0).png))
     synthetic = bench.image(record, "synthetic", actor=OBSERVER)
     assert synthetic.dtype == np.uint8 and synthetic.shape == (64, 64)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from updp_core.config import Settings
 from updp_core.domain import Actor, MethodInput, Prompt, Proposal, SourceStudy, Step, Token
+from updp_core.intake.pixels import encode_png
 from updp_core.report.gazetteer import Gazetteer
 from updp_core.store.store import sha256
 from updp_core.workbench import Progress, Workbench, studies
@@ -37,7 +38,8 @@ def study(number: int, patient: int | None = None, report: str | None = None) ->
         study_key=f"study-{number}",
         view="PA",
         report=text,
-        pixels=pixels,
+        png=encode_png(pixels),
+        size=(64, 80),
         bit_depth=12,
         sha256=sha256(f"study {number}"),
         header={"patient_id": [f"77{number:05d}"]},

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
-from updp_core.intake.files import EXTRA_CELLS, clean_text, inside, read_csv, sha256_of, shown
+from updp_core.intake.files import EXTRA_CELLS, clean_text, inside, read_csv, shown
 from updp_core.intake.header import merge, other_id, patient_id
-from updp_core.intake.loading import load
+from updp_core.intake.loaded import Loaded, Pending
 from updp_core.intake.reports import join_sections, report_flags
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -24,7 +25,7 @@ MAX_REPORT = 200_000  # characters
 _NAME_LIKE = re.compile(r"[A-Za-z][A-Za-z_ .-]{0,39}\Z")
 
 
-def read(manifest: Path, columns: Mapping[str, str] | None = None) -> Iterator[SourceStudy | Rejection]:
+def read(manifest: Path, columns: Mapping[str, str] | None = None) -> Iterator[Pending | Rejection]:
     """Studies of a manifest; files are relative to its folder. `columns` maps our names to the file's.
 
     Columns: file, patient_id, study_id (optional), view, report_text (or findings and impression); others are
@@ -67,13 +68,13 @@ def _found(names: Sequence[str]) -> str:
 
 def _studies(
     manifest: Path, rows: Iterator[tuple[int, dict[str, str]]], names: Mapping[str, str]
-) -> Iterator[SourceStudy | Rejection]:
+) -> Iterator[Pending | Rejection]:
     first_rows: dict[str, tuple[int, int]] = {}
     try:
         for number, row in rows:
             cells = {ours: row[theirs] if theirs else join_sections(row) for ours, theirs in names.items()}
             file = cells["file"].strip()
-            source = f"{manifest.name} row {number}: {shown(file)}"
+            source = f"{manifest.name} row {number}" + (f": {shown(file)}" if _harmless(file) else "")
             try:
                 if EXTRA_CELLS in row:
                     raise IntakeError("the row has more cells than the header: is a comma or quote not quoted?")
@@ -81,9 +82,11 @@ def _studies(
                 seen, first = first_rows.setdefault(key, (content, number))
                 if seen != content:
                     raise IntakeError(f"row {first} names the same file with other values: keep one of them")
-                yield _study(manifest.parent, cells)
+                if len(cells["report_text"]) > MAX_REPORT:
+                    raise IntakeError(f"the report has more than {MAX_REPORT:,} characters: is a quote left open?")
+                yield Pending(source, inside(manifest.parent, file), cells["view"], functools.partial(_study, cells))
             except IntakeError as error:
-                yield Rejection(source if _harmless(file) else f"{manifest.name} row {number}", str(error))
+                yield Rejection(source, str(error))
     except IntakeError as error:
         yield Rejection(manifest.name, str(error))
 
@@ -93,13 +96,8 @@ def _harmless(file: str) -> bool:
     return bool(file) and len(file) <= 160 and file.isprintable() and not re.search(r"\.\.|^[/\\~]|:", file)
 
 
-def _study(root: Path, cells: Mapping[str, str]) -> SourceStudy:
-    path = inside(root, cells["file"])
+def _study(cells: Mapping[str, str], loaded: Loaded) -> SourceStudy:
     report = clean_text(cells["report_text"])
-    if len(report) > MAX_REPORT:
-        raise IntakeError(f"the report has more than {MAX_REPORT:,} characters: is a quote left open?")
-    loaded = load(path, cells["view"])
-    sha256 = sha256_of(path)
     patient, study = cells["patient_id"].strip(), cells.get("study_id", "").strip()
     flags = loaded.flags + report_flags(report, "no report: the manifest's row has none")
     if not patient and not loaded.patient_key:
@@ -109,13 +107,14 @@ def _study(root: Path, cells: Mapping[str, str]) -> SourceStudy:
     own = {"patient_id": [patient_id(patient)], "other_id": [other_id(study)]}
     return SourceStudy(
         source=cells["file"].strip().replace("\\", "/"),
-        patient_key=patient or loaded.patient_key or f"file:{sha256}",
-        study_key=study or loaded.study_key or f"file:{sha256}",
+        patient_key=patient or loaded.patient_key or f"file:{loaded.sha256}",
+        study_key=study or loaded.study_key or f"file:{loaded.sha256}",
         view=loaded.view,
         report=report,
-        pixels=loaded.pixels,
+        png=loaded.png,
+        size=loaded.size,
         bit_depth=loaded.bit_depth,
-        sha256=sha256,
+        sha256=loaded.sha256,
         header=merge(own, loaded.header),
         flags=flags,
     )

@@ -15,6 +15,7 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from updp_core.errors import IntakeError
+from updp_core.intake.files import is_dicom
 from updp_core.intake.views import FRONTAL, check_chest, one_frontal, views_in
 
 MODALITIES = ("CR", "DX", "RG")
@@ -22,7 +23,6 @@ _OTHER_MODALITIES = frozenset(
     {"CT", "MR", "US", "XA", "RF", "MG", "IO", "PX", "NM", "PT", "OT", "SC", "SR", "PR", "KO", "DOC", "SEG", "ES"}
     | {"XC", "OP", "GM", "SM", "ECG", "HD", "AU", "RTIMAGE", "RTPLAN", "RTDOSE", "BMD"}
 )
-_SR_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
 _HUMAN = {"L-85B00", "337915000", "447612001"}
 """SNOMED RT and CT codes of Homo sapiens (PS3.16 CID 7454)."""
 _SERIES_TEXTS = (
@@ -56,21 +56,12 @@ def guarded() -> Iterator[None]:
     try:
         with warnings.catch_warnings(action="ignore"):
             yield
-    except IntakeError:
+    except (IntakeError, MemoryError):
         raise
     except InvalidDicomError:
         raise IntakeError("not a DICOM file") from None
     except Exception as error:
         raise IntakeError(f"the DICOM file is damaged ({type(error).__name__})") from None
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether the file has the DICOM prefix (PS3.10 section 7.1)."""
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
 
 
 def read_header(path: Path) -> Dataset:
@@ -96,11 +87,6 @@ def read_whole(path: Path) -> Dataset:
     """The data set with its pixel data. Raises IntakeError."""
     with guarded():
         return pydicom.dcmread(path, force=True)
-
-
-def is_structured_report(ds: Dataset) -> bool:
-    """Whether the data set is a structured report (PS3.3 A.35)."""
-    return str(ds.get("SOPClassUID", "")).startswith(_SR_CLASSES) or ds.get("Modality") == "SR"
 
 
 def check_frontal_chest(ds: Dataset, stated_view: str = "") -> tuple[str, tuple[str, ...]]:

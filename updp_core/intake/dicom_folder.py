@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
-from updp_core.intake import dicom
-from updp_core.intake.files import clean_text, inside, not_entered, read_report, sha256_of, shown, walk
-from updp_core.intake.header import header_values, merge
-from updp_core.intake.loading import load_dicom
-from updp_core.intake.reports import ReportTable, report_flags, report_table, structured_report_text
+from updp_core.intake.files import (
+    clean_text,
+    inside,
+    is_dicom,
+    may_be_structured_report,
+    not_entered,
+    read_report,
+    shown,
+    walk,
+)
+from updp_core.intake.header import merge
+from updp_core.intake.loaded import Afterwards, Loaded, Pending, structured_report
+from updp_core.intake.reports import ReportTable, report_flags, report_table
 
 _REPORT_FILES = (".txt", ".csv", ".gz", ".json", ".md", ".html", ".pdf", ".xml")
 """Not images and not meant as such: reports, tables, notes. They are read where needed and not listed."""
@@ -26,7 +35,7 @@ class _StructuredReport:
     header: Mapping[str, Sequence[str]]
 
 
-def read(source: Path, columns: Mapping[str, str] | None = None) -> Iterator[SourceStudy | Rejection]:
+def read(source: Path, columns: Mapping[str, str] | None = None) -> Iterator[Pending | Rejection | Afterwards]:
     """Studies of a DICOM file or folder. A report comes from `<stem>.txt` beside the image, else from a CSV keyed by
     accession number, study or instance UID, else from a structured report of the same study, else from the header's
     Interpretation Text.
@@ -37,14 +46,14 @@ def read(source: Path, columns: Mapping[str, str] | None = None) -> Iterator[Sou
     return _studies(root, [source] if source.is_file() else None, report_table(tables, columns))
 
 
-def _studies(root: Path, only: list[Path] | None, table: ReportTable) -> Iterator[SourceStudy | Rejection]:
-    # A first pass over the headers finds the structured reports, which may come after their images.
+def _studies(root: Path, only: list[Path] | None, table: ReportTable) -> Iterator[Pending | Rejection | Afterwards]:
+    # A first pass over the heads of the files finds the structured reports, which may come after their images.
     structured: dict[str, _StructuredReport] = {}
     structured_files: set[Path] = set()
     used: set[str] = set()
     yield from table.problems
     for path in only or walk(root):
-        if path.is_file() and dicom.is_dicom(path) and (pair := _structured_report(root, path)):
+        if path.is_file() and may_be_structured_report(path) and (pair := _structured_report(root, path)):
             study, found = pair
             earlier = structured.get(study)
             text = f"{earlier.text}\n{found.text}" if earlier else found.text
@@ -57,12 +66,12 @@ def _studies(root: Path, only: list[Path] | None, table: ReportTable) -> Iterato
         try:
             if path in structured_files or not _is_candidate(path):
                 continue
-            yield _study(root, name, table, structured, used)
+            study_of = functools.partial(_study, root, name, table, structured, used)
+            yield Pending(shown(name), inside(root, name), "", study_of, dicom=True)
         except IntakeError as error:
             yield Rejection(shown(name), str(error))
-    for study, report in structured.items():
-        if study not in used:
-            yield Rejection(report.source, "a structured report without a frontal chest image of its study")
+    lonely = "a structured report without a frontal chest image of its study"
+    yield lambda: [Rejection(report.source, lonely) for study, report in structured.items() if study not in used]
 
 
 def _is_candidate(path: Path) -> bool:
@@ -71,7 +80,7 @@ def _is_candidate(path: Path) -> bool:
         raise IntakeError(reason)
     if path.name.upper() == "DICOMDIR":
         return False
-    if path.is_file() and dicom.is_dicom(path):
+    if path.is_file() and is_dicom(path):
         return True
     if path.suffix.lower() in _REPORT_FILES or path.name.upper() in ("README", "LICENSE"):
         return False
@@ -83,23 +92,24 @@ def _is_candidate(path: Path) -> bool:
 def _structured_report(root: Path, path: Path) -> tuple[str, _StructuredReport] | None:
     name = path.relative_to(root).as_posix()
     try:
-        with dicom.guarded():
-            ds = dicom.read_header(inside(root, name))
-            if not dicom.is_structured_report(ds):
-                return None
-            text = structured_report_text(ds)
-            return str(ds.get("StudyInstanceUID", "")), _StructuredReport(shown(name), text, header_values(ds))
+        if (found := structured_report(inside(root, name))) is None:
+            return None
+        study, text, header = found
+        return study, _StructuredReport(shown(name), text, header)
     except IntakeError:
         return None  # the second pass lists the file with the reason
 
 
 def _study(
-    root: Path, name: str, table: ReportTable, structured: Mapping[str, _StructuredReport], used: set[str]
+    root: Path,
+    name: str,
+    table: ReportTable,
+    structured: Mapping[str, _StructuredReport],
+    used: set[str],
+    loaded: Loaded,
 ) -> SourceStudy:
     path = inside(root, name)
-    loaded = load_dicom(path)
-    sha256 = sha256_of(path)
-    study = loaded.study_key or f"file:{sha256}"
+    study = loaded.study_key or f"file:{loaded.sha256}"
     header = loaded.header
     missing = "no report: none beside the file, in a table or in the study"
     # A name such as 1.2.840.113 has no extension: only DICOM's own are taken off.
@@ -118,13 +128,14 @@ def _study(
     used.add(study)
     return SourceStudy(
         source=name,
-        patient_key=loaded.patient_key or f"file:{sha256}",
+        patient_key=loaded.patient_key or f"file:{loaded.sha256}",
         study_key=study,
         view=loaded.view,
         report=report,
-        pixels=loaded.pixels,
+        png=loaded.png,
+        size=loaded.size,
         bit_depth=loaded.bit_depth,
-        sha256=sha256,
+        sha256=loaded.sha256,
         header=header,
         flags=loaded.flags + report_flags(report, missing),
     )

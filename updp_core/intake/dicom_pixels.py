@@ -7,22 +7,47 @@ VOI lookup wraps around where an 8-bit table has more than 256 entries.
 
 from __future__ import annotations
 
+import contextlib
+import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels import apply_color_lut, pixel_array
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless
+from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from updp_core.domain import Image16
 from updp_core.errors import IntakeError
 from updp_core.intake.pixels import check_size, colour_flags, rgb_to_grey, unit_to_16bit
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
+_ONE_SAMPLE = (*_GREY, "PALETTE COLOR")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+_FRAME_MARKERS = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC3: "lossless", 0xF7: "jpeg-ls"}
+_KINDS = {
+    JPEGBaseline8Bit: ("baseline",),
+    JPEGExtended12Bit: ("baseline", "extended"),
+    JPEGLossless: ("lossless",),
+    JPEGLosslessSV1: ("lossless",),
+    JPEGLSLossless: ("jpeg-ls",),
+    JPEGLSNearLossless: ("jpeg-ls",),
+}
+"""Transfer syntax -> kinds of codestream that it may hold; of all others, JPEG 2000."""
 _MIN_CONTRAST = 0.02  # of full scale, between the 1st and 99th percentile
 
 
@@ -32,14 +57,21 @@ def check_geometry(ds: Dataset) -> None:
         rows, columns = int(ds.Rows), int(ds.Columns)
         frames, samples = int(ds.get("NumberOfFrames") or 1), int(ds.get("SamplesPerPixel") or 1)
         allocated, stored = int(ds.BitsAllocated), int(ds.BitsStored)
+        high, signed = int(ds.get("HighBit", stored - 1)), int(ds.get("PixelRepresentation") or 0)
     except (AttributeError, TypeError, ValueError):
         raise IntakeError("the header does not describe an image (rows, columns or bit depth missing)") from None
     check_size(rows, columns, frames)
     photometric = str(ds.get("PhotometricInterpretation", ""))
     if photometric not in _GREY + _COLOUR:
         raise IntakeError("the photometric interpretation is missing or not supported")
-    if allocated not in (8, 16) or not 1 <= stored <= allocated or samples != (1 if photometric in _GREY else samples):
-        raise IntakeError(f"{allocated}/{stored} bits with {samples} samples a pixel are not supported")
+    if allocated not in (8, 16) or not 1 <= stored <= allocated:
+        raise IntakeError(f"{allocated} bits allocated with {stored} bits stored are not supported")
+    if high != stored - 1:
+        raise IntakeError(f"the header contradicts itself: high bit {high} with {stored} bits stored")
+    if signed not in (0, 1) or (signed and photometric not in _GREY):
+        raise IntakeError("the header contradicts itself: its pixel representation does not fit its colours")
+    if samples != (1 if photometric in _ONE_SAMPLE else 3):
+        raise IntakeError(f"the header contradicts itself: {samples} samples a pixel with {photometric}")
 
 
 def normalised(ds: Dataset) -> tuple[Image16, int, tuple[str, ...]]:
@@ -101,9 +133,11 @@ def decode(ds: Dataset) -> NDArray[Any]:
     if not syntax.is_transfer_syntax:
         raise IntakeError("the transfer syntax is missing or unknown")
     if syntax.is_compressed and syntax not in (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless):
-        _check_codestream(ds)
+        _check_codestream(ds, syntax)
     try:
-        pixels = pixel_array(ds)
+        pixels = _pixel_array(ds, syntax)
+    except MemoryError:
+        raise
     except (NotImplementedError, RuntimeError) as error:
         # pydicom lists decoders and their failures; its text may quote the file, ours does not.
         if "plugin" in str(error) and "missing" in str(error):
@@ -116,38 +150,100 @@ def decode(ds: Dataset) -> NDArray[Any]:
     return pixels
 
 
-def _check_codestream(ds: Dataset) -> None:
-    """The size inside the compressed stream must be the header's: a decoder allocates what the stream says."""
+def _pixel_array(ds: Dataset, syntax: UID) -> NDArray[Any]:
+    """The first decoder that can read the pixel data, GDCM last: it is the least guarded against crafted files."""
+    plugins = get_decoder(syntax).available_plugins if syntax.is_compressed else ()
+    if len(plugins) < 2:
+        return pixel_array(ds)
+    *first, last = sorted(plugins, key=lambda name: name == "gdcm")
+    for name in first:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError, OSError):
+            return pixel_array(ds, decoding_plugin=name)
+    return pixel_array(ds, decoding_plugin=last)
+
+
+def _check_codestream(ds: Dataset, syntax: UID) -> None:
+    """What the compressed stream says of itself must be what the header says: decoders believe now one, now the other
+    (and allocate what the stream says). Raises IntakeError with the first contradiction.
+    """
     try:
         frame = next(iter(generate_frames(ds.PixelData, number_of_frames=1)))
     except Exception:
         raise IntakeError("pixel data are damaged or truncated (no frame)") from None
-    size = codestream_size(frame)
-    if size is None:
+    stream = codestream(frame)
+    if stream is None:
         raise IntakeError("pixel data are damaged or truncated (no image header)")
-    if size != (ds.Rows, ds.Columns):
-        raise IntakeError("pixel data and header disagree on the image's size")
+    kinds = _KINDS.get(syntax, ("jpeg2000",))
+    samples, stored, signed = (
+        int(ds.get("SamplesPerPixel") or 1),
+        int(ds.BitsStored),
+        bool(ds.get("PixelRepresentation")),
+    )
+    for what, in_header, in_stream in (
+        ("size", (ds.Rows, ds.Columns), (stream.rows, stream.columns)),
+        ("samples a pixel", samples, stream.components),
+        ("bits stored", stored, stream.precision),
+    ):
+        if in_header != in_stream:
+            raise IntakeError(
+                f"pixel data and header disagree on the image's {what}: {_said(in_stream)} and {_said(in_header)}"
+            )
+    if stream.kind not in kinds:
+        raise IntakeError(f"the pixel data are not what the transfer syntax says ({syntax.name})")
+    if signed != stream.signed and stream.kind in ("jpeg2000", "baseline", "extended"):
+        words = {True: "signed", False: "unsigned"}
+        raise IntakeError(f"pixel data are {words[bool(stream.signed)]} and the header says {words[signed]}")
 
 
-def codestream_size(frame: bytes) -> tuple[int, int] | None:
-    """(rows, columns) in a JPEG or JPEG-LS frame header (ITU-T T.81 B.2.2) or JPEG 2000 SIZ marker (T.800 A.5.1)."""
+def _said(value: Any) -> str:
+    return " x ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
-    def number(offset: int, length: int) -> int:
-        return int.from_bytes(frame[offset : offset + length], "big")
 
+@dataclass(frozen=True)
+class Codestream:
+    """What a compressed frame says of itself. `signed` is None where its kind does not say."""
+
+    kind: str  # baseline, extended, lossless, jpeg-ls, jpeg2000
+    rows: int
+    columns: int
+    components: int
+    precision: int
+    signed: bool | None = None
+
+
+def codestream(frame: bytes) -> Codestream | None:
+    """The frame header of JPEG or JPEG-LS (ITU-T T.81 B.2.2, T.87 C.2.2) or the SIZ marker of JPEG 2000 (T.800 A.5.1).
+
+    None where there is none, or where components differ in depth or sign.
+    """
     if frame[:12] == b"\x00\x00\x00\x0cjP  \r\n\x87\n" and (start := frame.find(b"\xff\x4f\xff\x51", 0, 4096)) > 0:
         frame = frame[start:]
     if frame[:4] == b"\xff\x4f\xff\x51":
-        return number(12, 4) - number(20, 4), number(8, 4) - number(16, 4)
+        return _siz(frame)
     if frame[:2] != b"\xff\xd8":
         return None
     offset = 2
     while offset + 9 < len(frame) and frame[offset] == 0xFF:
         marker = frame[offset + 1]
-        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            return number(offset + 5, 2), number(offset + 7, 2)
-        offset += 1 if marker == 0xFF else 2 + number(offset + 2, 2)
+        if marker in _FRAME_MARKERS:
+            precision, rows, columns, components = struct.unpack_from(">BHHB", frame, offset + 4)
+            kind = _FRAME_MARKERS[marker]
+            signed = False if kind in ("baseline", "extended") else None
+            return Codestream(kind, rows, columns, components, precision, signed)
+        offset += 1 if marker == 0xFF else 2 + int.from_bytes(frame[offset + 2 : offset + 4], "big")
     return None
+
+
+def _siz(frame: bytes) -> Codestream | None:
+    if len(frame) < 45:
+        return None
+    right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
+    components = int.from_bytes(frame[40:42], "big")
+    depths = set(frame[42 : 42 + 3 * components : 3])
+    if len(depths) != 1:
+        return None
+    depth = depths.pop()
+    return Codestream("jpeg2000", bottom - top, right - left, components, (depth & 0x7F) + 1, bool(depth & 0x80))
 
 
 def modality_values(stored: NDArray[Any], ds: Dataset) -> NDArray[Any]:

@@ -20,6 +20,10 @@ MAX_TEXT_BYTES = 2**20
 EXTRA_CELLS = "\0more"
 """Key under which a row of `read_csv` says that it has more cells than the header (no column can have this name)."""
 MAX_FIELD = 2**20  # characters of one CSV field; a long report has about 5,000
+SR_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
+_LOOK = 16 * 2**10
+_SR_MODALITY = re.compile(rb"\x08\x00\x60\x00(?:CS\x02\x00|\x02\x00\x00\x00)SR|\x00\x08\x00\x60CS\x00\x02SR")
+"""Modality (0008,0060) with the value SR, explicit or implicit little endian, or big endian."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
@@ -69,6 +73,30 @@ def not_entered(path: Path) -> str:
     if path.is_dir():
         return "the folder is a link: linked folders are not entered" if path.is_symlink() else "the folder is closed"
     return "" if path.is_file() or path.is_symlink() else "not a regular file"
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether the file has the DICOM prefix (PS3.10 section 7.1)."""
+    return start(path, 132)[128:] == b"DICM"
+
+
+def may_be_structured_report(path: Path) -> bool:
+    """Whether the first bytes of a DICOM file name a class or the modality of structured reports: a cheap first look.
+
+    The file meta information, which states the class, comes first (PS3.10 section 7.1); images that refer to a
+    report may answer yes.
+    """
+    head = start(path, _LOOK)
+    return head[128:132] == b"DICM" and (SR_CLASSES.encode() in head or bool(_SR_MODALITY.search(head)))
+
+
+def start(path: Path, length: int) -> bytes:
+    """The first bytes of a file; b"" where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(length)
+    except OSError:
+        return b""
 
 
 def sha256_of(path: Path) -> str:

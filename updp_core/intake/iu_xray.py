@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,8 +11,8 @@ from typing import Any
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
-from updp_core.intake.files import MAX_FILE_BYTES, clean_text, decode_text, inside, read_csv, sha256_of, shown, walk
-from updp_core.intake.loading import load
+from updp_core.intake.files import MAX_FILE_BYTES, clean_text, decode_text, inside, read_csv, shown, walk
+from updp_core.intake.loaded import Loaded, Pending
 from updp_core.intake.reports import join_sections, report_flags
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".dcm")
@@ -24,7 +25,7 @@ def tables(root: Path) -> tuple[Path, Path] | None:
     return (reports[0], projections[0]) if reports and projections else None
 
 
-def read(root: Path) -> Iterator[SourceStudy | Rejection]:
+def read(root: Path) -> Iterator[Pending | Rejection]:
     """Studies of an IU X-Ray folder; images are found by name anywhere below it. Raises IntakeError where neither the
     two tables nor annotation.json are there or have the columns that they need.
     """
@@ -63,20 +64,22 @@ def _by_name(root: Path) -> dict[str, str]:
 
 def _from_tables(
     root: Path, reports: Mapping[str, str], rows: Iterator[tuple[int, dict[str, str]]], table: str
-) -> Iterator[SourceStudy | Rejection]:
+) -> Iterator[Pending | Rejection]:
     images, used = _by_name(root), set()
     try:
         for number, row in rows:
             uid, name = row["uid"].strip(), row["filename"].strip()
             used.add(uid)
+            source = f"{table} row {number}" + (f": {shown(name)}" if name in images else "")
             try:
                 file = images.get(name) or images.get(f"{name}.png")
                 # A name that is no plain file name is judged as a path, so that `..` gets its own reason.
                 path = inside(root, file or name)
                 missing = "no report: findings and impression are empty" if uid in reports else "no report: unknown uid"
-                yield _study(root, path, row["projection"], reports.get(uid, ""), f"iu:{uid}", missing)
+                study_of = functools.partial(_study, root, path, reports.get(uid, ""), f"iu:{uid}", missing)
+                yield Pending(source, path, row["projection"], study_of)
             except IntakeError as error:
-                yield Rejection(f"{table} row {number}" + (f": {shown(name)}" if name in images else ""), str(error))
+                yield Rejection(source, str(error))
     except IntakeError as error:
         yield Rejection(table, str(error))
     for uid in reports.keys() - used:
@@ -95,7 +98,7 @@ def _entries(root: Path) -> list[tuple[str, Any]]:
         raise IntakeError('annotation.json is not of the form {"train": [{"id", "report", "image_path"}]}') from None
 
 
-def _from_annotation(root: Path, entries: list[tuple[str, Any]]) -> Iterator[SourceStudy | Rejection]:
+def _from_annotation(root: Path, entries: list[tuple[str, Any]]) -> Iterator[Pending | Rejection]:
     """R2Gen states no views. By its convention the first image of an IU report is the frontal one; the rest are listed.
     An entry of a single image is taken, too, with the same remark.
     """
@@ -120,19 +123,22 @@ def _from_annotation(root: Path, entries: list[tuple[str, Any]]) -> Iterator[Sou
                         "not the first image of its report, which is the frontal one by R2Gen's convention"
                     )
                 patient = f"iu:{key.split('_')[0].removeprefix('CXR')}"
-                study = _study(
-                    base, inside(base, name), "frontal", clean_text(report), patient, "no report: it is empty"
-                )
-                # Said once, and more exactly than "PA or AP not stated".
-                flags = tuple(f for f in study.flags if not f.startswith("view:"))
-                remark = "view: frontal only by annotation.json's convention (the first image of a report)"
-                yield replace(study, flags=(remark, *flags), split=str(split))
+                path = inside(base, name)
+                study_of = functools.partial(_annotated, base, path, clean_text(report), patient, str(split))
+                yield Pending(f"{source}, image {position + 1}", path, "frontal", study_of)
             except IntakeError as error:
                 yield Rejection(f"{source}, image {position + 1}", str(error))
 
 
-def _study(root: Path, path: Path, view: str, report: str, key: str, missing: str) -> SourceStudy:
-    loaded = load(path, view)
+def _annotated(root: Path, path: Path, report: str, key: str, split: str, loaded: Loaded) -> SourceStudy:
+    study = _study(root, path, report, key, "no report: it is empty", loaded)
+    # Said once, and more exactly than "PA or AP not stated".
+    flags = tuple(f for f in study.flags if not f.startswith("view:"))
+    remark = "view: frontal only by annotation.json's convention (the first image of a report)"
+    return replace(study, flags=(remark, *flags), split=split)
+
+
+def _study(root: Path, path: Path, report: str, key: str, missing: str, loaded: Loaded) -> SourceStudy:
     # The uid is the data set's own running number, no identifier of the patient: it is not searched for in the report.
     return SourceStudy(
         source=path.relative_to(root.resolve()).as_posix(),
@@ -140,9 +146,10 @@ def _study(root: Path, path: Path, view: str, report: str, key: str, missing: st
         study_key=key,
         view=loaded.view,
         report=report,
-        pixels=loaded.pixels,
+        png=loaded.png,
+        size=loaded.size,
         bit_depth=loaded.bit_depth,
-        sha256=sha256_of(path),
+        sha256=loaded.sha256,
         header=loaded.header,
         flags=loaded.flags + report_flags(report, missing),
     )

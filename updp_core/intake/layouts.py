@@ -9,8 +9,9 @@ from pathlib import Path
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
-from updp_core.intake import csv_manifest, dicom, dicom_folder, iu_xray, mimic_cxr
-from updp_core.intake.files import inside, walk
+from updp_core.intake import csv_manifest, dicom_folder, iu_xray, mimic_cxr
+from updp_core.intake.files import inside, is_dicom, walk
+from updp_core.intake.loaded import Afterwards, Pending, decoded
 
 LAYOUTS = ("csv", "dicom", "iu-xray", "mimic-cxr")
 MANIFEST = "manifest.csv"
@@ -22,9 +23,10 @@ def read_source(
 ) -> Iterator[SourceStudy | Rejection]:
     """Every image of a source, in a stable order, as a study that goes on or a rejection with its reason.
 
-    One image is in memory at a time. Images without a report go on with report "" and a flag that starts with
-    "no report". `columns` maps our column names to those of a CSV. Raises IntakeError at once where the source as a
-    whole cannot be read: missing, of no known layout, or without the columns that it needs.
+    Images are read by decoder processes, a few ahead of the one that is handed over. Images without a report go on
+    with report "" and a flag that starts with "no report". `columns` maps our column names to those of a CSV. Raises
+    IntakeError at once where the source as a whole cannot be read: missing, of no known layout, or without the columns
+    that it needs.
     """
     path = Path(path)
     if not path.exists():
@@ -33,10 +35,12 @@ def read_source(
         layout = recognise(path)
     if layout not in LAYOUTS:
         raise IntakeError(f"Unknown layout '{layout}'. Known are: auto, {', '.join(LAYOUTS)}.")
-    return map(_storable, _read(path, layout, columns))
+    return map(_storable, decoded(_read(path, layout, columns)))
 
 
-def _read(path: Path, layout: str, columns: Mapping[str, str] | None) -> Iterator[SourceStudy | Rejection]:
+def _read(
+    path: Path, layout: str, columns: Mapping[str, str] | None
+) -> Iterator[Pending | Rejection | Afterwards] | Iterator[Pending | Rejection]:
     if layout == "csv":
         return csv_manifest.read(_manifest(path), columns)
     if layout == "dicom":
@@ -70,7 +74,7 @@ def _whole(text: str, errors: str = "replace") -> str:
 def recognise(path: Path) -> str:
     """The layout of a file or folder. Raises IntakeError that says what is missing where it has none."""
     if path.is_file():
-        if dicom.is_dicom(path) or path.suffix.lower() in (".dcm", ".dicom"):
+        if is_dicom(path) or path.suffix.lower() in (".dcm", ".dicom"):
             return "dicom"
         if path.name.lower().endswith((".csv", ".tsv", ".csv.gz")):
             return "csv"
@@ -86,7 +90,7 @@ def recognise(path: Path) -> str:
         return "iu-xray"
     images = 0
     for file in itertools.islice(walk(path), _LOOK_AT):
-        if file.is_file() and (dicom.is_dicom(file) or file.suffix.lower() == ".dcm"):
+        if file.is_file() and (is_dicom(file) or file.suffix.lower() == ".dcm"):
             return "dicom"
         images += file.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff")
     if any(path.glob("*reports.csv")):

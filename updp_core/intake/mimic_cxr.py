@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from sys import intern
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import IntakeError
-from updp_core.intake.files import inside, not_entered, read_csv, read_report, sha256_of, shown, walk
+from updp_core.intake.files import inside, not_entered, read_csv, read_report, shown, walk
 from updp_core.intake.header import merge
-from updp_core.intake.loading import load
+from updp_core.intake.loaded import Loaded, Pending
 from updp_core.intake.reports import report_flags
 
 _PLACE = re.compile(r"(?:.*/)?p[0-9]{2}/p(?P<patient>[0-9]+)/s(?P<study>[0-9]+)/(?P<image>[^/]+)\.(?:jpe?g|png|dcm)\Z")
@@ -23,7 +23,7 @@ def metadata_table(root: Path) -> Path | None:
     return next(iter([*sorted(root.glob("*metadata.csv")), *sorted(root.glob("*metadata.csv.gz"))]), None)
 
 
-def read(root: Path) -> Iterator[SourceStudy | Rejection]:
+def read(root: Path) -> Iterator[Pending | Rejection]:
     """Studies of a MIMIC-CXR-JPG folder; the metadata table decides what is frontal; the split table, where it is
     there, says to which split a study belongs. Raises IntakeError where the metadata table is missing.
     """
@@ -59,7 +59,7 @@ def _views(table: Path) -> dict[str, tuple[str, str]]:
 
 def _studies(
     root: Path, views: dict[str, tuple[str, str]], table: str, splits: dict[str, str]
-) -> Iterator[SourceStudy | Rejection]:
+) -> Iterator[Pending | Rejection]:
     for file in walk(root):
         name = file.relative_to(root).as_posix()
         try:
@@ -71,15 +71,14 @@ def _studies(
                 continue
             if place["image"] not in views:
                 raise IntakeError(f"{table} has no row for this image, so its view is not known")
-            study = _study(root, name, place, *views[place["image"]])
-            yield replace(study, split=splits.get(place["image"], ""))
+            view, date = views[place["image"]]
+            study_of = functools.partial(_study, root, name, place, date, splits.get(place["image"], ""))
+            yield Pending(shown(name), inside(root, name), view, study_of)
         except IntakeError as error:
             yield Rejection(shown(name), str(error))
 
 
-def _study(root: Path, name: str, place: re.Match[str], view: str, date: str) -> SourceStudy:
-    path = inside(root, name)
-    loaded = load(path, view)
+def _study(root: Path, name: str, place: re.Match[str], date: str, split: str, loaded: Loaded) -> SourceStudy:
     sidecar = _report_file(root, name, place["study"])
     report = read_report(root, sidecar) if sidecar else ""
     missing = "no report: its file is empty" if sidecar else "no report: its file is missing beside the study's folder"
@@ -90,11 +89,13 @@ def _study(root: Path, name: str, place: re.Match[str], view: str, date: str) ->
         study_key=place["study"],
         view=loaded.view,
         report=report,
-        pixels=loaded.pixels,
+        png=loaded.png,
+        size=loaded.size,
         bit_depth=loaded.bit_depth,
-        sha256=sha256_of(path),
+        sha256=loaded.sha256,
         header=merge(own, loaded.header),
         flags=loaded.flags + report_flags(report, missing),
+        split=split,
     )
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom.dataset import Dataset
-
 from updp_core.domain import Rejection
 from updp_core.errors import IntakeError
 from updp_core.intake.files import clean_text, read_csv
@@ -101,31 +99,3 @@ def _keyed_rows(path: Path, columns: Mapping[str, str]) -> Iterator[tuple[tuple[
         for kind, column in keys.items():
             if column and row[column].strip():
                 yield (kind, row[column].strip()), report
-
-
-def structured_report_text(ds: Dataset) -> str:
-    """The text of a DICOM structured report (PS3.3 A.35): containers become headings, text and codes follow them."""
-    lines: list[str] = []
-
-    def visit(item: Dataset) -> None:
-        kind = item.get("ValueType", "")
-        title = _meaning(item, "ConceptNameCodeSequence")
-        relation = item.get("RelationshipType", "CONTAINS")
-        if kind == "CONTAINER" and title and item is not ds:
-            lines.append(f"{title.upper()}:")
-        elif kind == "TEXT" and relation == "CONTAINS":
-            text = clean_text(str(item.get("TextValue", ""))).strip()
-            is_section = title.lower() in ("findings", "impression", "conclusion", "history", "indication")
-            lines.append(f"{title.upper()}: {text}" if is_section and f"{title.upper()}:" not in lines else text)
-        elif kind == "CODE" and relation == "CONTAINS":
-            lines.append(_meaning(item, "ConceptCodeSequence"))
-        for child in item.get("ContentSequence") or ():
-            visit(child)
-
-    visit(ds)
-    return "\n".join(line for line in lines if line)
-
-
-def _meaning(item: Dataset, sequence: str) -> str:
-    codes = item.get(sequence)
-    return str(codes[0].get("CodeMeaning", "")) if codes else ""

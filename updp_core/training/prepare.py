@@ -73,7 +73,7 @@ def source_set(
     """
     from updp_core.findings.labeler import findings_in
     from updp_core.intake import read_source
-    from updp_core.intake.pixels import letterbox, to_uint8
+    from updp_core.intake.pixels import decode_png, letterbox, to_uint8
     from updp_core.lexicon import load_lexicon
     from updp_core.report import filter_report
     from updp_core.report.filter import prompt_text
@@ -107,7 +107,7 @@ def source_set(
                 row["labels"] = {k: True for k, v in findings_in(filtered).items() if v}
             if seen % 100 == 0:
                 say(f"{folder.name}: {seen} images, {refused} rejected")
-            yield to_uint8(letterbox(study.pixels, size))[None], [row]
+            yield to_uint8(letterbox(decode_png(study.png).astype(np.uint16), size))[None], [row]
 
     append(folder, size, batches())
     found = open_set(folder)

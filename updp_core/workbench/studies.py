@@ -69,12 +69,11 @@ def _import(
 def _prepare(desk: Desk, study: SourceStudy) -> dict[str, Any]:
     """The row of a study, its image already on the disk; `keys` names patient and study at the source."""
     from updp_core.findings.labeler import findings_in
-    from updp_core.intake.pixels import encode_png
 
     with desk.store.read() as tx:
         known = tx.value("SELECT 1 FROM record WHERE sha256 = :s", s=study.sha256)
     findings = sorted(name for name, present in findings_in(study.report).items() if present)
-    height, width = study.pixels.shape
+    height, width = study.size
     return {
         "keys": (study.patient_key, study.study_key),
         "findings": findings,
@@ -83,7 +82,7 @@ def _prepare(desk: Desk, study: SourceStudy) -> dict[str, Any]:
             "sha256": study.sha256,
             "height": height,
             "width": width,
-            "image": "" if known else desk.store.put_image(encode_png(study.pixels)),
+            "image": "" if known else desk.store.put_image(study.png),
             "bit_depth": study.bit_depth,
             "view": study.view,
             "report": study.report,
