@@ -115,7 +115,7 @@ class Prepared:
 def fill(home: Path, archive: Path, models: dict[str, str]) -> Workbench:
     """A workspace in `home` with a pending pair for each study of the archive."""
     from updp_core.evidence import ocr
-    from updp_core.report import filter
+    from updp_core.report import recognisers
 
     settings = Settings.from_env({**models, "UPDP_HOME": str(home)})
     entry = MethodEntry(Prepared.name, Prepared.title, True, lambda s: None, lambda *given: Prepared())
@@ -129,7 +129,8 @@ def fill(home: Path, archive: Path, models: dict[str, str]) -> Workbench:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(METHODS, Prepared.name, entry)  # type: ignore[arg-type]
-        patch.setattr(filter, "find_presidio", functools.cache(filter.find_presidio))
+        find = functools.cache(lambda text: tuple(recognisers.find_in(text)))
+        patch.setattr(recognisers, "find", lambda reading: list(find(reading.flowing)))
         patch.setattr(ocr, "read_boxes", read_once)
         bench = Workbench.open(settings)
         bench.desk._judges = (PixelJudges(),)

@@ -413,7 +413,7 @@ def test_a_token_classification_folder_loads_as_a_model(tmp_path):
     import torch
     from transformers import BertConfig, BertForTokenClassification, BertTokenizerFast
 
-    from updp_core.report.recognisers import load_ner
+    from updp_core.report.ner import load_ner
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "flibber", "has", "a", "cough"]
     tokenizer = BertTokenizerFast(vocab={word: i for i, word in enumerate(words)})
@@ -445,7 +445,7 @@ def test_a_token_classification_folder_loads_as_a_model(tmp_path):
 
 
 def test_a_missing_model_says_what_to_do(tmp_path):
-    from updp_core.report.recognisers import load_ner
+    from updp_core.report.ner import load_ner
 
     with pytest.raises(ModelUnavailable, match="UPDP_NER"):
         load_ner(str(tmp_path / "absent"))

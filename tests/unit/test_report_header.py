@@ -6,14 +6,15 @@ import pytest
 
 from updp_core.lexicon import load_lexicon
 from updp_core.lexicon.folding import fold
-from updp_core.report.header import find_header
+from updp_core.report.header_values import find
+from updp_core.report.words import Reading
 
 LEXICON = load_lexicon()
 
 
 def found(text: str, kind: str, value: str) -> set[str]:
     plain = fold(text, casefold=False).text
-    return {plain[hit.start : hit.end] for hit in find_header(plain, {kind: [value]}, LEXICON)}
+    return {plain[hit.start : hit.end] for hit in find(Reading(plain, LEXICON, {kind: [value]}))}
 
 
 @pytest.mark.parametrize(

@@ -35,18 +35,6 @@ ENTRIES = {
 }  # fmt: skip
 RISK_SHOWN = 12.0
 """The risk at which the bar of a queue row is full: one blocking gate and two doubtful ones."""
-CATEGORIES = {
-    "names": "name",
-    "titles_and_names": "name",
-    "personnel": "staff",
-    "dates_and_times": "date",
-    "identifiers": "id",
-    "device_serials": "serial",
-    "demographics": "age/sex",
-    "institutions": "place",
-    "locations": "place",
-    "deid_markers": "marker",
-}
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _TOKEN = re.compile(r"\s+|\[[^\]\s]*\]|[^\W_]+|[^\w\s]|_+")
 
@@ -301,7 +289,7 @@ def original_report(text: str, spans: Iterable[Mapping[str, Any]]) -> str:
             continue
         out.append(_clickable(text[at : span["start"]]))
         tip = f"{title(span['category'])}\nRule: {span['rule']}"
-        short = CATEGORIES.get(span["category"], words(span["category"]))
+        short = span.get("short") or words(span["category"])
         out.append(
             f'<mark class="phi" data-tip="{esc(tip)}" data-cat="{esc(short)}" tabindex="0">'
             f"{_clickable(text[span['start'] : span['end']])}</mark>"

@@ -41,7 +41,7 @@ def filter_report(
 ) -> None:
     """Filter a report from stdin, under the workspace's lexicon, or the one that UPDP ships where there is none."""
     from updp_core.report import filter_report as filtered
-    from updp_core.report.recognisers import load_ner
+    from updp_core.report.ner import load_ner
 
     one_of(policy, POLICIES, "--policy")
     chosen = settings(home)

@@ -135,9 +135,9 @@ def _textual(
 
 def forbidden_kinds(prompt: str, lexicon: Lexicon, header: Mapping[str, Sequence[str]] | None) -> list[str]:
     """The category of each forbidden piece of a prompt: blacklist, patterns, and the study's own identifiers."""
-    from updp_core.report.filter import find_spans
+    from updp_core.report.filter import own_identifiers
 
-    own = [span for span in find_spans(prompt, lexicon, header) if span.rule.startswith("header")] if header else []
+    own = own_identifiers(prompt, lexicon, header)
     return [hit.category for hit in lexicon.forbidden_in(prompt)] + [span.category for span in own]
 
 

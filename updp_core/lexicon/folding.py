@@ -20,6 +20,8 @@ _PLAIN = str.maketrans(
 # cases of a letter become the same one, so that words of these scripts still match whatever their case.
 _LATIN = dict(zip("авеіјкмнорсѕтухһԁԛԝαβεζηικμνορτυχı", "abeijkmhopcstyxhdqwabezhikmnoptyxi", strict=True))
 _ALIKE = str.maketrans(_LATIN | {a.upper(): b.upper() for a, b in _LATIN.items() if a != "ı"})
+# Letters whose bare form Unicode does not derive.
+_BASES = dict(zip("łŁøØđĐðÐıæÆœŒ", "lLoOdDdDiaAoO", strict=True))
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 # Characters that fold to themselves whatever stands around them; one before a mark may be composed with it.
 _SIMPLE = re.compile(r"[\t-\r\x20-\x7e]+(?=[\x00-\x7f]|\Z)")
@@ -78,6 +80,22 @@ def fold(text: str, *, casefold: bool = True) -> Folded:
         ends.extend([end] * len(piece))
         start = end
     return Folded("".join(out), tuple(starts), tuple(ends))
+
+
+def unaccented(text: str) -> str:
+    """`text` as somebody writes it who has no accents: one character for one."""
+    return text if text.isascii() else "".join(map(_base, text))
+
+
+@lru_cache(maxsize=4096)
+def _base(character: str) -> str:
+    """One letter for one letter: without its accent, and other scripts' digits as ours."""
+    if character in _BASES:
+        return _BASES[character]
+    if (digit := unicodedata.decimal(character, None)) is not None:
+        return str(digit)
+    plain = "".join(c for c in unicodedata.normalize("NFD", character) if not unicodedata.combining(c))
+    return plain if len(plain) == 1 else character
 
 
 def fold_term(term: str) -> str:

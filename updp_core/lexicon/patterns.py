@@ -13,11 +13,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """A named expression; group "phi", where it exists, is the span (else the whole match)."""
+    """A named expression; group "phi", where it exists, is the span (else the whole match).
+
+    A `weak` rule's match is no PHI where the whitelist allows it.
+    """
 
     name: str
     category: str
     regex: re.Pattern[str]
+    weak: bool = False
 
 
 MONTHS = (
@@ -44,9 +48,9 @@ DECADES = "twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties
 YEAR = r"(?:19|20)[0-9]{2}"
 
 
-def rule(name: str, category: str, pattern: str, flags: int = 0) -> Rule:
+def rule(name: str, category: str, pattern: str, flags: int = 0, *, weak: bool = False) -> Rule:
     """A Rule from an expression's text."""
-    return Rule(name, category, re.compile(pattern, flags))
+    return Rule(name, category, re.compile(pattern, flags), weak)
 
 
 PROMPT_RULES: tuple[Rule, ...] = (

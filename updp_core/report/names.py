@@ -1,27 +1,21 @@
 """Names of persons in a report, without a model: name gazetteer, titles, cues, initials, signatures.
 
-Works on text in normal form (see lexicon.folding) and returns `Found` pieces; `weak` ones rest on the gazetteer alone
-and yield to the whitelist (method: section 3).
+What rests on the gazetteer alone is weak and yields to the whitelist (method: section 3).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import lru_cache
+from typing import NamedTuple
 
-from updp_core.lexicon import Lexicon
 from updp_core.lexicon.folding import word_list
-from updp_core.report.gazetteer import gazetteer
+from updp_core.report.words import Origin, Piece, Reading, Strength, Word, before_eponym_noun, joined
 
-FILLER = "\ue000"
-_TOKEN = re.compile(r"[^\W\d_]+(?:['\-][^\W\d_]+)*")
 _PARTICLES = frozenset(
     word_list("""
     de da das do dos del della di der den van von vom zu ter ten la le el al bin ibn y e
 """)
 )
-_LABEL = re.compile(r"[^\n:]{1,30}:")  # "Detector: ..." begins a line of its own
 _CREDENTIALS = re.compile(
     r",? {0,2}(?:M\.?D|D\.?O|Ph\.?D|R\.?N|N\.?P|P\.?A-?C|MBBS|MB ?BS|FRCR|FRCP|FACR|FRANZCR|MRCP|DNP|CRNP|APRN|ARNP|LPN"
     r"|DDS|Pharm\.?D|D\.?P\.?M|R\.?T\.?(?:\(R\))?|Esq|Jr|Sr|II|III)\b\.?"
@@ -59,102 +53,32 @@ _WHO_CUE = re.compile(
     r"|husband|son|daughter|mother|father|brother|sister|spouse|named|years?)(?P<comma>,| \(|\()? {1,2}"
     r"(?:named |called )?(?=[A-Z])"
 )
-_MEDICAL = re.compile(
-    r"(?:ology|ologist|ologists|itis|osis|emia|ectomy|otomy|ostomy|opathy|plasty|oscopy|graphy|gram|uria|algia|plegia"
-    r"|pnea|cillin|mycin|azole|olol|pril|sartan|statin|prazole|parin|azepam|oxacin|cycline|mab|nib|tinib|trexate)s?$"
-)
-# A name before one of these words is a sign's or a disease's discoverer, not a person of this report.
-_EPONYM = frozenset(
-    word_list("""
-    disease diseases syndrome syndromes sign signs score scores scale criteria criterion classification reflex
-    test tests procedure line lines node nodes hernia fracture fractures tumor tumour lymphoma sarcoma index risk
-    stage grade system method formula law triad phenomenon palsy chorea thyroiditis cell cells body bodies
-    catheter tube valve rod rods drain technique maneuver position view projection angle deformity hump complex
-    aneurysm anomaly malformation contracture ulcer esophagus virus fever coma study trial protocol guideline
-    guidelines model equation units lesion lesions plaque space point nerve gland pouch fascia canal membrane
-    fundoplication operation repair stent filter needle clip prosthesis
-""")
-)
 
 
-@dataclass(frozen=True)
-class Found:
-    """A piece [start, end) of normalised text, the rule that found it, and whether it is gazetteer evidence alone."""
+class _Kind(NamedTuple):
+    """Why a run of words is a name."""
 
-    start: int
-    end: int
     rule: str
-    category: str
-    weak: bool = False
+    origin: Origin = "context"
+    strength: Strength = "firm"
 
 
-@dataclass(frozen=True)
-class Word:
-    """A word of the text with what the gazetteer says about it."""
-
-    text: str
-    start: int
-    end: int
-    capital: bool
-    opens: bool  # it begins a sentence, a line or an item, where a capital says nothing
-    shouted: bool  # its line is in capitals, where a capital says nothing either
-    given: bool
-    family: bool
-    plain: bool  # an ordinary or whitelisted word as well
-
-    @property
-    def initial(self) -> bool:
-        return self.capital and len(self.text.removesuffix("'s")) == 1
-
-    @property
-    def known(self) -> bool:
-        return self.given or self.family
-
-    @property
-    def strong(self) -> bool:
-        return self.known and not self.plain
+_LAST_FIRST = _Kind("name: Last, First")
+_CREDENTIAL = _Kind("name: credentials")
+_INITIAL = _Kind("name: initial")
+_TWO_NAMES = _Kind("name: two names")
+_TWO_NAMES_PERHAPS = _Kind("name: two names", strength="weak")
+_KNOWN_NAME = _Kind("name: gazetteer", "gazetteer", "weak")
 
 
-@lru_cache(maxsize=16)
-def analyse(text: str, lexicon: Lexicon) -> tuple[Word, ...]:
-    """The words of a normalised text, judged by gazetteer and whitelist."""
-    names = gazetteer()
-    ordinary = names.ordinary
-    allowed = lexicon.allowed_words
-    found: list[Word] = []
-    for line in re.finditer(r"[^\n]+", text):
-        letters = [c for c in line.group() if c.isalpha()]
-        shouted = len(letters) > 12 and sum(map(str.isupper, letters)) > 0.7 * len(letters)
-        for match in _TOKEN.finditer(text, *line.span()):
-            word = match.group()
-            lower = word.lower().removesuffix("'s").removesuffix("'")
-            parts = lower.split("-") if "-" in lower else [lower]
-            before = text[line.start() : match.start()].rstrip(" \"'(*•-")
-            found.append(
-                Word(
-                    word,
-                    match.start(),
-                    match.end(),
-                    capital=word[0].isupper(),
-                    opens=not before or before[-1] in ".!?:;" or before[-1] == FILLER,
-                    shouted=shouted,
-                    given=lower in names.given or (len(parts) > 1 and all(p in names.given for p in parts)),
-                    family=lower in names.family
-                    or (len(parts) > 1 and all(len(p) > 1 and p in names.family for p in parts)),
-                    plain=lower in ordinary or lower in allowed or len(lower) == 1 or bool(_MEDICAL.search(lower)),
-                )
-            )
-    return tuple(found)
-
-
-def find_people(text: str, lexicon: Lexicon) -> list[Found]:
-    """Pieces of `text` (normal form) that name a person."""
-    words = analyse(text, lexicon)
+def find(reading: Reading) -> list[Piece]:
+    """Pieces that name a person."""
+    text, words = reading.text, reading.words
     at = {word.start: i for i, word in enumerate(words)}
-    found: list[Found] = []
+    found: list[Piece] = []
     for match in _TITLE.finditer(text):
         if (i := at.get(match.end())) is not None and (n := _after_title(words, i, text, bool(match["dot"]))):
-            found.append(Found(match.start(), words[i + n - 1].end, "name: title", "names"))
+            found.append(Piece(match.start(), words[i + n - 1].end, "names", "name: title", "context"))
     for cue, rule in ((_STRONG_CUE, "name: cue"), (_WHO_CUE, "name: patient")):
         for match in cue.finditer(text):
             i = at.get(match.end())
@@ -162,33 +86,14 @@ def find_people(text: str, lexicon: Lexicon) -> list[Found]:
             acted = "by" in cue_text[-3:] and re.match(_ACTS, cue_text) is not None
             sure = rule == "name: cue" and (acted or cue_text.endswith((":", "=", "name is", "name was", "named")))
             if i is not None and (n := _after_cue(words, i, text, sure or bool(match.groupdict().get("comma")))):
-                found.append(Found(words[i].start, words[i + n - 1].end, rule, "names"))
+                found.append(Piece(words[i].start, words[i + n - 1].end, "names", rule, "context"))
     i = 0
     while i < len(words):
-        n, rule, weak = _name_at(words, i, text)
-        if n:
-            found.append(Found(words[i].start, _with_dot(text, words[i + n - 1]), rule, "names", weak))
+        n, kind = _name_at(words, i, text)
+        if kind:
+            found.append(Piece(words[i].start, _with_dot(text, words[i + n - 1]), "names", *kind))
         i += n or 1
     return found
-
-
-def joined(words: tuple[Word, ...], i: int, text: str) -> bool:
-    """Whether word i and word i + 1 stand side by side as the parts of one name do."""
-    if i + 1 >= len(words):
-        return False
-    gap = text[words[i].end : words[i + 1].start]
-    if "\n" in gap and _LABEL.match(text, words[i + 1].start):
-        return False
-    if gap in (" ", "  ", "\n", " \n"):
-        return True
-    return gap in (". ", ".", ".\n") and (words[i].initial or words[i].text in ("St", "Mt", "Jr", "Ste", "Ft"))
-
-
-def before_eponym_noun(words: tuple[Word, ...], last: int, text: str) -> bool:
-    """Whether the next word makes the name before it the name of a sign, disease, score or device."""
-    if last + 1 >= len(words) or text[words[last].end : words[last + 1].start] not in (" ", "-", "  "):
-        return False
-    return words[last + 1].text.lower() in _EPONYM
 
 
 def _run(words: tuple[Word, ...], i: int, text: str, most: int) -> int:
@@ -258,29 +163,28 @@ def _could_be_names(name: list[Word]) -> bool:
     return all(w.known or not w.plain or (led and w.capital and k > 0) for k, w in enumerate(name))
 
 
-def _name_at(words: tuple[Word, ...], i: int, text: str) -> tuple[int, str, bool]:
-    """The longest name that begins at word i: number of words, rule, whether it is gazetteer evidence alone."""
+def _name_at(words: tuple[Word, ...], i: int, text: str) -> tuple[int, _Kind | None]:
+    """The longest name that begins at word i: its number of words, and why it is one."""
     first = words[i]
     if not first.capital:
         # All in lower case: two unmistakable names in a row.
         if first.given and first.strong and len(first.text) > 2 and joined(words, i, text):
             second = words[i + 1]
             if second.family and second.strong and len(second.text) > 2 and not second.capital:
-                return 2, "name: two names", True
-        return 0, "", False
+                return 2, _TWO_NAMES_PERHAPS
+        return 0, None
     if n := _last_first(words, i, text):
-        return n, "name: Last, First", False
+        return n, _LAST_FIRST
     run = _run(words, i, text, 5)
     for n in range(run, 0, -1):
         part = words[i : i + n]
         if part[-1].text in _PARTICLES or (n > 1 and before_eponym_noun(words, i + n - 1, text)):
             continue
         if _CREDENTIALS.match(text, part[-1].end) and _fits_credentials(part):
-            return n, "name: credentials", False
-        rule, weak = _judge(part, text, words, i)
-        if rule:
-            return n, rule, weak
-    return 0, "", False
+            return n, _CREDENTIAL
+        if kind := _judge(part, text, words, i):
+            return n, kind
+    return 0, None
 
 
 def _fits_credentials(part: tuple[Word, ...]) -> bool:
@@ -290,45 +194,45 @@ def _fits_credentials(part: tuple[Word, ...]) -> bool:
     return any(w.strong for w in name) or (len(part) > 1 and not name[0].shouted and not name[0].opens)
 
 
-def _judge(part: tuple[Word, ...], text: str, words: tuple[Word, ...], i: int) -> tuple[str, bool]:
+def _judge(part: tuple[Word, ...], text: str, words: tuple[Word, ...], i: int) -> _Kind | None:
     name = [w for w in part if not w.initial and w.text not in _PARTICLES]
     initials = [w for w in part if w.initial]
     middle = len(part) == 3 and initials == [part[1]] and text[part[1].end] == "."
     if middle and part[0].given and not part[0].shouted and (part[0].strong or not part[0].opens):
-        return "name: initial", False
+        return _INITIAL
     if not name or any(w.plain and not w.known for w in name):
-        return "", False
+        return None
     strong = [w for w in name if w.strong]
     shouted = name[0].shouted
     if before_eponym_noun(words, i + len(part) - 1, text):
-        return "", False
+        return None
     if initials:
         dotted = text[initials[-1].end : initials[-1].end + 1] == "."
         if part[0].initial and part[-1].initial:
-            return "", False
+            return None
         if strong and (dotted or len(name) > 1 or not shouted):
-            return "name: initial", False
+            return _INITIAL
         if dotted and not name[0].opens and name[0].known and not shouted:
-            return "name: initial", False
+            return _INITIAL
         if dotted and not shouted and not part[0].opens and not any(w.plain for w in name) and len(name[0].text) > 2:
-            return "name: initial", False
-        return "", False
+            return _INITIAL
+        return None
     if len(name) > 1:
         if shouted:
             fits = sum(w.strong for w in name) == len(name) and name[0].given
-            return ("name: two names", True) if fits else ("", False)
+            return _TWO_NAMES_PERHAPS if fits else None
         if (
             strong
             and (name[0].given or name[-1].family)
             and not (name[0].opens and name[0].plain and not name[0].given)
         ):
-            return "name: two names", False
+            return _TWO_NAMES
         both = name[0].given and name[-1].family and not name[0].opens
-        return ("name: two names", True) if both else ("", False)
+        return _TWO_NAMES_PERHAPS if both else None
     word = name[0]
     if shouted or not word.strong or (word.opens and not word.given) or word.text.isupper():
-        return "", False
-    return "name: gazetteer", True
+        return None
+    return _KNOWN_NAME
 
 
 def _last_first(words: tuple[Word, ...], i: int, text: str) -> int:

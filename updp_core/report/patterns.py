@@ -23,6 +23,7 @@ from updp_core.lexicon.patterns import (
     rule,
 )
 from updp_core.report.gazetteer import STATES
+from updp_core.report.words import Piece, Reading, Strength
 
 _I = re.IGNORECASE
 # "May" and "March" are verbs too, and "mar" or "dec" may end a sentence: alone they need a year or an ordinal.
@@ -68,7 +69,7 @@ _PLACE_FIELD = r"(?:patient location|location|ward|department|dept|facility|inst
 # These read a form line by line: "Name: STRONG, INGRID I". Line breaks mean something to them alone.
 LINE_RULES: tuple[Rule, ...] = (
     rule("name: labelled", "names", rf"(?im:(?<![^\s|;(,.])(?:{_NAME_FIELD})[ \t]*[:=][ \t]*){_NAMES}"),
-    rule("name: field", "names", rf"(?im:(?<![^\s|;(,.])(?:{_LOOSE_FIELD})[ \t]*[:=][ \t]*){_NAMES}"),
+    rule("name: field", "names", rf"(?im:(?<![^\s|;(,.])(?:{_LOOSE_FIELD})[ \t]*[:=][ \t]*){_NAMES}", weak=True),
     rule(
         "name: DICOM notation",
         "names",
@@ -79,6 +80,7 @@ LINE_RULES: tuple[Rule, ...] = (
         "place: field",
         "locations",
         rf"(?im:^[ \t]*(?:{_PLACE_FIELD})[ \t]*[:=][ \t]*)(?P<phi>[A-Z0-9][^\n:;.]{{1,60}})(?m:$)",
+        weak=True,
     ),
 )
 
@@ -289,3 +291,17 @@ REPORT_RULES: tuple[Rule, ...] = (
         r"_{2,}|\b[Xx]{3,}\b|\[\*{2}[^\[\]]{0,200}\*{2}\]|\[(?:REDACTED|REMOVED|DEIDENTIFIED|DE-IDENTIFIED|PHI)\]|<(?:REDACTED|REMOVED|PHI|NAME|DATE|ID)>",
     ),
 )
+
+
+def find(reading: Reading) -> list[Piece]:
+    """What the rules match: the report's rules in running text, a form's rules line by line."""
+    found = []
+    for rules, text in ((REPORT_RULES, reading.flowing), (LINE_RULES, reading.text)):
+        for each in rules:
+            group = "phi" if "phi" in each.regex.groupindex else 0
+            strength: Strength = "weak" if each.weak else "firm"
+            found += [
+                Piece(*match.span(group), each.category, each.name, "pattern", strength)
+                for match in each.regex.finditer(text)
+            ]
+    return found

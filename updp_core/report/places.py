@@ -1,14 +1,13 @@
-"""Hospitals, towns and other places in a report, without a model. Same conventions as `people`."""
+"""Hospitals, towns and other places in a report, without a model."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-from updp_core.lexicon import Lexicon
 from updp_core.lexicon.folding import word_list
 from updp_core.report.gazetteer import STATES, gazetteer
-from updp_core.report.names import Found, Word, analyse, before_eponym_noun
+from updp_core.report.words import Piece, Reading, Word, before_eponym_noun
 
 # Nouns that make the capitalised words before them an institution, in any case ...
 _KINDS = re.compile(
@@ -23,7 +22,7 @@ _LOWER_NEEDS_PLACE = re.compile(r"(?i:imaging|facility|office|practice|ward|bran
 # ... and those that do so only with a capital of their own.
 _CAPITAL_KINDS = re.compile(
     r"\b(?:General|Memorial|Methodist|Presbyterian|Baptist|Lutheran|Adventist|Mercy|Health|Medical|Medicine|Regional"
-    r"|Children's|Childrens|Center|Centre|Oncology|Radiology|Cardiology|Orthopedics|Associates|Foundation|School|Church|Med|VA|VAMC)\b"
+    r"|Children's|Childrens|Center|Centre|Oncology|Radiology|Cardiology|Orthopedics|Associates|Pieceation|School|Church|Med|VA|VAMC)\b"
 )
 _FACILITY = re.compile(
     r"(?i)hosp|clinic|infirmary|hospice|sanatorium|universit|college|(?:medical|med|health|cancer) c|nursing"
@@ -74,9 +73,9 @@ def _longest_place() -> int:
     return max(len(place.split()) for place in gazetteer().places)
 
 
-def find_places(text: str, lexicon: Lexicon) -> list[Found]:
-    """Pieces of `text` (normal form) that name an institution or a place."""
-    words = analyse(text, lexicon)
+def find(reading: Reading) -> list[Piece]:
+    """Pieces that name an institution or a place."""
+    text, words = reading.text, reading.words
     starts = {word.start: i for i, word in enumerate(words)}
     found = _towns(words, text)
     ends = {word.end: i for i, word in enumerate(words)}
@@ -90,10 +89,10 @@ def find_places(text: str, lexicon: Lexicon) -> list[Found]:
                 found.append(piece)
     for match in _AT.finditer(text):
         if (i := starts.get(match.end())) is not None and (end := _after_at(words, i, text, match["at"].lower())):
-            found.append(Found(words[i].start, end, "place: after at", "institutions"))
-    for match in _HOME.finditer(text.replace("\n", " ")):
+            found.append(Piece(words[i].start, end, "institutions", "place: after at", "context"))
+    for match in _HOME.finditer(reading.flowing):
         if (i := starts.get(match.end())) is not None and (not words[i].plain or words[i].known):
-            found.append(Found(words[i].start, _cap_run_end(words, i, text), "place: home", "locations"))
+            found.append(Piece(words[i].start, _cap_run_end(words, i, text), "locations", "place: home", "context"))
     for i, word in enumerate(words[:-1]):
         nxt = words[i + 1]
         gap = text[word.end : nxt.start]
@@ -104,7 +103,7 @@ def find_places(text: str, lexicon: Lexicon) -> list[Found]:
             and word.text.lower() in _SAINT
             and gap in (" ", ". ", ".")
         ):
-            found.append(Found(word.start, _cap_run_end(words, i + 1, text), "place: saint", "locations"))
+            found.append(Piece(word.start, _cap_run_end(words, i + 1, text), "locations", "place: saint", "context"))
     for match in _STATE_CODE.finditer(text):
         if (i := ends.get(match.start())) is not None and (piece := _city_state(words, i, match, towns)):
             found.append(piece)
@@ -116,7 +115,7 @@ def _phrase(words: tuple[Word, ...], i: int, n: int, text: str) -> str:
     return " ".join(w.text.lower().removesuffix("'s").replace("-", " ") for w in words[i : i + n]) if gaps_fit else ""
 
 
-def _towns(words: tuple[Word, ...], text: str) -> list[Found]:
+def _towns(words: tuple[Word, ...], text: str) -> list[Piece]:
     """Gazetteer places of one to four words that stand capitalised in running text."""
     places = gazetteer().places
     found = []
@@ -132,7 +131,7 @@ def _towns(words: tuple[Word, ...], text: str) -> list[Found]:
             if n == 1 and part[0].opens and (part[0].known or phrase not in gazetteer().major_places):
                 continue
             if phrase:
-                found.append(Found(part[0].start, part[-1].end, "place: gazetteer", "locations", weak=True))
+                found.append(Piece(part[0].start, part[-1].end, "locations", "place: gazetteer", "gazetteer", "weak"))
                 step = n
                 break
         i += step
@@ -160,7 +159,7 @@ def _institution(
     towns: dict[int, int],
     *,
     town_only: bool,
-) -> Found | None:
+) -> Piece | None:
     """The institution whose kind ("Hospital") begins at word i and ends at character `end`."""
     first = i
     while first > 0 and i - first < 6:
@@ -214,7 +213,7 @@ def _institution(
         if text.startswith(gap, end) and end + len(gap) in towns:
             end = towns[end + len(gap)]
             break
-    return Found(words[first].start, end, "institution: kind", "institutions")
+    return Piece(words[first].start, end, "institutions", "institution: kind", "context")
 
 
 def _after_at(words: tuple[Word, ...], i: int, text: str, preposition: str) -> int:
@@ -234,7 +233,7 @@ def _after_at(words: tuple[Word, ...], i: int, text: str, preposition: str) -> i
     return end if visit and preposition in ("from", "in", "near", "to", "visiting", "outside", "via") else 0
 
 
-def _city_state(words: tuple[Word, ...], last: int, match: re.Match[str], towns: dict[int, int]) -> Found | None:
+def _city_state(words: tuple[Word, ...], last: int, match: re.Match[str], towns: dict[int, int]) -> Piece | None:
     first = last
     while first > 0 and last - first < 2 and words[first - 1].capital:
         if match.string[words[first - 1].end : words[first].start] not in (" ", ". "):
@@ -259,4 +258,4 @@ def _city_state(words: tuple[Word, ...], last: int, match: re.Match[str], towns:
         )
     ):
         return None
-    return Found(city[0].start, match.end(), "place: city and state", "locations")
+    return Piece(city[0].start, match.end(), "locations", "place: city and state", "context")

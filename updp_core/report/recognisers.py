@@ -1,22 +1,17 @@
-"""Recognisers that come from libraries: Presidio's own (offline), and an optional token-classification model."""
+"""Recognisers that come from a library: Presidio's own, offline."""
 
 from __future__ import annotations
 
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.abc import MetaPathFinder
-from pathlib import Path
 from typing import Any
 
-from updp_core.domain import Span
-from updp_core.errors import ModelUnavailable
-from updp_core.report.names import Found
-
-Ner = Callable[[str], list[Span]]
+from updp_core.report.words import Piece, Reading
 
 # Presidio entity -> our category, and the score from which on it counts (its own context words are not used).
 _ENTITIES = {
@@ -37,18 +32,6 @@ _ENTITIES = {
 }
 MAX_TEXT = 10_000
 _ENDLESS = re.compile(r"\S{400,}")
-
-_NER_LABELS = {
-    "names": "patient hcw per person name doctor staff username nurse",
-    "institutions": "hospital org organization organisation vendor institution facility",
-    "locations": "loc location gpe city state country zip street address location-other",
-    "dates_and_times": "date time date_time",
-    "identifiers": "id medicalrecord idnum medical_record ssn account license bioid healthplan",
-    "device_serials": "device serial",
-    "contact": "phone fax email url contact phoneorfax ipaddr",
-    "demographics": "age profession sex race",
-}
-_CATEGORY_OF_LABEL = {label: category for category, labels in _NER_LABELS.items() for label in labels.split()}
 
 
 class _Absent(MetaPathFinder):
@@ -109,8 +92,13 @@ def _presidio() -> tuple[Any, ...]:
     return OfflineEmail(), OfflineUrl(), known.PhoneRecognizer(supported_regions=("US", "GB", "DE")), *plain
 
 
-def find_presidio(text: str) -> list[Found]:
-    """What Presidio's recognisers find in `text` (normal form)."""
+def find(reading: Reading) -> list[Piece]:
+    """What Presidio's recognisers find."""
+    return find_in(reading.flowing)
+
+
+def find_in(text: str) -> list[Piece]:
+    """What Presidio's recognisers find in a text."""
     # Runs without a blank that no identifier reaches cost Presidio's expressions quadratic time; our own read them.
     text = _ENDLESS.sub(lambda run: " " * len(run.group()), text)
     found = []
@@ -123,45 +111,5 @@ def find_presidio(text: str) -> list[Found]:
                 category, least = _ENTITIES[result.entity_type]
                 if result.score >= least:
                     rule = f"presidio: {result.entity_type}"
-                    found.append(Found(offset + result.start, offset + result.end, rule, category))
+                    found.append(Piece(offset + result.start, offset + result.end, category, rule, "recogniser"))
     return found
-
-
-@lru_cache(maxsize=2)
-def load_ner(name: str) -> Ner:
-    """A transformers token-classification model by hub id or folder, as a function text -> spans.
-
-    Labels of the usual de-identification models are mapped to our categories; "O" is dropped and an unknown label
-    counts as an identifier. Raises ModelUnavailable with the remedy where the model cannot be loaded.
-    """
-    folder = Path(name)
-    if (name.startswith((".", "/", "~")) or folder.exists()) and not folder.is_dir():
-        raise ModelUnavailable(f"The NER folder {name} does not exist.", "Set UPDP_NER to a folder or a model id.")
-    from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForTokenClassification.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(
-            f"The NER model {name!r} could not be loaded ({type(error).__name__}).",
-            "Set UPDP_NER to a transformers token-classification folder, or to a model id while online.",
-        ) from error
-    limit = min(int(getattr(model.config, "max_position_embeddings", 512) or 512), 512)
-    tokenizer.model_max_length = limit
-    classify = pipeline(
-        "token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="simple", stride=limit // 4
-    )
-
-    def recognise(text: str) -> list[Span]:
-        spans = []
-        for entity in classify(text) if text.strip() else ():
-            label = str(entity["entity_group"])
-            plain = label.split("-", 1)[-1] if label[:2] in ("B-", "I-", "L-", "U-", "S-", "E-") else label
-            if plain.upper() == "O":
-                continue
-            category = _CATEGORY_OF_LABEL.get(plain.lower(), "identifiers")
-            spans.append(Span(int(entity["start"]), int(entity["end"]), f"ner: {plain}", category))
-        return spans
-
-    return recognise

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from updp_core.domain import Span
-from updp_core.lexicon.folding import fold, words
+from updp_core.lexicon.folding import fold, unaccented, words
 
 if TYPE_CHECKING:
     from updp_core.store import Transaction
@@ -53,8 +53,6 @@ def indexed(row: Mapping[str, Any]) -> tuple[str, str]:
         folded = fold(text).text
         near |= set(_LETTERS.findall(folded)) | {sign for sign in _SIGN.findall(folded) if not sign.isspace()}
         if not text.isascii():
-            from updp_core.report.header import unaccented
-
             bare = fold(unaccented(fold(text, casefold=False).text)).text
             near |= set(words(bare)) | set(_LETTERS.findall(bare))
     return _ascii(said), _ascii(near - said)

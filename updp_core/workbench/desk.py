@@ -162,7 +162,7 @@ class Desk:
     def ner(self) -> Any:
         """The token-classification model of UPDP_NER, or None where none is set. Raises ModelUnavailable."""
         if self._ner is None and self.settings.ner:
-            from updp_core.report.recognisers import load_ner
+            from updp_core.report.ner import load_ner
 
             self._ner = load_ner(self.settings.ner)
         return self._ner

@@ -10,6 +10,7 @@ from updp_core.domain import Actor
 from updp_core.errors import ModelUnavailable, NotAllowed, UsageError
 from updp_core.intake.pixels import decode_png
 from updp_core.report import filter_report
+from updp_core.report.categories import category_of
 from updp_core.store import Transaction
 from updp_core.store.store import known
 from updp_core.workbench import second_reading
@@ -169,7 +170,10 @@ def _report(desk: Desk, row: dict[str, Any], current: dict[str, Any] | None, phi
         result = filter_record(desk, row)
         filtered, spans = result.text, [vars(span) for span in result.spans]
     text = row["report"]
-    spans = [{**span, "text": text[span["start"] : span["end"]]} for span in spans]
+    spans = [
+        {**span, "text": text[span["start"] : span["end"]], "short": category_of(span["category"]).short}
+        for span in spans
+    ]
     return {"original": text if phi else None, "filtered": filtered, "spans": spans if phi else []}
 
 

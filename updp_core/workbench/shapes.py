@@ -207,7 +207,7 @@ class Detail(TypedDict):
 
     `prompt` is None until there is a candidate with one; else text, tokens (`domain.Token` as dicts),
     alignment_before, alignment_after, alignment_soft, trace, unread. `report` holds original (None for
-    roles that see no PHI), filtered, and spans {start, end, rule, category} into the original.
+    roles that see no PHI), filtered, and spans {start, end, rule, category, short} into the original.
     `images` maps original and synthetic to {sha256, height, width, bit_depth}, or None; the digest of an original is
     "", and seeds are None, for roles that see no PHI: a holder of the source could know it by them.
     `blind` is true where the actor reads second and other people's verdicts are kept back.

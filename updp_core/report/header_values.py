@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from updp_core.lexicon import Lexicon
-from updp_core.lexicon.folding import fold, word_list
+from updp_core.lexicon.folding import fold, unaccented, word_list
 from updp_core.lexicon.patterns import MONTHS
 from updp_core.report.gazetteer import gazetteer
-from updp_core.report.names import FILLER, Found
-
-Header = Mapping[str, Sequence[str]]
+from updp_core.report.words import FILLER, Header, Piece, Reading
 
 CATEGORY_OF = {
     "patient_name": "names",
@@ -30,7 +27,6 @@ CATEGORY_OF = {
     "address": "locations",
 }
 _TITLES = frozenset(word_list("dr mr mrs ms miss prof md do phd jr sr ii iii rn np pa esq mx hr fr"))
-_BASES = dict(zip("łŁøØđĐðÐıæÆœŒ", "lLoOdDdDiaAoO", strict=True))
 _WRITTEN_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "æ": "ae", "å": "aa", "œ": "oe", "þ": "th"}
 _MONTHS = tuple(MONTHS.split("|")[:12])
 _DATE_FORMATS = ("%Y%m%d", "%Y-%m-%d", "%m/%d/%Y", "%m-%d-%Y", "%d.%m.%Y", "%m/%d/%y", "%Y/%m/%d", "%Y.%m.%d")
@@ -43,31 +39,15 @@ _KIND_WORDS = frozenset(
 )
 
 
-def find_header(text: str, header: Header | None, lexicon: Lexicon) -> list[Found]:
-    """Pieces of `text` (normal form) that write a value of `header`; the rule names the kind of value."""
+def find(reading: Reading) -> list[Piece]:
+    """Pieces that write a value of the header; the rule names the kind of value."""
     found = []
-    bare = unaccented(text)
-    for kind, pattern in _patterns(_frozen(header), lexicon):
+    text, bare = reading.text, unaccented(reading.text)
+    for kind, pattern in _patterns(_frozen(reading.header), reading.lexicon):
         category = CATEGORY_OF.get(kind, "identifiers")
         for written in (text,) if bare == text else (text, bare):
-            found += [Found(m.start(), m.end(), f"header: {kind}", category) for m in pattern.finditer(written)]
+            found += [Piece(*m.span(), category, f"header: {kind}", "header") for m in pattern.finditer(written)]
     return found
-
-
-def unaccented(text: str) -> str:
-    """`text` as somebody writes it who has no accents: one character for one."""
-    return text if text.isascii() else "".join(map(_base, text))
-
-
-@lru_cache(maxsize=4096)
-def _base(character: str) -> str:
-    """One letter for one letter: without its accent, and other scripts' digits as ours."""
-    if character in _BASES:
-        return _BASES[character]
-    if (digit := unicodedata.decimal(character, None)) is not None:
-        return str(digit)
-    plain = "".join(c for c in unicodedata.normalize("NFD", character) if not unicodedata.combining(c))
-    return plain if len(plain) == 1 else character
 
 
 def _spellings(name: str) -> tuple[str, ...]:
