@@ -174,9 +174,9 @@ def test_the_digest_follows_the_weights(tmp_path: Path, folder: Path, generator:
 
 def test_a_model_in_a_folder_is_told_as_one_even_where_its_path_looks_like_a_hub_id(tmp_path, monkeypatch):
     from updp_core.backends.files import stated
-    from updp_core.release.text import publishable_settings
+    from updp_core.release.allowed import model
 
     (tmp_path / "models-of-dr-quill" / "mercy").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    assert publishable_settings(stated("models-of-dr-quill/mercy")) == "local folder"
-    assert publishable_settings(stated("stanfordmimi/RoentGen-v2")) == "stanfordmimi/RoentGen-v2"
+    assert model(stated("models-of-dr-quill/mercy")) == "a model of the sender"
+    assert model(stated("stanfordmimi/RoentGen-v2")) == "stanfordmimi/RoentGen-v2"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
+from updp_core.config import STARTER, GeneratorConfig, PromptConfig
 from updp_core.errors import ReleaseError
 from updp_core.lexicon import Lexicon
-from updp_core.release import ReleasePair, ReleaseRefused, release_digest, verify, write_release
-from updp_core.release.text import publishable_settings
+from updp_core.release import ReleasePair, ReleaseRefused, allowed, release_digest, verify, write_release
 from updp_core.release.verifying import partial_name
 
 LEXICON = Lexicon({"names": ("okonkwo",)}, {"findings": ("effusion", "small", "left", "clear", "lungs")})
@@ -403,23 +404,54 @@ def test_leftovers_of_killed_runs_go_and_those_of_living_processes_stay(tmp_path
     assert not dead.exists() and living.exists() and other.exists()
 
 
+PATHS = ["local-dir:/mnt/st_marys/encoder", "C:\\Users\\okonkwo\\model", "~/models/x", "./x", Path("/mnt/st_marys")]
+
+
 @pytest.mark.parametrize(
-    ("setting", "says"),
+    "value", [*PATHS, "okonkwo", 10**12, -1, float("nan"), True, ["okonkwo"], {"okonkwo": 1}, None]
+)
+def test_a_setting_outside_of_its_type_and_range_is_not_told(value):
+    told = allowed.settings({"prompt": {"steps": value, "init": value}, "generation": {"steps": value}, "block": value})
+    assert told == {"prompt": {"steps": "not told", "init": "not told"}, "generation": {"steps": "not told"},
+                    "block": "not told"}  # fmt: skip
+    for named in (allowed.settings({"encoder": {"name": value}}), allowed.models({"encoder": value})):
+        assert "okonkwo" not in repr(named) and "st_marys" not in repr(named)
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
     [
         ("stanfordmimi/RoentGen-v2", "stanfordmimi/RoentGen-v2"),
-        ("hf-hub:microsoft/BiomedCLIP", "hf-hub:microsoft/BiomedCLIP"),
-        ("local-dir:/mnt/st_marys/encoder", "local folder"),
-        ("C:\\Users\\okonkwo\\model", "local folder"),
-        ("~/models/x", "local folder"),
-        ("./x", "local folder"),
-        ("models/of/okonkwo", "local folder"),
-        (Path("/mnt/st_marys"), "local folder"),
-        (7, 7),
-        ("dpmsolver++", "dpmsolver++"),
+        ("hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",) * 2,
+        (f"local-dir:{STARTER / 'encoder'}", "starter/encoder"),
+        ("okonkwo/private-model", "a model of the sender"),
+        ("local-dir:/mnt/st_marys/encoder", "a model of the sender"),
     ],
 )
-def test_settings_that_are_paths_do_not_leave(setting, says):
-    assert publishable_settings({"a": [{"b": setting}]}) == {"a": [{"b": says}]}
+def test_models_that_anybody_can_have_are_told_by_their_names_and_no_others(stated, says):
+    assert allowed.settings({"encoder": {"name": stated, "sha256": "a" * 64, "owner": "okonkwo"}}) == {
+        "encoder": {"name": says, "sha256": "a" * 64}
+    }
+
+
+def test_every_setting_of_prompt_and_generator_is_decided_upon_by_name_and_its_default_leaves():
+    for config, checks in ((PromptConfig(), allowed.PROMPT), (GeneratorConfig(), allowed.GENERATION)):
+        assert set(checks) == set(asdict(config))
+        assert allowed.group(checks)(asdict(config)) == asdict(config)
+
+
+def test_how_many_pairs_were_approved_one_by_one_leaves_with_the_release(tmp_path):
+    def decided(*how):
+        return [{"verdict": "approve", "role": "radiologist", "day": "2031-02-03", "how": way} for way in how]
+
+    pairs = [pair(0, decisions=decided("batch")), pair(1, decisions=decided("batch", "single")), pair(2)]
+    write_release(tmp_path / "r", pairs, lexicon=LEXICON)
+    assert sorted(str([d.get("how") for d in line["decisions"]]) for line in manifest_of(tmp_path / "r")) == [
+        "['batch', 'single']", "['batch']", "[None]",
+    ]  # fmt: skip
+    assert json.loads((tmp_path / "r" / "release.json").read_text())["counts"]["approval"] == {"batch": 1, "single": 2}
+    text = (tmp_path / "r" / "README.txt").read_text()
+    assert "2 pairs were approved one by one." in text and "1 pairs were approved in a batch only" in text
 
 
 _LOOP = """

@@ -12,7 +12,9 @@ import json
 import random
 import re
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,13 @@ import pydicom
 import pytest
 from PIL import Image
 from scipy.stats import spearmanr
-from workbench_kit import OFFICER, READER, add, last, study, workbench
+from workbench_kit import OFFICER, READER, QuickMethod, add, last, study, workbench
 
-from updp_core.domain import SourceStudy
+from updp_core.config import GeneratorConfig, PromptConfig
+from updp_core.domain import MethodInput, SourceStudy, Step
 from updp_core.intake.pixels import encode_png
 from updp_core.report import surrogates
+from updp_core.store.store import GENESIS
 from updp_core.workbench import Workbench, runs
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -226,3 +230,88 @@ def test_pairs_of_an_older_version_leave_without_what_their_seed_would_complete(
     assert json.loads((out / "release.json").read_text())["recipes_withheld"] == 4
     assert "4 of 6 images were drawn by an earlier version" in (out / "README.txt").read_text()
     bench.close()
+
+
+class TellingMethod(QuickMethod):
+    """A method that puts into its settings and measures what a careless one might."""
+
+    def __init__(self, secrets: dict[str, Any]) -> None:
+        super().__init__()
+        self.secrets = secrets
+
+    def settings(self) -> dict[str, Any]:
+        secrets, path = self.secrets, self.secrets["path"]
+        prompt = {**asdict(PromptConfig()), "init": secrets["text"], "steps": 77123450001, "more": secrets}
+        generation = {**asdict(GeneratorConfig()), "scheduler": path, "nested": [secrets]}
+        encoder = {"name": f"local-dir:{path}/encoder", "sha256": "ab" * 32, **secrets}
+        shown = {"method": "updp", "preset": "starter", "lexicon": secrets["digest"], "encoder": encoder}
+        return {**secrets, **shown, "prompt": prompt, "generation": generation}
+
+    def propose(self, records: Sequence[MethodInput], *, seeds: Sequence[int]) -> Iterator[Step]:
+        careless = {**self.secrets, "unread": self.secrets["text"]}
+        for step in super().propose(records, seeds=seeds):
+            proposals = [replace(proposal, method_evidence=careless) for proposal in step.proposals]
+            yield Step(step.stage, step.done, step.total, tuple(proposals))
+
+
+def forms(mark: bytes) -> set[bytes]:
+    """A mark of 9 bytes or more as it might be written, in lower case: bytes, hex and base64."""
+    whole = mark[: len(mark) // 3 * 3]  # without padding
+    coded = {base64.b64encode(whole).lower(), base64.urlsafe_b64encode(whole).lower()}
+    return {mark.lower(), mark.hex().encode(), *coded}
+
+
+def content(path: Path) -> bytes:
+    """A file's name and bytes, and what a PNG holds packed; in lower case."""
+    data = path.read_bytes()
+    packed = b"".join(zlib.decompress(part) for part in re.findall(rb"(?s)IDAT(.*?)....\x00\x00\x00\x00IEND", data))
+    assert packed or path.suffix != ".png"
+    return (path.name.encode() + data + packed).lower()
+
+
+def rows(database: sqlite3.Connection, sql: str) -> set[str]:
+    return {str(value) for row in database.execute(sql) for value in row}
+
+
+def test_no_digest_path_name_or_key_of_the_workspace_is_in_any_byte_of_a_release(tmp_path: Path) -> None:
+    home, out = tmp_path / "Zyxwvut-Hospital-Radiology" / "ws", tmp_path / "out"
+    secrets = {"path": str(home), "text": "kowalczyk-private", "digest": hashlib.sha256(b"a lexicon").hexdigest()}
+    bench = workbench(home, TellingMethod(secrets))
+    bench.lexicon_edit(add={"blacklist": {"names": ["brzeczyszczykiewicz"]}}, comment="qqqcomment", actor=OFFICER)
+    bench.set_policy({"report_policy": "surrogate"}, comment="zzzcomment", actor=OFFICER)
+    records = add(bench, archive()[:6])
+    last(bench.generate(actor=OFFICER))
+    approve_all(bench, records)
+    last(bench.release(out, comment="yyycomment", actor=OFFICER))
+    bench.close()
+
+    database = sqlite3.connect(home / "updp.sqlite3")
+    tables = rows(database, "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")
+    told = "\n".join(repr(row) for table in tables for row in database.execute(f"SELECT * FROM {table}"))
+    [head] = rows(database, "SELECT audit_head FROM release")
+    names = rows(database, "SELECT id, patient, study FROM record")
+    names |= rows(database, "SELECT created_at, seed FROM candidate UNION SELECT decided_at, id FROM decision")
+    names = {name for name in names if len(name) > 3} | rows(database, "SELECT id FROM release")
+    database.close()
+    names |= {"zyxwvut", "kowalczyk", "brzeczyszczykiewicz", "qqqcomment", "zzzcomment", "yyycomment",
+              READER.name, "77123450001", "MRN 77123", *NAMES}  # fmt: skip
+    for item in archive()[:6]:
+        names |= {item.source, f'"{item.patient_key}"', item.study_key, item.header["patient_id"][0]}
+
+    key = (home / "secret.key").read_bytes()
+    released = {hashlib.sha256(path.read_bytes()).hexdigest() for path in out.rglob("*") if path.is_file()}
+    digests = set(re.findall(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", told))
+    digests |= {path.stem for path in (home / "images").rglob("*.png")}
+    digests |= {hashlib.sha256(content).hexdigest() for content in (key, key.hex().encode(), str(home).encode())}
+    assert {head, secrets["digest"], *(item.sha256 for item in archive()[:6])} <= digests and len(digests) > 40
+    # The audit head anchors the chain; a model's digest, and that of a released file itself, are meant to leave.
+    digests -= {head, "ab" * 32, GENESIS} | released
+
+    marks = {form for digest in digests for form in (digest[:12].encode(), *forms(bytes.fromhex(digest)[:9]))}
+    marks |= {form for name in names for form in (name.lower().encode(), name.lower().encode().hex().encode())}
+    marks |= forms(key) | forms(key[:12]) | {key.hex()[:12].encode()}
+    files = [path for path in sorted(out.rglob("*")) if path.is_file()]
+    assert [(path.name, mark) for path in files for mark in marks if mark in content(path)] == []
+    settings = lines_of(out)[0]["settings"]
+    assert settings["preset"] == "starter" and settings["prompt"]["steps"] == "not told"
+    assert settings["prompt"]["length"] == PromptConfig().length

@@ -12,8 +12,7 @@ import numpy as np
 from updp_core.domain import Image8, Span
 from updp_core.errors import ReleaseError
 from updp_core.lexicon import Lexicon
-
-DECISION_KEYS = ("verdict", "role", "day", "overrides")
+from updp_core.release import allowed
 
 
 @dataclass(frozen=True)
@@ -115,10 +114,5 @@ def png_bytes(image: Image8) -> bytes:
 
 
 def public_decision(decision: Mapping[str, Any]) -> dict[str, Any]:
-    """Verdict, role, day (never a time of day, a name or a comment), and which gates were overridden."""
-    kept = {key: decision[key] for key in DECISION_KEYS if decision.get(key) not in (None, "", [], ())}
-    if "day" in kept:
-        kept["day"] = str(kept["day"])[:10]
-    if "overrides" in kept:
-        kept["overrides"] = sorted(str(name) for name in kept["overrides"])
-    return kept
+    """Verdict, role, day (never a time of day, a name or a comment), how it was given, and overridden gates."""
+    return allowed.decision({key: value for key, value in decision.items() if value not in (None, "", [], ())})

@@ -1,28 +1,9 @@
-"""What a release says in words, and what of the settings may be said: no path of this machine, no name of a person."""
+"""What a release says in words."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
-
-# A model named by a folder tells where it lies: names of people, projects and hospitals stand in such paths.
-_PATH = re.compile(r"^(local-dir:|file:|[~/\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\])|\\|^/|/.*/")
-
-
-def publishable_settings(value: Any) -> Any:
-    """`value` for JSON, with every text that is a path on this machine replaced by "local folder"."""
-    if isinstance(value, Mapping):
-        return {str(key): publishable_settings(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        items = sorted(value) if isinstance(value, set | frozenset) else value
-        return [publishable_settings(item) for item in items]
-    if isinstance(value, str):
-        return "local folder" if _PATH.search(value) else value
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return "local folder" if _PATH.search(str(value)) else str(value)
-
 
 _HOW = {
     "text": "Synthetic: drawn by a diffusion model from a prompt of allowed words, without the source's pixels",
@@ -58,7 +39,7 @@ def readme(description: Mapping[str, Any]) -> str:
         *_table(counts["preset"], "models"),
         *_table(counts["lexicon"], "lexicon"),
         *(f"  {_HOW[name]} ({number} pairs)." for name, number in counts["derivation"].items()),
-        "  People looked at the original and the new image side by side and approved each pair:",
+        *_approvals(counts["approval"]),
         *_table(counts["verdicts"], "verdict"),
         "",
         "GATES (pairs by state)",
@@ -106,6 +87,18 @@ def readme(description: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _approvals(counter: Mapping[str, int]) -> list[str]:
+    lines = ["  People who were shown the original and the new image side by side decided:"]
+    if number := counter.get("single"):
+        lines.append(f"  {number} pairs were approved one by one.")
+    if number := counter.get("batch"):
+        lines += [
+            f"  {number} pairs were approved in a batch only: all their gates were clear, and people were shown a",
+            "  random sample of them. Nobody need have looked at each.",
+        ]
+    return lines
 
 
 def _table(counter: Mapping[str, int], what: str) -> list[str]:

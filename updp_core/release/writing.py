@@ -22,6 +22,7 @@ from updp_core import __version__
 from updp_core.domain import Image8
 from updp_core.errors import ReleaseError
 from updp_core.lexicon import Lexicon
+from updp_core.release import allowed
 from updp_core.release.pair import (
     Refusal,
     ReleasePair,
@@ -31,23 +32,8 @@ from updp_core.release.pair import (
     public_decision,
     residual_reasons,
 )
-from updp_core.release.text import publishable_settings, readme
+from updp_core.release.text import readme
 from updp_core.release.verifying import FORMAT, PARTIAL, partial_name, root_digest, sums_text, verify
-
-# What the caller may say about the whole release; anything else is refused, so that no name of a person or a place of
-# the source slips in by way of a new key.
-HEADER_KEYS = frozenset(
-    {
-        "preset",
-        "method",
-        "report_policy",
-        "lexicon_version",
-        "policy",
-        "gates",
-        "thresholds",
-        "counts",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -156,7 +142,7 @@ class _Writer:
         self.patients: dict[str, str] = {}
         self.studies: dict[str, tuple[str, str]] = {}
         self.counts: dict[str, Counter[str]] = {
-            name: Counter() for name in ("method", "derivation", "domain", "lexicon", "verdicts", "preset")
+            name: Counter() for name in ("method", "derivation", "domain", "lexicon", "approval", "verdicts", "preset")
         }
         self.gates: dict[str, Counter[str]] = {}
         self.recipes_withheld = 0
@@ -193,32 +179,38 @@ class _Writer:
             "derivation": how,
             "out_of_domain": pair.out_of_domain,
             "prompt": pair.prompt if self.include_prompts and not pair.recipe_withheld else None,
-            "method": pair.method,
-            "settings": None if pair.recipe_withheld else publishable_settings(pair.settings),
-            "models": None if pair.recipe_withheld else publishable_settings(pair.models),
+            "method": allowed.method(pair.method),
+            "settings": None if pair.recipe_withheld else allowed.settings(pair.settings),
+            "models": None if pair.recipe_withheld else allowed.models(pair.models),
             # No seed: with it and the source, an image can be drawn again and compared.
             # Not the digest: with the shipped lists at hand, it would confirm a guess at a name that somebody added.
-            "lexicon": {"version": pair.lexicon_version},
-            "evidence": publishable(pair.evidence),
-            "gates": dict(sorted(pair.gates.items())),
+            "lexicon": {"version": int(pair.lexicon_version)},
+            "evidence": allowed.evidence(publishable(pair.evidence)),
+            "gates": allowed.gates(pair.gates),
             "decisions": [public_decision(decision) for decision in pair.decisions],
         }
         text = json.dumps(line, sort_keys=True, ensure_ascii=True, allow_nan=False).encode() + b"\n"
         self.offsets.append((release_id, self.unsorted.tell(), len(text)))
         self.unsorted.write(text)
-        self._count(pair, how)
-
-    def _count(self, pair: ReleasePair, how: str) -> None:
-        self.counts["method"][pair.method] += 1
         self.recipes_withheld += pair.recipe_withheld
-        self.counts["derivation"][how] += 1
-        self.counts["lexicon"][f"version {pair.lexicon_version}"] += 1
-        self.counts["preset"][str(pair.settings.get("preset", "not stated"))] += 1
+        self._count(line, pair)
+
+    def _count(self, line: Mapping[str, Any], pair: ReleasePair) -> None:
+        """Count what the manifest's line tells, so that nothing leaves by way of a count."""
         domain = {True: "outside", False: "inside", None: "not measured"}[pair.out_of_domain]
-        self.counts["domain"][domain] += 1
-        for name, state in pair.gates.items():
+        alone = any(d.get("verdict") == "approve" and d.get("how") != "batch" for d in line["decisions"])
+        for name, value in (
+            ("method", line["method"]),
+            ("derivation", line["derivation"]),
+            ("lexicon", f"version {line['lexicon']['version']}"),
+            ("preset", allowed.settings(pair.settings).get("preset", allowed.NOT_TOLD)),
+            ("domain", domain),
+            ("approval", "single" if alone else "batch"),
+        ):
+            self.counts[name][value] += 1
+        for name, state in line["gates"].items():
             self.gates.setdefault(name, Counter())[state] += 1
-        for decision in pair.decisions:
+        for decision in line["decisions"]:
             self.counts["verdicts"][f"{decision.get('verdict')} by {decision.get('role')}"] += 1
 
     def _file(self, name: str, data: bytes) -> dict[str, str]:
@@ -246,7 +238,7 @@ class _Writer:
             "recipes_withheld": self.recipes_withheld,
             "counts": {name: dict(sorted(counter.items())) for name, counter in self.counts.items()},
             "gate_states": {name: dict(sorted(counter.items())) for name, counter in sorted(self.gates.items())},
-            "header": publishable_settings(header),
+            "header": allowed.header(header),
         }
         self._file("release.json", (json.dumps(description, indent=2, sort_keys=True) + "\n").encode())
         self._file("README.txt", readme(description).encode())
@@ -280,9 +272,9 @@ class _Writer:
 
 
 def _checked_header(header: Mapping[str, Any]) -> dict[str, Any]:
-    if unknown := sorted(set(header) - HEADER_KEYS):
+    if unknown := sorted(set(header) - set(allowed.HEADER)):
         raise ReleaseError(
-            f"The release header must not hold {', '.join(unknown)}. Allowed are: {', '.join(sorted(HEADER_KEYS))}."
+            f"The release header must not hold {', '.join(unknown)}. Allowed are: {', '.join(sorted(allowed.HEADER))}."
         )
     return dict(header)
 

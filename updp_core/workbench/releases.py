@@ -21,6 +21,7 @@ from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.roles import EVERYBODY, OFFICER, READERS, verb
 from updp_core.workbench.shapes import Progress, ReleasePreview, ReleaseRow
+from updp_core.workbench.verdicts import BATCH
 
 if TYPE_CHECKING:
     from updp_core.release import ReleasePair
@@ -215,7 +216,8 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
     assert row is not None
     image: Any = decode_png(desk.store.get_image(row["image"]))
     decisions = tx.all(
-        "SELECT v.verdict, v.role, v.decided_at, d.overrides_json FROM valid_decision v JOIN decision d ON d.id = v.id "
+        "SELECT v.verdict, v.role, v.decided_at, d.overrides_json, d.reasons_json "
+        "FROM valid_decision v JOIN decision d ON d.id = v.id "
         "WHERE v.candidate = :c ORDER BY v.id",
         c=candidate,
     )
@@ -242,6 +244,7 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
                 "verdict": d["verdict"],
                 "role": d["role"],
                 "day": d["decided_at"][:10],
+                "how": "batch" if BATCH in json.loads(d["reasons_json"]) else "single",
                 "overrides": json.loads(d["overrides_json"]),
             }
             for d in decisions

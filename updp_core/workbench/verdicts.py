@@ -20,6 +20,8 @@ from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import Detail, Filters
 
 MAX_COMMENT = 4000
+BATCH = "batch"
+"""The reason that marks a verdict given to a whole filter at once."""
 
 
 class Verdicts(Noun):
@@ -113,7 +115,7 @@ class Verdicts(Noun):
             if len(fit) != expected_number:
                 raise Conflict(f"The filter now holds {len(fit)} pairs, not {expected_number}. Confirm again.")
             for row in fit:
-                enter(tx, row, "approve", actor, comment, reasons=("batch",))
+                enter(tx, row, "approve", actor, comment, reasons=(BATCH,))
             narrowed = {
                 name: value for name, value in filters.to_dict().items() if name != "text"
             }  # a text may be a name
