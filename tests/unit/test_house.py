@@ -125,6 +125,16 @@ def test_every_verb_says_what_it_does_and_stands_once() -> None:
     assert [name for name, roles in ROLE_VERBS.items() if not roles <= set(ROLES) or not roles] == []
 
 
+def test_the_table_of_verbs_tells_who_may_do_what() -> None:
+    def row(name: str) -> str:
+        what = str(getattr(Workbench, name).__doc__).split("\n\n")[0]
+        who = "everybody" if ROLE_VERBS[name] == set(ROLES) else ", ".join(r for r in ROLES if r in ROLE_VERBS[name])
+        return f"| `{name}` | {who} | {' '.join(what.split())} |"
+
+    lines = (ROOT / "docs" / "verbs.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("| `")] == [row(name) for name in sorted(ROLE_VERBS)]
+
+
 def test_a_release_names_the_newest_version_that_the_changelog_tells_of() -> None:
     newest = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
     assert newest.split()[1] == updp_core.__version__

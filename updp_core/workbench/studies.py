@@ -20,14 +20,21 @@ BATCH = 16
 """Records a transaction: a killed import loses at most these, and finds the others as duplicates."""
 
 
-def import_(
-    desk: Desk, source: Path, actor: Actor, layout: str, columns: Mapping[str, str] | None
-) -> Iterator[Progress]:
-    """See Workbench.import_."""
-    source = Path(source)
-    if not source.exists():
-        raise UsageError(f"The source {source.name} does not exist. Give a CSV file or a folder.")
-    return _import(desk, source, actor, layout, columns)
+class Studies(Noun):
+    """Read studies in."""
+
+    @verb(OPERATORS)
+    def import_(
+        self, source: Path, *, actor: Actor, layout: str = "auto", columns: Mapping[str, str] | None = None
+    ) -> Iterator[Progress]:
+        """Read studies from a file or folder. `preview` is each new record's id.
+
+        Result: {"imported": n, "duplicates": n, "rejected": [{"source", "reason"}], "without_report": [source]}.
+        """
+        source = Path(source)
+        if not source.exists():
+            raise UsageError(f"The source {source.name} does not exist. Give a CSV file or a folder.")
+        return _import(self.desk, source, actor, layout, columns)
 
 
 def _import(
@@ -132,17 +139,3 @@ def _pseudonym(tx: Transaction, kind: str, key: str, prefix: str) -> str:
             continue  # the name is taken (once in 10^15): draw another
         return name
     raise UsageError("No free pseudonym was found. Is the random generator of this machine broken?")
-
-
-class Studies(Noun):
-    """Read studies in."""
-
-    @verb(OPERATORS)
-    def import_(
-        self, source: Path, *, actor: Actor, layout: str = "auto", columns: Mapping[str, str] | None = None
-    ) -> Iterator[Progress]:
-        """Read studies from a file or folder. `preview` is each new record's id.
-
-        Result: {"imported": n, "duplicates": n, "rejected": [{"source", "reason"}], "without_report": [source]}.
-        """
-        return import_(self.desk, source, actor, layout, columns)
