@@ -36,7 +36,7 @@ def time_pairs(count: int = PAIRS_TIMED) -> dict[str, float]:
     """Seconds per pair for the prompt and for the image, default settings, after a warm-up of one pair."""
     from updp_core.config import Settings
     from updp_core.lexicon import load_lexicon
-    from updp_core.methods.base import make_method
+    from updp_core.methods import make_method
 
     method = make_method("updp", Settings(device="cpu"), load_lexicon())
     studies = records(count)
@@ -57,11 +57,11 @@ def memory_of_pairs(count: int = PAIRS_IN_MEMORY) -> list[tuple[int, float]]:
     from updp_core.backends.presets import PRESETS
     from updp_core.config import Settings
     from updp_core.lexicon import load_lexicon
-    from updp_core.methods.base import make_method
+    from updp_core.methods import make_method
 
     preset = PRESETS["starter"]
     prompt, image = replace(preset.prompt, steps=2, projections=1), replace(preset.generation, steps=1)
-    method = make_method("updp", Settings(device="cpu"), load_lexicon(), prompt, image)
+    method = make_method("updp", Settings(device="cpu"), load_lexicon(), {"prompt": prompt, "generation": image})
     studies = records(BATCH)
     process, marks = psutil.Process(), []
     for done in range(0, count, BATCH):

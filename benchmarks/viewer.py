@@ -94,11 +94,11 @@ def write_studies(folder: Path, number: int, size: int) -> Path:
 def fill(home: Path, studies: Path, size: int) -> None:
     """Records with a candidate each, both images at `size`. Evidence is left out: it is not what is timed."""
     from updp_core.evidence import ocr
-    from updp_core.methods.dp_pix import DpPix
+    from updp_core.methods.dp_pix import Config, DpPix
 
     ocr.read_boxes = lambda image: []
     bench = Workbench.open(Settings(home=home, method="dp-pix"))
-    method: Any = DpPix(size=size, epsilon=4.0)
+    method: Any = DpPix(Config(size=size, epsilon=4.0))
     bench.desk.make_method = lambda *_: method
     bench.desk._judges = (None,)
     for steps in (bench.import_(studies, actor=OFFICER), bench.generate(actor=OFFICER, batch_size=2)):

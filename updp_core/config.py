@@ -20,6 +20,11 @@ RUNS = Path("runs")
 """Where training and evaluation keep their work unless told otherwise: in the current folder."""
 
 
+def setting(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
+    """A field of a method's Config: default, meaning, and the range that page and command hold it to."""
+    return field(default=default, metadata={"doc": doc, "low": low, "high": high})
+
+
 @dataclass(frozen=True)
 class PromptConfig:
     """Settings of the prompt optimisation (paper, section 3.3 and 3.4; Algorithm 1).
@@ -32,19 +37,19 @@ class PromptConfig:
     choice is greedy.
     """
 
-    init: Literal["report", "random"] = "report"
-    length: int = 48
-    steps: int = 60
-    optimizer: Literal["adam", "gradient"] = "adam"
-    learning_rate: float = 0.5
-    projections: int = 1
-    select: Literal["tokens", "best", "last"] = "tokens"
-    whole_words: bool = True
-    top_k: int = 16
-    bias: float = 0.1
-    temperature: float = 0.0
-    whitelist: Literal["bias", "only"] = "bias"
-    iterations: int = 1
+    init: Literal["report", "random"] = setting("report", "Where the prompt starts: from the report, or at random")
+    length: int = setting(48, "Prompt length in tokens", 1, 254)
+    steps: int = setting(60, "Steps of alignment with the image (T)", 1, 1000)
+    optimizer: Literal["adam", "gradient"] = setting("adam", "Adam, or plain gradient descent as in Algorithm 1")
+    learning_rate: float = setting(0.5, "Learning rate, in standard deviations of the token table", 0, 1000)
+    projections: int = setting(1, "How often a run is projected onto words", 1, 100)
+    select: Literal["tokens", "best", "last"] = setting("tokens", "What is taken of the projection")
+    whole_words: bool = setting(True, "Pieces of words only where the report has one")
+    top_k: int = setting(16, "Nearest tokens among which one is chosen (K)", 1, 1000)
+    bias: float = setting(0.1, "Preference for whitelisted words (lambda)", 0, 10)
+    temperature: float = setting(0.0, "Temperature of the choice; 0 takes the best", 0, 100)
+    whitelist: Literal["bias", "only"] = setting("bias", "Prefer the whitelist, or take its words only")
+    iterations: int = setting(1, "How often alignment and projection are repeated", 1, 100)
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,12 @@ class GeneratorConfig:
     """Settings of the diffusion model. `strength` switches to the image-conditioned variant, which leaks. Of
     `candidates` images of a prompt the one is kept that the encoder finds to fit the prompt best."""
 
-    steps: int = 20
-    guidance_scale: float = 4.0
-    scheduler: Literal["dpmsolver++", "ddim", "unipc", "model"] = "dpmsolver++"
-    strength: float | None = None
-    size: int | None = None
-    candidates: int = 1
+    steps: int = setting(20, "Diffusion steps", 1, 1000)
+    guidance_scale: float = setting(4.0, "Guidance: how closely the image follows the prompt", 0, 50)
+    scheduler: Literal["dpmsolver++", "ddim", "unipc", "model"] = setting("dpmsolver++", "Scheduler")
+    strength: float | None = setting(None, "Start from the source image and change this share of it (leaks)", 0, 1)
+    size: int | None = setting(None, "Image side in pixels", 8, 4096)
+    candidates: int = setting(1, "Images drawn of a prompt, of which the best fitting is kept", 1, 64)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from tests.e2e.served import serve
 from tests.pixel_judges import PixelJudges
 from updp_core.config import Settings
 from updp_core.domain import Actor, MethodInput, Prompt, Proposal, RefusedToken, Step, Token
-from updp_core.methods.base import METHODS, MethodEntry
+from updp_core.methods import METHODS
 from updp_core.workbench import Workbench, users_file
 
 PAIRS = 500
@@ -118,7 +118,7 @@ def fill(home: Path, archive: Path, models: dict[str, str]) -> Workbench:
     from updp_core.report import recognisers
 
     settings = Settings.from_env({**models, "UPDP_HOME": str(home)})
-    entry = MethodEntry(Prepared.name, Prepared.title, True, lambda s: None, lambda *given: Prepared())
+    entry = replace(METHODS[Prepared.name], check=lambda settings: None, make=lambda *given: Prepared())
     read, seen = ocr.read_boxes, dict[bytes, Any]()
 
     def read_once(image: np.ndarray) -> Any:
@@ -128,7 +128,7 @@ def fill(home: Path, archive: Path, models: dict[str, str]) -> Workbench:
         return seen[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(METHODS, Prepared.name, entry)  # type: ignore[arg-type]
+        patch.setitem(METHODS, Prepared.name, entry)
         find = functools.cache(lambda text: tuple(recognisers.find_in(text)))
         patch.setattr(recognisers, "find", lambda reading: list(find(reading.flowing)))
         patch.setattr(ocr, "read_boxes", read_once)

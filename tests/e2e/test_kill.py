@@ -115,6 +115,7 @@ def test_a_release_that_is_killed_at_random_moments_is_whole_or_is_not_there(tmp
     records = filled(home, 6)
     generate(home)
     bench = opened(home)
+    bench.set_policy({"methods": {"dp-pix": {"release": True}}}, actor=OFFICER)
     for record in records:
         bench.decide(record, "approve", actor=READER)
     began = time.perf_counter()

@@ -12,9 +12,15 @@ import pydicom
 import pytest
 
 from updp_core.errors import ReleaseError
+from updp_core.methods import METHODS, Derivation, derivation_of
 from updp_core.release import dicom
-from updp_core.release.writing import derivation_of
 
+DERIVATIONS = {
+    derivation.sentence: derivation
+    for entry in METHODS.values()
+    for derivation in (entry.derivation({}), entry.derivation({"generation": {"strength": 0.5}}))
+}
+TEXT = derivation_of("updp", {})
 IMAGES = {
     "square": np.random.default_rng(1).integers(0, 256, (256, 256), dtype=np.uint8),
     "odd": np.random.default_rng(2).integers(0, 256, (127, 95), dtype=np.uint8),
@@ -22,7 +28,7 @@ IMAGES = {
 }
 
 
-def write(image: np.ndarray, derivation: str = "text") -> bytes:
+def write(image: np.ndarray, derivation: Derivation = TEXT) -> bytes:
     return dicom.dicom_bytes(
         image,
         patient="p0123456789abcdef",
@@ -39,7 +45,7 @@ def test_pydicom_reads_the_pixels_back_exactly(name):
     assert np.array_equal(read.pixel_array, IMAGES[name])
 
 
-@pytest.mark.parametrize("derivation", dicom.DERIVATIONS)
+@pytest.mark.parametrize("derivation", DERIVATIONS.values(), ids=list(DERIVATIONS))
 def test_only_allow_listed_attributes_are_written(derivation):
     read = pydicom.dcmread(io.BytesIO(write(IMAGES["square"], derivation)))
     keywords = {element.keyword for element in read.iterall()}
@@ -93,8 +99,9 @@ def test_the_header_says_that_it_is_synthetic_and_holds_no_person_place_or_time(
     ],
 )
 def test_what_kept_source_pixels_is_never_called_free_of_them(method, settings, derivation):
-    assert derivation_of(method, settings) == derivation
-    read = pydicom.dcmread(io.BytesIO(write(IMAGES["square"], derivation)))
+    found = derivation_of(method, settings)
+    assert found.kind == derivation and found.source_pixels == (derivation != "text")
+    read = pydicom.dcmread(io.BytesIO(write(IMAGES["square"], found)))
     free = "no source pixels" in str(read.DeidentificationMethod)
     assert free == (derivation == "text")
     assert ("SYNTHETIC" in str(read.ImageType)) == (derivation != "obfuscation")
@@ -106,7 +113,7 @@ def test_an_image_that_is_not_8_bit_grayscale_is_refused():
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (Debian package dicom3tools) is not installed")
-@pytest.mark.parametrize("derivation", dicom.DERIVATIONS)
+@pytest.mark.parametrize("derivation", DERIVATIONS.values(), ids=list(DERIVATIONS))
 @pytest.mark.parametrize("name", IMAGES)
 def test_dciodvfy_finds_no_error(tmp_path, name, derivation):
     (tmp_path / "a.dcm").write_bytes(write(IMAGES[name], derivation))

@@ -22,7 +22,7 @@ from tests.tiny_models import save_clip, wordpiece_vocab, write_bert_tokenizer
 from updp_core.config import GeneratorConfig, PromptConfig, Settings
 from updp_core.domain import MethodInput
 from updp_core.lexicon import load_lexicon
-from updp_core.methods.base import make_method
+from updp_core.methods import make_method
 
 pytestmark = [
     pytest.mark.slow,
@@ -133,7 +133,9 @@ def test_full_size_models_load_from_folders_and_make_one_pair(tmp_path: Path) ->
     settings = Settings(preset="custom", encoder=str(encoder), generator=str(generator), device="cpu")
     prompt = PromptConfig(length=32, steps=int(os.environ.get("UPDP_SLOW_STEPS", "4")), projections=1)
     image = GeneratorConfig(steps=2, guidance_scale=3.0)
-    method: Any = timed("load", lambda: make_method("updp", settings, load_lexicon(), prompt, image))
+    method: Any = timed(
+        "load", lambda: make_method("updp", settings, load_lexicon(), {"prompt": prompt, "generation": image})
+    )
     counts = {
         "encoder": sum(p.numel() for p in method.encoder.model.parameters()),
         "unet": sum(p.numel() for p in method.generator.pipeline.unet.parameters()),

@@ -19,6 +19,7 @@ from workbench_kit import REPORTS, hush
 
 from updp_core.cli import app
 
+LET_LEAVE = 'methods={"dp-pix": {"release": true}}'
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -66,6 +67,7 @@ def test_the_whole_job_from_import_to_a_release_that_verifies(source: Path, tmp_
     assert len(found["without_report"]) == 1
     assert run("import", source)["duplicates"] == 3
 
+    run("policy", "set", LET_LEAVE, "--officer", "grace")
     made = run("generate", "--limit", 2, "--batch-size", 1, "--seed", 3)
     assert made["generated"] == 2 and made["failed"] == [] and made["seconds"] >= 0
     assert run("generate")["generated"] == 1
@@ -108,6 +110,7 @@ def test_the_whole_job_from_import_to_a_release_that_verifies(source: Path, tmp_
 
 def test_flags_views_and_how_far_the_work_is(source: Path) -> None:
     run("import", source)
+    run("policy", "set", LET_LEAVE, "--officer", "grace")
     run("generate")
     first, *_ = [item["record"] for item in run("list")["records"]]
     [flag] = run("flag", first, "Is this a name?", "--for", "privacy-officer", "--reviewer", "ada")["flags"]
@@ -136,6 +139,48 @@ def test_a_candidate_is_made_again_from_what_is_recorded_and_methods_are_compare
     assert again["same_models"] and not again["same_image"], "DP-Pix draws its noise anew: a seed would undo it"
     made = run("regenerate", record, "--reviewer", "ada", "--method", "dp-pix", "--seed", 5)
     assert len(made["candidates"]) == 1 and made["current"] == made["candidates"][0]
+
+
+def test_a_methods_settings_are_listed_with_their_range_and_set_for_a_run(source: Path) -> None:
+    run("import", source)
+    rows = {row["name"]: row for row in run("methods")["methods"]}
+    told = {setting["name"]: setting for setting in rows["dp-pix"]["settings"]}
+    assert (told["b"]["value"], told["b"]["low"], told["epsilon"]["value"]) == (8, 1, 0.1) and told["epsilon"]["doc"]
+    assert not rows["dp-pix"]["leaves"] and rows["updp"]["leaves"] and "paper" in rows["updp"]["sets"]
+    assert "prompt.steps" in {setting["name"] for setting in rows["updp"]["settings"]}
+    run("generate", "--set", "b=4", "--set", "epsilon=50", "--limit", 1)
+    [record] = [item["record"] for item in run("list", "--state", "pending")["records"]]
+    made = run("show", record)["candidates"][-1]["settings"]
+    assert (made["b"], made["epsilon"]) == (4, 50)
+    assert "from 1 to 512" in run("generate", "--set", "b=0", code=1)
+    assert "no setting 'block'" in run("regenerate", record, "--reviewer", "ada", "--set", "block=2", code=1)
+    assert "paper" in run("generate", "--method", "updp", "--settings", "ours", code=1)
+    assert run("runs")["runs"][0]["done"] == 1, "a run that cannot be was begun"
+
+
+def test_what_keeps_source_pixels_leaves_only_where_the_policy_names_its_method(source: Path) -> None:
+    run("import", source)
+    run("generate")
+    first, second, _ = [item["record"] for item in run("list", "--state", "pending")["records"]]
+    refused = run("decide", first, "approve", "--reviewer", "ada", "--role", "radiologist", code=1)
+    assert "source pixels" in refused
+    run("policy", "set", 'methods={"dp-pix": {"release": true, "settings": {"b": 2}}}', "--officer", "grace")
+    run("regenerate", second, "--reviewer", "ada")
+    assert run("show", second)["candidates"][-1]["settings"]["b"] == 2, "the policy's settings are the default"
+    assert run("decide", second, "approve", "--reviewer", "ada", "--role", "radiologist")["state"] == "approved"
+    run("policy", "set", "methods={}", "--officer", "grace")
+    out = source.parent / "out"
+    assert "source pixels" in run("release", out, "--officer", "grace", code=1) and not out.exists()
+    run("policy", "set", LET_LEAVE, "--officer", "grace")
+    assert run("release", out, "--officer", "grace")["released"] == 1
+    assert "averaged in blocks" in (out / "README.txt").read_text()
+    for wish, why in (
+        ('{"raw-report": {"release": true}}', "comparison only"),
+        ('{"magic": {}}', "no method"),
+        ('{"dp-pix": {"settings": {"b": 0}}}', "from 1 to 512"),
+        ('{"dp-pix": {"b": 4}}', "no field 'b'"),
+    ):
+        assert why in run("policy", "set", f"methods={wish}", "--officer", "grace", code=1)
 
 
 def test_a_lexicon_edit_voids_what_it_forbids(source: Path) -> None:

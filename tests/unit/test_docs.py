@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from updp_core.backends.presets import PRESETS
 from updp_core.config import Settings
-from updp_core.methods.base import METHODS
+from updp_core.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

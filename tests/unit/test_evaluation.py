@@ -252,9 +252,7 @@ def bench(monkeypatch):
     monkeypatch.setattr(
         stages.Bench, "digests", property(lambda _: {"encoder": "e", "generator": counter["generator"], "judges": "j"})
     )
-    monkeypatch.setattr(
-        "updp_core.methods.base.make_method", lambda name, *_: Drawer(name, counter["generator"], counter)
-    )
+    monkeypatch.setattr("updp_core.methods.make_method", lambda name, *_: Drawer(name, counter["generator"], counter))
     return counter
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ from updp_core.config import GeneratorConfig, PromptConfig, Settings
 from updp_core.domain import MethodInput, Proposal
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.lexicon import edit, load_lexicon
-from updp_core.methods.base import METHODS, Method, make_method
-from updp_core.methods.dp_pix import DpPix, pixelise
+from updp_core.methods import FIRST, METHODS, Method, config_of, make_method
+from updp_core.methods.dp_pix import Config, pixelise
+from updp_core.methods.settings import checked, listed
 from updp_core.methods.synthesis import nth_seed
 from updp_core.methods.updp import what_it_says
 from updp_core.prompt.start import start_text
@@ -47,7 +49,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def updp(models: Settings) -> Method:
-    return make_method("updp", models, LEXICON, PROMPT, IMAGE)
+    return make_method("updp", models, LEXICON, {"prompt": PROMPT, "generation": IMAGE})
 
 
 def proposals(method: Method, records: list[MethodInput], seeds: list[int]) -> list[Proposal]:
@@ -75,7 +77,7 @@ def test_one_record_under_several_seeds_gives_several_proposals(updp: Method) ->
 
 
 def test_of_several_images_of_a_prompt_the_one_that_fits_its_text_best_is_kept(models: Settings, updp: Method) -> None:
-    few = make_method("updp", models, LEXICON, PROMPT, replace(IMAGE, candidates=3))
+    few = make_method("updp", models, LEXICON, {"prompt": PROMPT, "generation": replace(IMAGE, candidates=3)})
     records = [record(n) for n in range(4)]
     made = proposals(few, records, [1, 2, 3, 4])
     apart = [proposals(updp, records, [nth_seed(seed, k) for seed in (1, 2, 3, 4)]) for k in range(3)]
@@ -89,7 +91,7 @@ def test_of_several_images_of_a_prompt_the_one_that_fits_its_text_best_is_kept(m
 
 
 def test_the_same_settings_and_seed_give_the_same_prompt_again(models: Settings, updp: Method) -> None:
-    again = make_method("updp", models, LEXICON, PROMPT, IMAGE)
+    again = make_method("updp", models, LEXICON, {"prompt": PROMPT, "generation": IMAGE})
     assert again.settings() == updp.settings() == json.loads(json.dumps(updp.settings()))
     first, second = (proposals(m, [record(5)], [9])[0] for m in (updp, again))
     assert first.prompt == second.prompt
@@ -107,7 +109,9 @@ def test_a_word_that_becomes_forbidden_is_gone_when_the_record_is_made_again(mod
     before = proposals(updp, [record(1)], [1])[0]
     word = next(t.text for t in before.prompt.tokens if len(t.text) > 3)  # type: ignore[union-attr]
     stricter = edit(LEXICON, add={"blacklist": {"names": [word]}})
-    after = proposals(make_method("updp", models, stricter, PROMPT, IMAGE), [record(1)], [1])[0]
+    after = proposals(make_method("updp", models, stricter, {"prompt": PROMPT, "generation": IMAGE}), [record(1)], [1])[
+        0
+    ]
     assert word in before.prompt_text.split() or word in before.prompt_text
     assert not stricter.forbidden_in(after.prompt_text)
 
@@ -122,7 +126,8 @@ def test_a_record_that_fails_says_why_and_the_others_go_on(updp: Method) -> None
 
 def test_a_prompt_longer_than_the_generator_reads_is_cut_and_the_rest_is_told(models: Settings) -> None:
     long = " ".join(["no pleural effusion the heart is normal in size and the lungs are clear"] * 2)
-    method = make_method("updp", models, LEXICON, replace(PROMPT, length=28, learning_rate=1e-6), IMAGE)
+    prompt = replace(PROMPT, length=28, learning_rate=1e-6)
+    method = make_method("updp", models, LEXICON, {"prompt": prompt, "generation": IMAGE})
     made = proposals(method, [record(1, long)], [1])[0]
     assert made.prompt is not None and made.prompt.unread
     assert len(made.prompt_text.split()) <= 18
@@ -157,7 +162,7 @@ def test_a_prompt_may_change_every_other_word() -> None:
 
 
 def test_raw_report_is_for_comparison_and_never_releasable(models: Settings) -> None:
-    method = make_method("raw-report", models, LEXICON, None, IMAGE)
+    method = make_method("raw-report", models, LEXICON, {"generation": IMAGE})
     assert not method.releasable and not METHODS["raw-report"].releasable
     made = proposals(method, [record(1)], [1])[0]
     assert made.image is not None and made.prompt is None
@@ -167,9 +172,55 @@ def test_raw_report_is_for_comparison_and_never_releasable(models: Settings) -> 
 
 def test_an_image_conditioned_run_uses_the_source_image(models: Settings) -> None:
     config = GeneratorConfig(steps=4, strength=0.5)
-    method = make_method("raw-report", models, LEXICON, None, config)
+    method = make_method("raw-report", models, LEXICON, {"generation": config})
     a, b = proposals(method, [record(1), replace(record(1), image=radiograph(7))], [1, 1])
     assert (a.image != b.image).any()
+
+
+def test_every_file_of_a_method_says_all_of_it_and_nothing_else_names_it() -> None:
+    folder = Path(__file__).resolve().parents[2]
+    for name, entry in METHODS.items():
+        assert entry.holds.endswith(".") and len(entry.title) > 3
+        for setting in listed(entry.defaults(Settings())):
+            assert setting.doc and checked(setting, setting.value) == setting.value, f"{name}: {setting.name}"
+        if name in (FIRST, "raw-report"):  # the default, and a stage of the evaluation
+            continue
+        for path in [*(folder / "updp_core").rglob("*.py"), *(folder / "ui").rglob("*.py")]:
+            if path.name not in (f"{name.replace('-', '_')}.py", "starter.py"):
+                assert f'"{name}"' not in path.read_text(encoding="utf-8"), f"{path.name} names the method {name}"
+
+
+def test_the_set_paper_is_algorithm_1_as_written(models: Settings) -> None:
+    config = config_of("updp", models, {"generation.steps": 2, "prompt.steps": 3}, named="paper")
+    assert (config.prompt.select, config.prompt.whitelist, config.prompt.optimizer) == ("last", "only", "gradient")
+    method = make_method("updp", models, LEXICON, {"prompt": replace(config.prompt, length=8), "generation": IMAGE})
+    made = proposals(method, [record(1)], [3])[0]
+    assert made.prompt is not None and {token.role for token in made.prompt.tokens} == {"whitelist"}
+    again, other = (proposals(method, [record(1)], [seed])[0].prompt_text for seed in (3, 4))
+    assert again == made.prompt_text != other, "tokens are drawn by softmax, from the seed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"prompt.steps": 0}, "whole number from 1"),
+        ({"prompt.steps": 2.5}, "whole number"),
+        ({"prompt.whitelist": "all"}, "one of bias, only"),
+        ({"prompt.whole_words": 1}, "true or false"),
+        ({"generation.guidance_scale": "high"}, "a number from 0"),
+        ({"generation.guidance_scale": float("nan")}, "a number from 0"),
+        ({"b": 4}, "no setting 'b'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        config_of("updp", Settings(), changes)
+
+
+def test_a_setting_may_be_left_to_the_model() -> None:
+    config = config_of("updp", Settings(), {"generation.size": 64, "generation.strength": 1})
+    assert (config.generation.size, config.generation.strength) == (64, 1.0)
+    assert config_of("updp", Settings(), {"generation.size": None}).generation.size is None
 
 
 def test_unknown_names_and_unequal_seeds_are_refused(updp: Method, models: Settings) -> None:
@@ -189,7 +240,7 @@ def test_dp_pix_needs_no_model_and_its_noise_cannot_be_had_again_from_the_seed()
     made = proposals(method, [record(1)], [4])[0]
     assert made.image is not None and made.image.shape == (256, 256) and made.prompt is None
     assert (made.image != proposals(method, [record(1)], [4])[0].image).any()
-    assert method.settings() == {"method": "dp-pix", "size": 256, "block": 8, "epsilon": 0.1, "m": 1}
+    assert method.settings() == {"method": "dp-pix", "b": 8, "epsilon": 0.1, "m": 1, "size": 256}
 
 
 @given(height=st.integers(1, 20), width=st.integers(1, 20), block=st.integers(1, 8), seed=st.integers(0, 2**32 - 1))
@@ -204,13 +255,13 @@ def test_without_noise_each_block_is_its_mean(height: int, width: int, block: in
 
 
 def test_dp_pix_noise_has_the_papers_scale() -> None:
-    method = DpPix(size=512, block=8, epsilon=1.0)
-    assert method.noise_scale == pytest.approx(1 / 64)
+    config = Config(size=512, b=8, epsilon=1.0)
+    assert config.noise_scale == pytest.approx(1 / 64)
     grey = np.full((512, 512), 32768, dtype=np.uint16)
     blocks = pixelise(grey, 8, 1.0, 1, np.random.default_rng(3))[::8, ::8].astype(float) / 255 - 0.5
     assert np.abs(blocks).mean() == pytest.approx(1 / 64, rel=0.06)  # E|Laplace(s)| = s, over 4,096 blocks
     with pytest.raises(UsageError, match="epsilon"):
-        DpPix(epsilon=0)
+        Config(epsilon=0)
 
 
 # --- presets ---------------------------------------------------------------------------------------------------------

@@ -411,9 +411,11 @@ PATHS = ["local-dir:/mnt/st_marys/encoder", "C:\\Users\\okonkwo\\model", "~/mode
     "value", [*PATHS, "okonkwo", 10**12, -1, float("nan"), True, ["okonkwo"], {"okonkwo": 1}, None]
 )
 def test_a_setting_outside_of_its_type_and_range_is_not_told(value):
-    told = allowed.settings({"prompt": {"steps": value, "init": value}, "generation": {"steps": value}, "block": value})
+    told = allowed.settings(
+        {"prompt": {"steps": value, "init": value}, "generation": {"steps": value}, "b": value, "method": "dp-pix"}
+    )
     assert told == {"prompt": {"steps": "not told", "init": "not told"}, "generation": {"steps": "not told"},
-                    "block": "not told"}  # fmt: skip
+                    "b": "not told", "method": "dp-pix"}  # fmt: skip
     for named in (allowed.settings({"encoder": {"name": value}}), allowed.models({"encoder": value})):
         assert "okonkwo" not in repr(named) and "st_marys" not in repr(named)
 

@@ -132,7 +132,7 @@ def test_filters_narrow_by_state_finding_patient_text_and_reviewer(bench: Workbe
     assert ids(bench, text="cardiom*") == [records[0], records[3]]
     assert ids(bench, text="cardiom") == []
     assert ids(bench, text='"*(') == records
-    assert ids(bench, method="quick", lexicon_version=1, released=False) == records
+    assert ids(bench, method="updp", lexicon_version=1, released=False) == records
     assert ids(bench, gate="rarity", gate_state="warn", finding="nodule") == [records[2]], "one patient alone"
     assert ids(bench, gate="rarity", gate_state="clear", finding="nodule") == []
     assert sorted(ids(bench, gate_state="unknown") + ids(bench, gate_state="warn")) == sorted(records)
@@ -284,7 +284,7 @@ def test_counts_say_how_far_the_work_is(bench: Workbench) -> None:
     assert counts["total"] == 3 and counts["left"] == 1 and counts["mine"] == 1
     assert counts["states"] == {"new": 0, "pending": 1, "approved": 1, "rejected": 1, "failed": 0, "void": 0}
     assert counts["reviewers"] == {READER.name: 1, SECOND.name: 1} == counts["today"]
-    assert counts["methods"] == {"quick": 3} and counts["lexicon_versions"] == {"1": 3}
+    assert counts["methods"] == {"updp": 3} and counts["lexicon_versions"] == {"1": 3}
     assert counts["findings"]["nodule"] == 1
 
 

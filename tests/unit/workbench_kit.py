@@ -75,9 +75,9 @@ class QuickMethod:
 
 def workbench(home: Path, method: Any = None) -> Workbench:
     """A workspace in `home` whose every method is `method`, without judges and without reading text in images."""
-    opened = Workbench.open(Settings(home=home, method="quick"))
+    opened = Workbench.open(Settings(home=home, method="updp"))
     quick = method or QuickMethod()
-    opened.desk.make_method = lambda name, lexicon, prompt, generation: quick
+    opened.desk.make_method = lambda lexicon, requested: quick
     opened.desk._judges = (None,)
     return opened
 

@@ -189,7 +189,10 @@ def head(detail: Mapping[str, Any]) -> str:
         )
     notes += [f"<li>Import: {esc(remark)}</li>" for remark in detail["remarks"]]
     if current and not current["releasable"]:
-        notes.append('<li><b aria-hidden="true">■</b> This method is for comparison only and cannot be released.</li>')
+        notes.append(
+            '<li><b aria-hidden="true">■</b> This version cannot be released: it is for comparison only, or '
+            "keeps source pixels and the policy lets none leave.</li>"
+        )
     if detail["void_terms"]:
         notes.append(
             f'<li><b aria-hidden="true">⊘</b> Void: the lexicon now forbids '
@@ -199,7 +202,7 @@ def head(detail: Mapping[str, Any]) -> str:
         notes.append(f'<li><b aria-hidden="true">!</b> {esc(detail["error"])}</li>')
     if any(g["name"] == "domain" and g["state"] == "warn" for g in detail["gates"]):
         notes.append('<li><b aria-hidden="true">▲</b> Unlike what the models were trained on: trust no detail.</li>')
-    if current and _preset(current) == "starter" and current["method"] != "dp-pix":
+    if current and _preset(current) == "starter" and "generator" in current["settings"]:
         notes.append("<li>Starter models, trained on computed chests: for learning the tool, not for real use.</li>")
     if detail["blind"]:
         notes.append('<li><b aria-hidden="true">◐</b> Blind second reading: earlier verdicts are kept back.</li>')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
@@ -18,12 +19,16 @@ PromptOptions = Annotated[list[str], typer.Option("--prompt", metavar="KEY=VALUE
 GeneratorOptions = Annotated[
     list[str], typer.Option("--generator", metavar="KEY=VALUE", help="Setting of the generator.")
 ]
+SetOptions = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Setting of the method, see `methods`.")
+]
+Named = Annotated[str, typer.Option("--settings", metavar="NAME", help="A named set of settings, see `methods`.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
     app.command("import")(import_)
-    for function in (generate, show, decide, undo, flag, regenerate, choose, reproduce, runs):
+    for function in (methods, generate, show, decide, undo, flag, regenerate, choose, reproduce, runs):
         app.command()(function)
     app.command("approve-all")(approve_all)
 
@@ -55,8 +60,29 @@ def import_(
 
 
 @command
+def methods(home: Home = None, role: RoleOption = "privacy-officer", who: Who = "", as_json: AsJson = False) -> None:
+    """The methods: what each can hide, whether it can run here, its settings and their ranges."""
+    with opened(home) as bench:
+        rows = bench.methods(actor=actor(who, role))
+    lines: list[str] = []
+    for row in rows:
+        state = row["remedy"] or ("may leave" if row["leaves"] else "stays in the house")
+        lines += [f"{row['name']}: {row['title']} ({state})", f"  {row['holds']}"]
+        lines += [f"  --set {s['name']}={json.dumps(s['value'])}  {s['doc']}{_range(s)}" for s in row["settings"]]
+        lines += [f"  --settings {name}  {each['doc']}" for name, each in row["sets"].items()]
+    result({"methods": rows}, as_json, lines)
+
+
+def _range(setting: dict[str, Any]) -> str:
+    if setting["choices"]:
+        return f" ({', '.join(setting['choices'])})"
+    ends = [f"{setting[end]:g}" for end in ("low", "high") if setting[end] is not None]
+    return f" ({' to '.join(ends)})" if len(ends) == 2 else ""
+
+
+@command
 def generate(
-    method: Annotated[str | None, typer.Option(help="updp, raw-report or dp-pix [default: UPDP_METHOD].")] = None,
+    method: Annotated[str | None, typer.Option(help="A method, see `methods` [default: UPDP_METHOD].")] = None,
     preset: Annotated[str | None, typer.Option(help="The pair of models [default: UPDP_PRESET or starter].")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many records.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Records at once.")] = 8,
@@ -64,6 +90,8 @@ def generate(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed records again.")] = False,
     prompt: PromptOptions = [],  # noqa: B006
     generator: GeneratorOptions = [],  # noqa: B006
+    set_: SetOptions = [],  # noqa: B006
+    named: Named = "",
     home: Home = None,
     role: RoleOption = "privacy-officer",
     who: Who = "",
@@ -79,6 +107,8 @@ def generate(
             retry_failed=retry_failed,
             prompt=pairs(prompt, "--prompt"),
             generation=pairs(generator, "--generator"),
+            settings=pairs(set_, "--set"),
+            named=named,
             actor=actor(who, role),
         )
         outcome = follow(steps)
@@ -231,6 +261,8 @@ def regenerate(
     preset: Annotated[str | None, typer.Option(help="The pair of models.")] = None,
     prompt: PromptOptions = [],  # noqa: B006
     generator: GeneratorOptions = [],  # noqa: B006
+    set_: SetOptions = [],  # noqa: B006
+    named: Named = "",
     role: RoleOption = "radiologist",
     home: Home = None,
     as_json: AsJson = False,
@@ -247,6 +279,8 @@ def regenerate(
                 method=method,
                 prompt=pairs(prompt, "--prompt"),
                 generation=pairs(generator, "--generator"),
+                settings=pairs(set_, "--set"),
+                named=named,
                 actor=who,
             )
         )

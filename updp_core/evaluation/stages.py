@@ -160,7 +160,7 @@ class Bench:
 
     def drawn(self, method: str, data: Studies, name: str, index: NDArray[Any]) -> ImageSet:
         """What `method` draws of the studies at `index`, kept under all that it depends on."""
-        from updp_core.methods.base import make_method
+        from updp_core.methods import make_method
 
         made = make_method(method, self.settings, self.lexicon)
         # Models are told by their digests, so that a folder may be moved.

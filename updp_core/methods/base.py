@@ -1,4 +1,4 @@
-"""The seam behind which every method of de-identification stands, and the registry of methods.
+"""The seam behind which every method of de-identification stands: what a method does, and what its file says of it.
 
 A method is batched and a generator of steps: progress, previews and early stop need no callbacks. What it makes for
 a record is a Proposal; a record that fails carries its error there, and the others go on.
@@ -7,17 +7,17 @@ a record is a Proposal; a record that fails carries its error there, and the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
-from updp_core.config import GeneratorConfig, PromptConfig, Settings
+from updp_core.config import Settings
 from updp_core.domain import MethodInput, Step
-from updp_core.errors import UpdpError, UsageError
+from updp_core.errors import UpdpError
 from updp_core.lexicon import Lexicon
 
 
 class Method(Protocol):
-    """A way of making a de-identified image.
+    """A way of making a de-identified image, its models loaded.
 
     `settings()` is JSON: with the seed it determines the prompt exactly, models by digest included. `releasable` is
     False for methods that exist for comparison only.
@@ -38,33 +38,96 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True)
-class MethodEntry:
-    """A method before its models are loaded. `check` raises ModelUnavailable where they cannot be had."""
+class Derivation:
+    """What an image was made from, and the words for it that leave the house.
+
+    `kind` stands in the manifest, `sentence` in a release's README. The other texts stand in a DICOM header:
+    `image_type` is value 3 of (0008,0008), `conversion` the Conversion Type. `source_pixels` is True where the source
+    image reaches the result other than through words: such images leave only where the policy names their method.
+    """
+
+    kind: Literal["text", "image", "obfuscation"]
+    source_pixels: bool
+    sentence: str
+    image_type: str
+    conversion: str
+    series: str
+    method: str
+    description: str
+    comment: str
+
+
+FROM_TEXT = Derivation(
+    kind="text",
+    source_pixels=False,
+    sentence="Synthetic: drawn by a diffusion model from a prompt of allowed words, without the source's pixels",
+    image_type="SYNTHETIC",
+    conversion="SYN",
+    series="SYNTHETIC chest radiograph (UPDP)",
+    method="UPDP: new synthetic image, no source pixels",
+    description="SYNTHETIC IMAGE, not an acquisition of any person. Made by a text-to-image diffusion model from a "
+    "de-identified prompt (UPDP). Not for diagnosis.",
+    comment="SYNTHETIC. Not a radiograph of any person. Not for diagnosis.",
+)
+FROM_IMAGE = Derivation(
+    kind="image",
+    source_pixels=True,
+    sentence="Synthetic, started from the noised source image, whose anatomy may remain",
+    image_type="SYNTHETIC",
+    conversion="SYN",
+    series="SYNTHETIC chest radiograph (UPDP)",
+    method="UPDP: synthetic image, started from source",
+    description="SYNTHETIC IMAGE, not an acquisition of any person. Made by an image-to-image diffusion model that "
+    "started from a noised source image: anatomy of the source may remain (UPDP). Not for diagnosis.",
+    comment="SYNTHETIC, started from a source image whose anatomy may remain. Not for diagnosis.",
+)
+
+
+def obfuscation(what: str, how: str, system: str) -> Derivation:
+    """The derivation of a method that alters the source's own pixels.
+
+    `what` says it in at most 40 characters ("averaged and noised"), `how` in a sentence's predicate, and `system` is
+    the method's own name.
+    """
+    return Derivation(
+        kind="obfuscation",
+        source_pixels=True,
+        sentence=f"Not synthetic: the source's own pixels, {how}",
+        image_type="OBFUSCATED",
+        conversion="WSD",
+        series="OBFUSCATED chest radiograph (UPDP)",
+        method=f"UPDP: source pixels {what}",
+        description=f"OBFUSCATED IMAGE. Pixels of a source image were {how} ({system}, UPDP). Not for diagnosis.",
+        comment=f"OBFUSCATED source image ({what}). Not for diagnosis.",
+    )
+
+
+@dataclass(frozen=True)
+class SettingSet:
+    """Settings under one name, and where they come from. `changes` maps a setting's dotted name to its value."""
+
+    doc: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a method's file says of it, before any model is loaded.
+
+    `holds` is one sentence on what it can and cannot hide. `defaults` gives the method's Config (a frozen dataclass,
+    see `updp_core.methods.settings`) under some Settings, and `sets` named changes to it. `derivation` reads the
+    settings recorded with an image. `check` raises ModelUnavailable where the models cannot be had.
+    """
 
     name: str
     title: str
+    holds: str
     releasable: bool
+    derivation: Callable[[Mapping[str, Any]], Derivation]
+    defaults: Callable[[Settings], Any]
     check: Callable[[Settings], None]
-    make: Callable[[Settings, Lexicon, PromptConfig, GeneratorConfig], Method]
-
-
-def make_method(
-    name: str,
-    settings: Settings,
-    lexicon: Lexicon,
-    prompt: PromptConfig | None = None,
-    generation: GeneratorConfig | None = None,
-) -> Method:
-    """The method `name` with its models loaded; settings that are None come from the preset.
-
-    Raises UsageError for an unknown name, ModelUnavailable where a model is missing.
-    """
-    from updp_core.backends.presets import resolve
-
-    if name not in METHODS:
-        raise UsageError(f"There is no method {name!r}. Choose one of: {', '.join(METHODS)}.")
-    preset = resolve(settings)
-    return METHODS[name].make(settings, lexicon, prompt or preset.prompt, generation or preset.generation)
+    make: Callable[[Settings, Lexicon, Any], Method]
+    sets: Mapping[str, SettingSet] = field(default_factory=dict)
 
 
 def reason_of(error: Exception) -> str:
@@ -74,41 +137,13 @@ def reason_of(error: Exception) -> str:
     return f"{type(error).__name__} while making this pair. Try it again, and report it if it persists."
 
 
-def _check_models(settings: Settings, *, encoder: bool) -> None:
-    from updp_core.backends import presets
-
-    presets.check(presets.resolve(settings), encoder=encoder)
-
-
-def _updp(settings: Settings, lexicon: Lexicon, prompt: PromptConfig, generation: GeneratorConfig) -> Method:
-    from updp_core.methods.updp import Updp
-
-    return Updp.load(settings, lexicon, prompt, generation)
+def holds_strength(settings: Any) -> bool:
+    """True where a `strength` is set anywhere in recorded settings: the image then started from the source's pixels."""
+    if not isinstance(settings, Mapping):
+        return False
+    return settings.get("strength") is not None or any(holds_strength(item) for item in settings.values())
 
 
-def _raw_report(settings: Settings, lexicon: Lexicon, prompt: PromptConfig, generation: GeneratorConfig) -> Method:
-    from updp_core.methods.raw_report import RawReport
-
-    return RawReport.load(settings, generation)
-
-
-def _dp_pix(settings: Settings, lexicon: Lexicon, prompt: PromptConfig, generation: GeneratorConfig) -> Method:
-    from updp_core.methods.dp_pix import DpPix
-
-    return DpPix(size=generation.size or 256)
-
-
-METHODS: Mapping[str, MethodEntry] = {
-    entry.name: entry
-    for entry in (
-        MethodEntry("updp", "UPDP", True, lambda s: _check_models(s, encoder=True), _updp),
-        MethodEntry(
-            "raw-report",
-            "Unfiltered report as prompt (comparison only)",
-            False,
-            lambda s: _check_models(s, encoder=False),
-            _raw_report,
-        ),
-        MethodEntry("dp-pix", "DP-Pix (pixelisation with Laplace noise)", True, lambda s: None, _dp_pix),
-    )
-}
+def from_text_or_image(settings: Mapping[str, Any]) -> Derivation:
+    """The derivation of a method that draws from a text, and from the source too where a `strength` is set."""
+    return FROM_IMAGE if holds_strength(settings) else FROM_TEXT

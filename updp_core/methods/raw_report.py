@@ -9,14 +9,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from updp_core.backends import presets
 from updp_core.config import GeneratorConfig, Settings
 from updp_core.domain import MethodInput, Step
 from updp_core.errors import UsageError
-from updp_core.methods.base import METHODS
+from updp_core.methods.base import Entry, from_text_or_image
 from updp_core.methods.synthesis import Job, synthesise
 
 if TYPE_CHECKING:
     from updp_core.backends.generator import Generator
+
+NAME, TITLE = "raw-report", "Unfiltered report as prompt (comparison only)"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the generator; a prompt is not optimised here."""
+
+    generation: GeneratorConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +36,15 @@ class RawReport:
     preset: str
     generator: Generator
     generation: GeneratorConfig
-    name: str = "raw-report"
-    title: str = METHODS["raw-report"].title
+    name: str = NAME
+    title: str = TITLE
     releasable: bool = False
 
     @classmethod
-    def load(cls, settings: Settings, generation: GeneratorConfig) -> RawReport:
+    def load(cls, settings: Settings, config: Config) -> RawReport:
         """Raises ModelUnavailable where the generator is missing."""
-        from updp_core.backends import presets
-
         preset = presets.resolve(settings)
-        return cls(preset.name, presets.load_preset_generator(preset, settings.device), generation)
+        return cls(preset.name, presets.load_preset_generator(preset, settings.device), config.generation)
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -56,3 +64,15 @@ class RawReport:
             problem = "" if text else "The report holds no text that the generator could read."
             jobs.append(Job(record, seed, text, error=problem))
         yield from synthesise(self.generator, jobs, self.generation, lambda job: {})
+
+
+ENTRY = Entry(
+    name=NAME,
+    title=TITLE,
+    holds="Hides the source's pixels and nothing that the report says: names and dates reach the generator.",
+    releasable=False,
+    derivation=from_text_or_image,
+    defaults=lambda settings: Config(presets.resolve(settings).generation),
+    check=lambda settings: presets.check(presets.resolve(settings), encoder=False),
+    make=lambda settings, lexicon, config: RawReport.load(settings, config),
+)

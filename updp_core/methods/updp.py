@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from updp_core.backends import presets
 from updp_core.config import GeneratorConfig, PromptConfig, Settings
 from updp_core.domain import Image8, MethodInput, Prompt, Step
 from updp_core.errors import PromptError, UsageError
 from updp_core.findings.labeler import mentions
 from updp_core.findings.terms import STEMS
 from updp_core.lexicon import Lexicon
-from updp_core.methods.base import reason_of
+from updp_core.methods.base import Entry, SettingSet, from_text_or_image, reason_of
 from updp_core.methods.synthesis import Job, synthesise
 from updp_core.prompt.constraint import Constraint
 from updp_core.prompt.start import start_text
@@ -25,8 +26,23 @@ if TYPE_CHECKING:
     from updp_core.backends.encoder import Encoder
     from updp_core.backends.generator import Generator
 
+NAME, TITLE = "updp", "UPDP"
 PROMPTS_AT_ONCE = 32
 _STEMS = re.compile(STEMS)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the prompt and of the generator."""
+
+    prompt: PromptConfig
+    generation: GeneratorConfig
+
+    @classmethod
+    def of(cls, settings: Settings) -> Config:
+        """The preset's own."""
+        preset = presets.resolve(settings)
+        return cls(preset.prompt, preset.generation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +55,17 @@ class Updp:
     constraint: Constraint
     prompt: PromptConfig
     generation: GeneratorConfig
-    name: str = "updp"
-    title: str = "UPDP"
+    name: str = NAME
+    title: str = TITLE
     releasable: bool = True
 
     @classmethod
-    def load(cls, settings: Settings, lexicon: Lexicon, prompt: PromptConfig, generation: GeneratorConfig) -> Updp:
+    def load(cls, settings: Settings, lexicon: Lexicon, config: Config) -> Updp:
         """Raises ModelUnavailable where a model is missing."""
-        from updp_core.backends import presets
-
         preset = presets.resolve(settings)
         encoder = presets.load_preset_encoder(preset, settings.device)
         generator = presets.load_preset_generator(preset, settings.device)
-        return cls(preset.name, encoder, generator, Constraint(lexicon, encoder), prompt, generation)
+        return cls(preset.name, encoder, generator, Constraint(lexicon, encoder), config.prompt, config.generation)
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -141,3 +155,35 @@ def _evidence(job: Job) -> dict[str, float | str]:
         "prompt_init": job.prompt.init,
         "unread": job.prompt.unread,
     }
+
+
+PAPER = SettingSet(
+    "Algorithm 1 as written: plain gradient steps, one projection, the last one kept, tokens drawn by softmax "
+    "(line 15) from the top K of the whitelist alone (line 14), one image. The paper gives no value of T, K, eta "
+    "and lambda: T, K and eta are ours, and lambda has no part where the whitelist alone is taken.",
+    {
+        "prompt.optimizer": "gradient",
+        "prompt.projections": 1,
+        "prompt.select": "last",
+        "prompt.whole_words": False,
+        "prompt.whitelist": "only",
+        "prompt.temperature": 1.0,
+        "prompt.steps": 60,
+        "prompt.top_k": 16,
+        "prompt.bias": 0.0,
+        "prompt.iterations": 1,
+        "generation.candidates": 1,
+    },
+)
+
+ENTRY = Entry(
+    name=NAME,
+    title=TITLE,
+    holds="Draws a new person from allowed words; what the words tell (a rare mixture of findings) stays.",
+    releasable=True,
+    derivation=from_text_or_image,
+    defaults=Config.of,
+    check=lambda settings: presets.check(presets.resolve(settings)),
+    make=Updp.load,
+    sets={"paper": PAPER},
+)

@@ -14,11 +14,12 @@ from typing import Any, get_args
 
 from updp_core.backends import files
 from updp_core.backends.presets import PRESETS
-from updp_core.config import STARTER
+from updp_core.config import STARTER, Settings
 from updp_core.domain import Role, Verdict
 from updp_core.evidence.gates import RULES, Action, GateState
 from updp_core.findings.terms import FINDINGS
-from updp_core.methods.base import METHODS
+from updp_core.methods import METHODS, Entry
+from updp_core.methods.settings import Setting, listed
 from updp_core.report.filter import POLICIES
 
 NOT_TOLD = "not told"
@@ -138,21 +139,41 @@ GENERATION: Mapping[str, Check] = {
 """Settings of the generator, each named on purpose: a test holds them to GeneratorConfig."""
 
 _MODEL = group({"name": model, "sha256": digest})
-settings = group(
-    {
-        "method": one_of(*METHODS),
-        "preset": one_of(*PRESETS),
-        "encoder": _MODEL,
-        "generator": _MODEL,
-        "prompt": group(PROMPT),
-        "generation": group(GENERATION),
-        "size": whole(1, 10_000),
-        "block": whole(1, 10_000),
-        "epsilon": number(0, 1e6),
-        "m": whole(1, 10**9),
+_COMMON: Mapping[str, Check] = {
+    "method": one_of(*METHODS),
+    "preset": one_of(*PRESETS),
+    "encoder": _MODEL,
+    "generator": _MODEL,
+    "prompt": group(PROMPT),
+    "generation": group(GENERATION),
+}
+
+
+def of_setting(setting: Setting) -> Check:
+    """What a method's own setting may leave as: within its range or among its choices. A free text never leaves."""
+    kinds: Mapping[str, Check] = {
+        "int": whole(int(setting.low or 0), int(setting.high or 10**9)),
+        "number": number(setting.low or 0, setting.high or 1e9),
+        "choice": one_of(*setting.choices),
+        "switch": flag,
+        "text": lambda value: NOT_TOLD,
     }
-)
-"""Of a method's `settings()`. Not the digest of the lexicon: it would confirm a guess at a name that was added."""
+    return or_none(kinds[setting.kind]) if setting.optional else kinds[setting.kind]
+
+
+def _own(entry: Entry) -> Mapping[str, Check]:
+    rows = listed(entry.defaults(Settings()))
+    return {row.name: of_setting(row) for row in rows if "." not in row.name and row.kind != "text"}
+
+
+_BY_METHOD = {name: group({**_own(entry), **_COMMON}) for name, entry in METHODS.items()}
+
+
+def settings(value: Any) -> Any:
+    """Of a method's `settings()`. Not the digest of the lexicon: it would confirm a guess at a name that was added."""
+    named = value.get("method") if isinstance(value, Mapping) else None
+    return (_BY_METHOD[named] if isinstance(named, str) and named in _BY_METHOD else group(_COMMON))(value)
+
 
 method = one_of(*METHODS)
 models = each(("encoder", "generator"), digest)

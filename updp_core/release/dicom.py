@@ -9,13 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from updp_core.domain import Image8
 from updp_core.errors import ReleaseError
+from updp_core.methods import Derivation
 
 # Everything that a released object may hold, by keyword. `dataset()` removes what is not listed, and a test holds
 # the written files to this table.
@@ -38,60 +37,18 @@ CODES = (
 )
 
 
-@dataclass(frozen=True)
-class Derivation:
-    """What a header says of how an image came to be: (0008,0008) value 3, Conversion Type, and three sentences."""
-
-    image_type: str
-    conversion: str
-    series: str
-    method: str
-    description: str
-    comment: str
-
-
-_NOT_ACQUIRED = "SYNTHETIC. Not a radiograph of any person. Not for diagnosis."
-DERIVATIONS: Mapping[str, Derivation] = {
-    "text": Derivation(
-        "SYNTHETIC",
-        "SYN",
-        "SYNTHETIC chest radiograph (UPDP)",
-        "UPDP: new synthetic image, no source pixels",
-        "SYNTHETIC IMAGE, not an acquisition of any person. Made by a text-to-image diffusion model from a "
-        "de-identified prompt (UPDP). Not for diagnosis.",
-        _NOT_ACQUIRED,
-    ),
-    "image": Derivation(
-        "SYNTHETIC",
-        "SYN",
-        "SYNTHETIC chest radiograph (UPDP)",
-        "UPDP: synthetic image, started from source",
-        "SYNTHETIC IMAGE, not an acquisition of any person. Made by an image-to-image diffusion model that started "
-        "from a noised source image: anatomy of the source may remain (UPDP). Not for diagnosis.",
-        "SYNTHETIC, started from a source image whose anatomy may remain. Not for diagnosis.",
-    ),
-    "obfuscation": Derivation(
-        "OBFUSCATED",
-        "WSD",
-        "OBFUSCATED chest radiograph (UPDP)",
-        "UPDP: source pixels averaged and noised",
-        "OBFUSCATED IMAGE. Pixels of a source image were averaged in blocks and noise was added (DP-Pix, UPDP). "
-        "Not for diagnosis.",
-        "OBFUSCATED source image (averaged and noised). Not for diagnosis.",
-    ),
-}
-
-
 def new_uid() -> str:
     """A UID under 2.25 from a random UUID (PS3.5 B.2): it says nothing of place, time or machine."""
     return f"2.25.{uuid.uuid4().int}"
 
 
-def dicom_bytes(image: Image8, *, patient: str, study_uid: str, version: str, today: dt.date, derivation: str) -> bytes:
+def dicom_bytes(
+    image: Image8, *, patient: str, study_uid: str, version: str, today: dt.date, derivation: Derivation
+) -> bytes:
     """The Part 10 file of a synthetic image (H, W) uint8, MONOCHROME2, explicit little endian, uncompressed.
 
     `patient` is the fresh group id of this release; `today` (a day, no time) is the day of the release; `derivation`
-    is a key of DERIVATIONS.
+    says what the image was made from.
     Raises ReleaseError for an image that is not 8-bit grayscale.
     """
     from highdicom.sc import SCImage
@@ -100,7 +57,6 @@ def dicom_bytes(image: Image8, *, patient: str, study_uid: str, version: str, to
 
     if image.dtype != np.uint8 or image.ndim != 2:
         raise ReleaseError("A released image must be 8-bit grayscale (H, W). Generate this candidate again.")
-    how = DERIVATIONS[derivation]
     ds = SCImage(
         pixel_array=np.ascontiguousarray(image),
         photometric_interpretation="MONOCHROME2",
@@ -115,23 +71,23 @@ def dicom_bytes(image: Image8, *, patient: str, study_uid: str, version: str, to
         manufacturer_model_name="UPDP release",
         software_versions=version,
         patient_id=patient,
-        patient_name=f"{how.image_type}^UPDP",
+        patient_name=f"{derivation.image_type}^UPDP",
         patient_orientation=("L", "F"),
-        series_description=how.series,
+        series_description=derivation.series,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         content_date=today,
     )
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.InstanceCreationDate = ds.ContentDate
     # Synthetic Data (0008,001C) of newer editions is left out: dicom3tools in Debian stable calls it an error.
-    ds.ImageType = ["DERIVED", "SECONDARY", how.image_type]
-    ds.ConversionType = how.conversion
+    ds.ImageType = ["DERIVED", "SECONDARY", derivation.image_type]
+    ds.ConversionType = derivation.conversion
     ds.BodyPartExamined = "CHEST"
     ds.BurnedInAnnotation = "NO"
-    ds.DerivationDescription = how.description
-    ds.ImageComments = how.comment
+    ds.DerivationDescription = derivation.description
+    ds.ImageComments = derivation.comment
     ds.PatientIdentityRemoved = "YES"
-    ds.DeidentificationMethod = [how.method, "UPDP: header built from nothing"]
+    ds.DeidentificationMethod = [derivation.method, "UPDP: header built from nothing"]
     ds.DeidentificationMethodCodeSequence = [_code(Dataset(), value, meaning) for value, meaning in CODES]
     ds.LongitudinalTemporalInformationModified = "REMOVED"
     for element in list(ds):

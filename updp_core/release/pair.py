@@ -23,10 +23,9 @@ class ReleasePair:
     the workspace; the release gets fresh ids that keep the grouping and nothing else. `identifiers` (kind -> values,
     as in SourceStudy.header) are searched for in report and prompt, and are not written; `surrogates` are the invented
     stand-ins of the report, which look like PHI and are none. `evidence` and `decisions` are
-    cut down to what may leave; `gates` maps a gate's name to its state. `derivation` says what the image was made
-    from (a key of updp_core.release.dicom.DERIVATIONS); left empty, method and settings tell. `recipe_withheld` keeps
-    prompt, settings and models back: the pair's seed followed from its source file, so that whoever holds the file
-    could draw the image again.
+    cut down to what may leave; `gates` maps a gate's name to its state. Method and settings tell what the image was
+    made from. `recipe_withheld` keeps prompt, settings and models back: the seed followed from the source file, so that
+    whoever holds the file could draw the image again.
     """
 
     candidate: int | str
@@ -43,7 +42,6 @@ class ReleasePair:
     gates: Mapping[str, str] = field(default_factory=dict)
     decisions: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     out_of_domain: bool | None = None
-    derivation: str = ""
     identifiers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     surrogates: Sequence[Span] = ()
     recipe_withheld: bool = False
@@ -87,19 +85,6 @@ def residual_reasons(pair: ReleasePair, lexicon: Lexicon, read_image_text: Calla
     if found := read_image_text(pair.image):
         reasons.append(f"its synthetic image holds legible text in {len(found)} place(s)")
     return reasons
-
-
-def derivation_of(method: str, settings: Mapping[str, Any]) -> str:
-    """What the image was made from, a key of DERIVATIONS: "text", "image" (a `strength` is set) or "obfuscation"."""
-    if method == "dp-pix":
-        return "obfuscation"
-    return "image" if _holds_strength(settings) else "text"
-
-
-def _holds_strength(value: Any) -> bool:
-    if not isinstance(value, Mapping):
-        return False
-    return value.get("strength") is not None or any(_holds_strength(item) for item in value.values())
 
 
 def png_bytes(image: Image8) -> bytes:

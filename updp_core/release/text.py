@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_HOW = {
-    "text": "Synthetic: drawn by a diffusion model from a prompt of allowed words, without the source's pixels",
-    "image": "Synthetic, started from the noised source image, whose anatomy may remain",
-    "obfuscation": "Not synthetic: the source's own pixels, averaged in blocks and noised",
-}
 
+def readme(description: Mapping[str, Any], derivations: Mapping[str, int]) -> str:
+    """README.txt of a release, for people: what this is, how it was made and checked, what is weak, how to verify.
 
-def readme(description: Mapping[str, Any]) -> str:
-    """README.txt of a release, for people: what this is, how it was made and checked, what is weak, how to verify."""
+    `description` is what release.json holds; `derivations` maps each sentence on what images were made from to pairs.
+    """
     counts, gate_states = description["counts"], description["gate_states"]
     pairs = description["pairs"]
     outside = counts["domain"].get("outside", 0)
@@ -38,7 +35,7 @@ def readme(description: Mapping[str, Any]) -> str:
         *_table(counts["method"], "method"),
         *_table(counts["preset"], "models"),
         *_table(counts["lexicon"], "lexicon"),
-        *(f"  {_HOW[name]} ({number} pairs)." for name, number in counts["derivation"].items()),
+        *(f"  {sentence} ({number} pairs)." for sentence, number in sorted(derivations.items())),
         *_approvals(counts["approval"]),
         *_table(counts["verdicts"], "verdict"),
         "",

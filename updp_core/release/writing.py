@@ -22,12 +22,12 @@ from updp_core import __version__
 from updp_core.domain import Image8
 from updp_core.errors import ReleaseError
 from updp_core.lexicon import Lexicon
+from updp_core.methods import derivation_of
 from updp_core.release import allowed
 from updp_core.release.pair import (
     Refusal,
     ReleasePair,
     ReleaseRefused,
-    derivation_of,
     png_bytes,
     public_decision,
     residual_reasons,
@@ -145,6 +145,7 @@ class _Writer:
             name: Counter() for name in ("method", "derivation", "domain", "lexicon", "approval", "verdicts", "preset")
         }
         self.gates: dict[str, Counter[str]] = {}
+        self.sentences: Counter[str] = Counter()
         self.recipes_withheld = 0
         for name in ("images", "dicom", "reports"):
             (folder / name).mkdir()
@@ -160,7 +161,7 @@ class _Writer:
             self.refusals += [Refusal(pair.candidate, reason) for reason in reasons]
         if self.refusals:
             return
-        how = pair.derivation or derivation_of(pair.method, pair.settings)
+        how = derivation_of(pair.method, pair.settings)
         release_id = f"r{secrets.token_hex(8)}"
         patient = self.patients.setdefault(pair.patient_key, f"p{secrets.token_hex(8)}")
         study, study_uid = self.studies.setdefault(
@@ -176,7 +177,7 @@ class _Writer:
             "image": self._file(f"images/{release_id}.png", png_bytes(pair.image)),
             "dicom": self._file(f"dicom/{release_id}.dcm", dicom),
             "report": self._file(f"reports/{release_id}.txt", pair.report.encode()),
-            "derivation": how,
+            "derivation": how.kind,
             "out_of_domain": pair.out_of_domain,
             "prompt": pair.prompt if self.include_prompts and not pair.recipe_withheld else None,
             "method": allowed.method(pair.method),
@@ -193,6 +194,7 @@ class _Writer:
         self.offsets.append((release_id, self.unsorted.tell(), len(text)))
         self.unsorted.write(text)
         self.recipes_withheld += pair.recipe_withheld
+        self.sentences[how.sentence] += 1
         self._count(line, pair)
 
     def _count(self, line: Mapping[str, Any], pair: ReleasePair) -> None:
@@ -241,7 +243,7 @@ class _Writer:
             "header": allowed.header(header),
         }
         self._file("release.json", (json.dumps(description, indent=2, sort_keys=True) + "\n").encode())
-        self._file("README.txt", readme(description).encode())
+        self._file("README.txt", readme(description, self.sentences).encode())
         sums = sums_text(self.hashes)
         _write(self.folder / "SHA256SUMS", sums)
         self._level_times()

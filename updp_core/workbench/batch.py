@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from updp_core.domain import Actor, MethodInput, Proposal, Span, Step
 from updp_core.errors import ModelUnavailable, UpdpError, UsageError
+from updp_core.methods import Entry, config_of
+from updp_core.methods.settings import listed
 from updp_core.store import Transaction, word_index
 from updp_core.store.store import canonical, now, sha256
 from updp_core.workbench import lexicons, population, verdicts
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.grades import grade
 from updp_core.workbench.leases import Worker
+from updp_core.workbench.policy import may_leave
+from updp_core.workbench.shapes import MethodRow
 
 if TYPE_CHECKING:
     from updp_core.lexicon import Lexicon
@@ -66,7 +70,7 @@ def propose(
         report_policy = desk.policy(tx)["report_policy"]
         rows = [tx.one("SELECT * FROM record WHERE id = :r", r=record) or {} for record in records]
         attempts = [tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record) for record in records]
-    requested = _requested(desk, options.method, options.prompt, options.generation)
+    requested = requested_of(desk, options)
     context = _Context(version, lexicon, report_policy, options, requested, actor)
     tasks: list[_Task] = []
     for row, attempt in zip(rows, attempts, strict=True):
@@ -76,7 +80,7 @@ def propose(
             yield _fail(desk, worker, context, row["id"], seeds[0] if seeds else 0, reason_of(error))
     with desk.model_lock:
         if tasks:
-            method = desk.method(options.method, lexicon, options.prompt, options.generation)
+            method = desk.method(lexicon, requested)
             yield from _try(desk, worker, context, method, tasks)
 
 
@@ -173,6 +177,7 @@ def _keep(
         if not worker.holds(tx, record):
             return [Kept(record, None)]
         policy = desk.policy(tx)
+        releasable = releasable and may_leave(policy, context.options.method, settings)
         best: tuple[float, int] | None = None
         for (proposal, evidence), image in zip(made, images, strict=True):
             error = proposal.error or ("" if image else "The method made no image for this record.")
@@ -269,15 +274,28 @@ def reason_of(error: Exception) -> str:
     return f"Unexpected {type(error).__name__} while generating. Regenerate; if it stays, report it with its kind."
 
 
-def _requested(
-    desk: Desk, method: str, prompt: Mapping[str, Any] | None, generation: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    return {
-        "method": method,
+def requested_of(desk: Desk, options: Options) -> dict[str, Any]:
+    """What a run asks of its method, as candidates record it: the policy's settings, where the run says nothing else.
+
+    Raises UsageError for what does not exist.
+    """
+    default = desk.policy()["methods"].get(options.method, {})
+    requested: dict[str, Any] = {
+        "method": options.method,
         "preset": desk.settings.preset,
-        "prompt": dict(prompt or {}),
-        "generation": dict(generation or {}),
+        "prompt": dict(options.prompt or {}),
+        "generation": dict(options.generation or {}),
+        "settings": dict(options.settings or {}),
+        "named": options.named,
     }
+    if not options.named:
+        # The run's own words for a part of the settings stand above the policy's.
+        own = {f"{part}.{name}" for part in ("prompt", "generation") for name in requested[part]}
+        kept = {name: value for name, value in default.get("settings", {}).items() if name not in own}
+        requested["settings"] = {**kept, **requested["settings"]}
+        requested["named"] = default.get("named", "")
+    desk.check_settings(requested)
+    return requested
 
 
 def again(
@@ -292,7 +310,7 @@ def again(
     image: Any = decode_png(desk.store.get_image(record["image"]))
     item = MethodInput(record["id"], image, record["report"], candidate["filtered"])
     with desk.model_lock:
-        method = desk.method(requested["method"], lexicon, requested["prompt"], requested["generation"])
+        method = desk.method(lexicon, requested)
         proposals = [p for step in method.propose([item], seeds=[candidate["seed"]]) for p in step.proposals]
     return proposals[-1], {"requested": requested, **method.settings()}
 
@@ -304,17 +322,24 @@ def digest_of(image: Any) -> str:
     return sha256(encode_png(image))
 
 
-def described(desk: Desk, name: str, entry: Any) -> dict[str, Any]:
+def described(desk: Desk, entry: Entry) -> MethodRow:
     """What the page says of a method, and whether its models are here."""
     remedy = ""
     try:
         entry.check(desk.settings)
     except ModelUnavailable as error:
         remedy = str(error)
+    policy = desk.policy()
+    wish = policy["methods"].get(entry.name, {})
+    config = config_of(entry.name, desk.settings, wish.get("settings"), wish.get("named", ""))
     return {
-        "name": name,
+        "name": entry.name,
         "title": entry.title,
+        "holds": entry.holds,
         "releasable": entry.releasable,
+        "leaves": may_leave(policy, entry.name, asdict(config)),
         "available": not remedy,
         "remedy": remedy,
+        "settings": [asdict(setting) for setting in listed(config)],
+        "sets": {name: {"doc": each.doc, "changes": dict(each.changes)} for name, each in entry.sets.items()},
     }

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from updp_core.config import Settings
+from updp_core import methods
+from updp_core.config import GeneratorConfig, PromptConfig, Settings
 from updp_core.domain import SYSTEM, Actor
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.store import Store, Transaction
@@ -96,7 +97,8 @@ class Desk:
         if tx is None:
             with self.store.read() as snapshot:
                 return self.policy(snapshot)
-        return cast(Policy, json.loads(tx.value("SELECT content_json FROM policy_version ORDER BY id DESC LIMIT 1")))
+        content = json.loads(tx.value("SELECT content_json FROM policy_version ORDER BY id DESC LIMIT 1"))
+        return cast(Policy, {"methods": {}, **content})  # an older policy knows no methods
 
     def lexicon(self, tx: Transaction, version: int | None = None) -> tuple[int, Lexicon]:
         """(version, lexicon) of a version (None: the current one). Versions are immutable, so they are cached."""
@@ -113,40 +115,25 @@ class Desk:
             self._lexicons = dict(list(self._lexicons.items())[:4])
         return version, self._lexicons[version]
 
-    def method(
-        self,
-        name: str,
-        lexicon: Lexicon,
-        prompt: Mapping[str, Any] | None = None,
-        generation: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """The method, loaded once for the same lexicon and settings. Raises ModelUnavailable, UsageError."""
-        key = canonical([name, lexicon.digest, dict(prompt or {}), dict(generation or {})])
+    def method(self, lexicon: Lexicon, requested: Mapping[str, Any]) -> Any:
+        """The method that was requested, loaded once for the same lexicon and settings.
+
+        `requested` is what a candidate records: {"method", "prompt", "generation"} and, of newer candidates,
+        {"settings", "named"}. Raises ModelUnavailable, UsageError.
+        """
+        key = canonical([lexicon.digest, dict(requested)])
         if self._method is None or self._method[0] != key:
             self._method = None  # let go of the old models before the new ones are loaded
-            self._method = (key, self.make_method(name, lexicon, prompt, generation))
+            self._method = (key, self.make_method(lexicon, requested))
         return self._method[1]
 
-    def _make_method(
-        self,
-        name: str,
-        lexicon: Lexicon,
-        prompt: Mapping[str, Any] | None,
-        generation: Mapping[str, Any] | None,
-    ) -> Any:
-        from updp_core.backends.presets import resolve
-        from updp_core.methods.base import METHODS, make_method
+    def _make_method(self, lexicon: Lexicon, requested: Mapping[str, Any]) -> Any:
+        return methods.make_method(requested["method"], self.settings, lexicon, *_changes(requested))
 
-        if name not in METHODS:
-            raise UsageError(f"There is no method {name!r}. Choose one of: {', '.join(METHODS)}.")
-        preset = resolve(self.settings)
-        return make_method(
-            name,
-            self.settings,
-            lexicon,
-            prompt=_replace(preset.prompt, prompt, "prompt"),
-            generation=_replace(preset.generation, generation, "generator"),
-        )
+    def check_settings(self, requested: Mapping[str, Any]) -> None:
+        """Raises UsageError for a method, a set of settings or a setting that does not exist, or a value out of range.
+        No model is loaded."""
+        methods.config_of(requested["method"], self.settings, *_changes(requested))
 
     def judges(self) -> Any:
         """The judges, or None where they are not to be had; looked for once."""
@@ -175,8 +162,13 @@ class Noun:
         self.desk = desk
 
 
-def _replace(config: Any, changes: Mapping[str, Any] | None, what: str) -> Any:
-    fields = {field.name for field in dataclasses.fields(config)}
-    if unknown := set(changes or {}) - fields:
-        raise UsageError(f"There is no {what} setting {min(unknown)!r}. Settings are: {', '.join(sorted(fields))}.")
-    return dataclasses.replace(config, **(changes or {}))
+def _changes(requested: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, dict[str, Any]]:
+    """(settings by dotted name, name of a set, settings of prompt and generator that count where a method has them)."""
+    also: dict[str, Any] = {}
+    for part, kind, what in (("prompt", PromptConfig, "prompt"), ("generation", GeneratorConfig, "generator")):
+        known = {field.name for field in dataclasses.fields(kind)}
+        for name, value in (requested.get(part) or {}).items():
+            if name not in known:
+                raise UsageError(f"There is no {what} setting {name!r}. Settings are: {', '.join(sorted(known))}.")
+            also[f"{part}.{name}"] = value
+    return requested.get("settings") or {}, requested.get("named") or "", also

@@ -8,12 +8,14 @@ from typing import Any, cast
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.evidence.gates import check_thresholds
+from updp_core.methods import METHODS, entry_of
 from updp_core.store.store import canonical, now
 from updp_core.workbench import grades
-from updp_core.workbench.desk import Noun
+from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb
 from updp_core.workbench.shapes import Policy
 
+_EXAMPLE = '{"release": true, "settings": {"b": 4}}'
 REPORT_POLICIES = ("remove", "placeholder", "surrogate")
 
 
@@ -31,7 +33,7 @@ class Policies(Noun):
         with self.desk.store.write() as tx:
             old = self.desk.policy(tx)
             new = cast(Policy, {**old, **changes})
-            _check(old, new)
+            _check(self.desk, old, new)
             tx.insert(
                 "policy_version",
                 verdicts=new["verdicts"],
@@ -48,7 +50,7 @@ class Policies(Noun):
         return new
 
 
-def _check(old: Policy, new: Policy) -> None:
+def _check(desk: Desk, old: Policy, new: Policy) -> None:
     if unknown := sorted(set(new) - set(old)):
         raise UsageError(f"The policy has no field {unknown[0]!r}. It has: {', '.join(old)}.")
     if new["verdicts"] not in (1, 2) or isinstance(new["verdicts"], bool):
@@ -58,6 +60,29 @@ def _check(old: Policy, new: Policy) -> None:
     share = new["second_reading"]
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise UsageError("The share of second readings is a number from 0 to 1.")
+    for name, wish in new["methods"].items():
+        _check_method(desk, name, wish)
     for name, change in check_thresholds(new["gates"]).items():
         if name in grades.HARD_GATES and (change.get("action", "block") != "block" or change.get("limit", 0) != 0):
             raise UsageError(f"The gate {name} always blocks: what it finds must not leave.")
+
+
+def _check_method(desk: Desk, name: str, wish: Any) -> None:
+    entry = entry_of(name)
+    if not isinstance(wish, Mapping) or (unknown := sorted(set(wish) - {"release", "named", "settings"})):
+        detail = f" has no field {unknown[0]!r}; it" if isinstance(wish, Mapping) else ""
+        raise UsageError(f"The policy of method {name}{detail} holds release, named and settings, such as {_EXAMPLE}.")
+    if not isinstance(wish.get("release", False), bool) or not isinstance(wish.get("settings", {}), Mapping):
+        raise UsageError(f"The policy of a method looks like {_EXAMPLE}.")
+    if wish.get("release") and not entry.releasable:
+        raise UsageError(f"The method {name} is for comparison only: what it makes is never released.")
+    desk.check_settings({"method": name, **{key: wish.get(key) for key in ("named", "settings")}})
+
+
+def may_leave(policy: Policy, method: str, settings: Mapping[str, Any]) -> bool:
+    """Whether what `method` made under recorded `settings` may be released: deny what keeps source pixels unless the
+    policy names the method, and what a method made that exists for comparison only, or is not known here."""
+    entry = METHODS.get(method)
+    if entry is None or not entry.releasable:
+        return False
+    return not entry.derivation(settings).source_pixels or policy["methods"].get(method, {}).get("release") is True

@@ -19,6 +19,7 @@ from updp_core.store.store import fresh_id, now
 from updp_core.workbench import audit
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows
+from updp_core.workbench.policy import may_leave
 from updp_core.workbench.roles import EVERYBODY, OFFICER, READERS, verb
 from updp_core.workbench.shapes import Progress, ReleasePreview, ReleaseRow
 from updp_core.workbench.verdicts import BATCH
@@ -96,7 +97,13 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
         for done, candidate in enumerate(random.SystemRandom().sample(list(approved), len(approved))):
             steps.put(Progress("release", done, len(approved)))
             with desk.store.read() as tx:
-                yield _pair(desk, tx, candidate)
+                pair = _pair(desk, tx, candidate)
+            if not may_leave(policy, pair.method, pair.settings):
+                raise ReleaseError(
+                    f"Candidate {candidate} was made by {pair.method} and keeps source pixels, which the policy "
+                    "does not let leave. Regenerate it by another method, or have the policy name this one."
+                )
+            yield pair
 
     def write() -> None:
         from updp_core.release import write_release

@@ -14,13 +14,14 @@ from typing import Any
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UsageError
+from updp_core.methods import METHODS
 from updp_core.store import Transaction
 from updp_core.store.secret import Secret
 from updp_core.store.store import canonical, known, now
 from updp_core.workbench import batch, holds, leases
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OPERATORS, READERS, verb
-from updp_core.workbench.shapes import Progress, Run
+from updp_core.workbench.shapes import MethodRow, Progress, Run
 
 PAUSE_SECONDS = 0.3
 MAX_SEEDS = 16
@@ -38,6 +39,10 @@ class Options:
     retry_failed: bool = False
     prompt: Mapping[str, Any] | None = None
     generation: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] | None = None
+    """Settings of the method by dotted name."""
+    named: str = ""
+    """A set of settings that the method's file names."""
     keep_current: bool = False
     """Leave the record's current candidate in its place, where it has one."""
 
@@ -51,6 +56,7 @@ def generate(desk: Desk, options: Options, actor: Actor) -> Iterator[Progress]:
     """See Workbench.generate."""
     if options.batch_size < 1 or (options.limit is not None and options.limit < 1):
         raise UsageError("Batch size and limit are at least 1.")
+    batch.requested_of(desk, options)  # refuse what cannot be before the run begins
     return _generate(desk, options, actor)
 
 
@@ -241,6 +247,8 @@ def regenerate(
     method: str | None,
     prompt: Mapping[str, Any] | None,
     generation: Mapping[str, Any] | None,
+    settings: Mapping[str, Any] | None,
+    named: str,
     actor: Actor,
 ) -> Iterator[Progress]:
     """See Workbench.regenerate."""
@@ -254,7 +262,10 @@ def regenerate(
             "SELECT c.method FROM standing s JOIN candidate c ON c.id = s.candidate WHERE s.record = :r", r=record
         )
         holds.nobody_elses(tx, record, actor)
-    options = Options(method or before or desk.settings.method, prompt=prompt, generation=generation)
+    options = Options(
+        method or before or desk.settings.method, prompt=prompt, generation=generation, settings=settings, named=named
+    )
+    batch.requested_of(desk, options)
     return _regenerate(desk, record, seeds or [seed_for(desk.store.secret, 0, record, attempt)], options, actor)
 
 
@@ -335,11 +346,9 @@ def _note(desk: Desk, actor: Actor, candidate: int, report: Mapping[str, Any]) -
         tx.audit(actor, "reproduce", f"candidate {candidate}", **told)
 
 
-def methods(desk: Desk) -> list[dict[str, Any]]:
+def methods(desk: Desk) -> list[MethodRow]:
     """See Workbench.methods."""
-    from updp_core.methods.base import METHODS
-
-    return [batch.described(desk, name, entry) for name, entry in METHODS.items()]
+    return [batch.described(desk, entry) for entry in METHODS.values()]
 
 
 def waiting(tx: Transaction) -> int:
@@ -363,15 +372,27 @@ class Runs(Noun):
         retry_failed: bool = False,
         prompt: Mapping[str, Any] | None = None,
         generation: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        named: str = "",
     ) -> Iterator[Progress]:
         """Work through the queue (new, void, to be regenerated); may be stopped or killed and started again.
 
-        `prompt` and `generation` override fields of PromptConfig and GeneratorConfig. `records` narrows the
+        `settings` changes settings of the method by dotted name (see `methods`), after the set `named`. `prompt` and
+        `generation` are short for those that start so, and count only where the method has them. `records` narrows the
         queue to these. Result: {"generated": n, "failed": [{"record", "reason"}], "seconds": s, "run": id,
         "stopped": bool}. Raises ModelUnavailable where a model is missing.
         """
         options = Options(
-            method or self.desk.settings.method, limit, batch_size, seed, records, retry_failed, prompt, generation
+            method or self.desk.settings.method,
+            limit,
+            batch_size,
+            seed,
+            records,
+            retry_failed,
+            prompt,
+            generation,
+            settings,
+            named,
         )
         return generate(self.desk, options, actor)
 
@@ -386,8 +407,8 @@ class Runs(Noun):
         return control(self.desk, run, wish, actor)
 
     @verb(EVERYBODY)
-    def methods(self, *, actor: Actor) -> list[dict[str, Any]]:
-        """[{"name", "title", "releasable", "available", "remedy"}] of every method and whether it can run here."""
+    def methods(self, *, actor: Actor) -> list[MethodRow]:
+        """Every method: what it hides, its settings with range and meaning, and whether it can run here."""
         return methods(self.desk)
 
     @verb(READERS)
@@ -400,6 +421,8 @@ class Runs(Noun):
         method: str | None = None,
         prompt: Mapping[str, Any] | None = None,
         generation: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        named: str = "",
     ) -> Iterator[Progress]:
         """Make a candidate for each seed now (one with a fresh seed by default), with other settings or another method.
 
@@ -407,7 +430,7 @@ class Runs(Noun):
         takes another. Earlier candidates stay in the history. Result: {"record", "candidates": [id], "current": id,
         "failed": [reason]}.
         """
-        return regenerate(self.desk, record, seeds, method, prompt, generation, actor)
+        return regenerate(self.desk, record, seeds, method, prompt, generation, settings, named, actor)
 
     @verb(READERS)
     def compare(self, record: str, *, actor: Actor, seed: int | None = None) -> Iterator[Progress]:

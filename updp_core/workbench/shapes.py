@@ -417,12 +417,34 @@ class Policy(TypedDict):
     `verdicts`: 1 or 2, by different people. `gates`: gate name -> {"limit": number, "action": "warn" | "block"};
     what is not named keeps its default (updp_core.evidence.gates.RULES). `second_reading`: share (0 to 1) of
     decided pairs that a second person reads blind. `report_policy`: what stands in place of PHI in the report.
+    `methods`: method -> {"release": bool, "named": name of a set, "settings": {dotted name: value}}. `release` lets
+    images leave that keep source pixels (by default they stay); the others are what a run takes where it says nothing.
     """
 
     verdicts: int
     gates: dict[str, dict[str, Any]]
     second_reading: float
     report_policy: Literal["remove", "placeholder", "surrogate"]
+    methods: dict[str, dict[str, Any]]
+
+
+class MethodRow(TypedDict):
+    """A method as page and command show it. `remedy` says what is missing where it is not `available`.
+
+    `holds`: what it can and cannot hide. `leaves`: its images may be released under the policy in force.
+    `settings`: rows of {"name", "kind" (int, number, text, choice, switch), "value", "doc", "low", "high", "choices",
+    "optional"}, the value that of the policy. `sets`: name -> {"doc", "changes"}.
+    """
+
+    name: str
+    title: str
+    holds: str
+    releasable: bool
+    leaves: bool
+    available: bool
+    remedy: str
+    settings: list[dict[str, Any]]
+    sets: dict[str, dict[str, Any]]
 
 
 class Run(TypedDict):

@@ -162,7 +162,10 @@ def _may_approve(
         raise Conflict(f"Generation failed for this record ({stands['error']}), so there is nothing to approve.")
     row = known(tx.one("SELECT releasable, method FROM candidate WHERE id = :c", c=stands["candidate"]), "candidate")
     if not row["releasable"]:
-        raise Conflict(f"The method {row['method']} is for comparison only: what it makes is never released.")
+        raise Conflict(
+            f"This version by {row['method']} is never released: it is for comparison only, or it keeps source pixels "
+            "and the policy did not let such images leave when it was made."
+        )
     if state == "rejected" and not blind and not comment.strip():
         last = tx.value(
             "SELECT reviewer FROM valid_decision WHERE candidate = :c AND verdict = 'reject' ORDER BY id DESC LIMIT 1",
