@@ -44,6 +44,7 @@ FLOORS = [
     "report",
     "phantom",
     "imageset",
+    "dicomweb",
     "intake",
     "backends",
     "prompt",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast, get_args
 import typer
 
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, follow, one_of, opened, pairs, result
+from updp_core.dicomweb import is_address
 from updp_core.domain import Audience, Verdict
 
 AUDIENCES = get_args(Audience)
@@ -35,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 @command
 def import_(
-    source: Annotated[Path, typer.Argument(help="A CSV manifest or a folder.")],
+    source: Annotated[str, typer.Argument(help="A CSV manifest, a folder, or dicomweb:URL?QUERY.")],
     layout: Annotated[str, typer.Option(help=f"One of: {', '.join(LAYOUTS)}.")] = "auto",
     column: Annotated[
         list[str], typer.Option(metavar="NAME=COLUMN", help="The CSV's own name of a column, e.g. file=ImagePath.")
@@ -49,7 +50,10 @@ def import_(
     one_of(layout, LAYOUTS, "--layout")
     columns = {name: str(value) for name, value in pairs(column, "--column").items()} or None
     with opened(home) as bench:
-        steps = bench.import_(source, layout=layout, columns=columns, actor=actor(who, role))
+        if is_address(source):
+            steps = bench.import_from(source, actor=actor(who, role))
+        else:
+            steps = bench.import_(Path(source), layout=layout, columns=columns, actor=actor(who, role))
         outcome = follow(steps)
     lines = [f"rejected {item['source']}: {item['reason']}" for item in outcome["rejected"]]
     lines += [f"without a report: {name}" for name in outcome["without_report"]]

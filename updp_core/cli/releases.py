@@ -16,6 +16,7 @@ policy = typer.Typer(help="What a release takes.", no_args_is_help=True)
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
     app.command()(release)
+    app.command()(stow)
     app.command()(verify)
     app.add_typer(audit, name="audit")
     app.add_typer(policy, name="policy")
@@ -26,6 +27,7 @@ def release(
     out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A new folder.")],
     officer: Annotated[str, typer.Option("--officer", help="Who answers for it.")],
     comment: Annotated[str, typer.Option(help="What it is for.")] = "",
+    stow: Annotated[str | None, typer.Option(metavar="URL", help="Store it on this DICOMweb server too.")] = None,
     role: RoleOption = "privacy-officer",
     home: Home = None,
     as_json: AsJson = False,
@@ -33,11 +35,29 @@ def release(
     """Write the approved pairs to a new folder, all or nothing."""
     with opened(home) as bench:
         outcome = follow(bench.release(out, comment=comment, actor=actor(officer, role)))
+        if stow:
+            outcome |= follow(bench.stow(out, stow, actor=actor(officer, role)))
     lines = [
         f"{outcome['released']} pairs of {outcome['patients']} patients released to {outcome['folder']}.",
         f"root digest {outcome['root_digest']}",
+        *([f"{outcome['sent']} objects stored on {outcome['host']}."] if stow else []),
     ]
     result(outcome, as_json, lines)
+
+
+@command
+def stow(
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A release folder of this workspace.")],
+    address: Annotated[str, typer.Argument(metavar="URL", help="The server's DICOMweb root.")],
+    officer: Annotated[str, typer.Option("--officer", help="Who answers for it.")],
+    role: RoleOption = "privacy-officer",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store a release's DICOM objects on a DICOMweb server. UPDP_DICOMWEB_AUTH holds name:password, if it wants one."""
+    with opened(home) as bench:
+        outcome = follow(bench.stow(out, address, actor=actor(officer, role)))
+    result(outcome, as_json, [f"{outcome['sent']} objects stored on {outcome['host']}."])
 
 
 @command

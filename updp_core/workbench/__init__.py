@@ -20,6 +20,7 @@ from updp_core.workbench.holds import Holds
 from updp_core.workbench.impact import Impacts
 from updp_core.workbench.insight import Insight
 from updp_core.workbench.lexicons import Lexicons
+from updp_core.workbench.pacs import Pacs
 from updp_core.workbench.pairs import Pairs
 from updp_core.workbench.policy import Policies
 from updp_core.workbench.queue import Queue
@@ -49,6 +50,7 @@ class Workbench(
     Grades,
     Policies,
     Releases,
+    Pacs,
     Audit,
     Insight,
     Accounts,
