@@ -19,14 +19,15 @@ from updp_core.domain import Span
 from updp_core.errors import UsageError
 from updp_core.lexicon import Lexicon
 from updp_core.lexicon.folding import fold
-from updp_core.report import header_values, names, ner, patterns, places, recognisers
+from updp_core.report import header_values, names, ner, patterns, places, recognisers, unknown_words
 from updp_core.report.categories import PLACEHOLDER, category_of, rank_of
 from updp_core.report.header_values import header_words
 from updp_core.report.surrogates import Surrogates
-from updp_core.report.words import FILLER, Header, Ner, Piece, Reading
+from updp_core.report.words import FILLER, Header, Ner, Origin, Piece, Reading
 
 Policy = Literal["remove", "placeholder", "surrogate"]
 POLICIES: tuple[Policy, ...] = ("remove", "placeholder", "surrogate")
+_VAGUE: dict[Origin, int] = {"gazetteer": 1, "unlisted": 2}
 _BETWEEN = re.compile(r"[ \t:#.\-]{0,3}")
 
 
@@ -38,7 +39,7 @@ class Finder(Protocol):
         ...
 
 
-FINDERS: tuple[Finder, ...] = (header_values, names, places, patterns, recognisers, ner)
+FINDERS: tuple[Finder, ...] = (header_values, names, places, unknown_words, patterns, recognisers, ner)
 
 
 @dataclass(frozen=True)
@@ -196,9 +197,9 @@ def _merge(pieces: Sequence[Piece], text: str) -> list[Piece]:
     return merged
 
 
-def _telling(piece: Piece) -> tuple[bool, int, int]:
+def _telling(piece: Piece) -> tuple[int, int, int]:
     """Sort key: evidence of context before a gazetteer's, the telling category before the vague, the longer first."""
-    return piece.origin == "gazetteer", rank_of(piece.category), piece.start - piece.end
+    return _VAGUE.get(piece.origin, 0), rank_of(piece.category), piece.start - piece.end
 
 
 def _neighbours(a: Piece, b: Piece, text: str) -> bool:

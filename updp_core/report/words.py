@@ -19,8 +19,8 @@ Header = Mapping[str, Sequence[str]]
 """Kinds of identifier (SourceStudy.header) and the values that the study's own header states."""
 Ner = Callable[[str], list[Span]]
 """A token-classification model: a text to the spans that it takes for PHI."""
-Origin = Literal["blacklist", "header", "context", "pattern", "recogniser", "gazetteer", "model"]
-"""What a piece rests on."""
+Origin = Literal["blacklist", "header", "context", "pattern", "recogniser", "model", "gazetteer", "unlisted"]
+"""What a piece rests on; "unlisted": no list holds the word, and it stands where names stand."""
 Strength = Literal["firm", "doubtful", "weak"]
 """Whether the whitelist saves a piece: never, where it is written in lower case, or always."""
 
