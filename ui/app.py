@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
-from ui import ASSETS
+from ui import ASSETS, show
 from ui.background import Background
 from ui.door.access import access
 from ui.door.serving import guarded
-from ui.door.session import ROLE_NAMES, SITTING, Session, told
+from ui.door.session import SITTING, Session
 from ui.door.signin import SignIn
-from ui.pages import audit, insight, intake, lexicons, release
-from ui.pages.review import layout as review
-from ui.shell import ASK, QUICK, Shell
-from ui.show import pages as format_pages
+from ui.pages import PAGES, Page
+from ui.shell import Screen, Shell, Updates
 from ui.theme import theme
 from updp_core.config import Settings
+from updp_core.domain import Actor
 
 STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css")
-
-
 WORKSPACE = (
     "images",
     "locks",
@@ -34,97 +33,81 @@ WORKSPACE = (
     "updp.sqlite3-wal",
     "audit.head",
 )
-DEMO = (
-    "Public demonstration: sample studies only, computed from a phantom. The disk is ephemeral; everything is gone at "
-    "the next restart. Do not upload patient data."
-)
 
 
 def build_app(session: Session, settings: Settings, background: Background) -> gr.Blocks:
     """All pages in one Blocks."""
-    part: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
     with gr.Blocks(title="UPDP", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as app:
-        with gr.Row(elem_id="top"):
-            gr.HTML('<div class="brand">UPDP</div>', **part)
-            status = gr.HTML(elem_id="status", **part)
-            role = gr.Dropdown(
-                [(label, key) for key, label in ROLE_NAMES.items()],
-                value="radiologist", label="Acting as", show_label=False, container=False, elem_id="role",
-                min_width=150, scale=0, visible="hidden" if session.signed else True, filterable=False,
-            )  # fmt: skip
-            who = gr.HTML(elem_id="who", visible=session.signed, **part)
-            leave = gr.Button("Sign out", elem_id="signout", size="sm", min_width=0, scale=0, visible=session.signed)
-            dark = gr.Button("◐", elem_id="theme", size="sm", min_width=0, scale=0)
-            keys = gr.Button("?", elem_id="help", size="sm", min_width=0, scale=0)
-        message = gr.HTML(elem_id="say", **part)
-        gr.HTML(f'<div class="banner" role="note">▲ {DEMO}</div>' if settings.demo else "", elem_id="banner", **part)
-        shell = Shell(session, role, message)
+        shell = Shell(session, settings, background)
+        status, who = _header(shell)
+        made: list[tuple[gr.Tab, Page]] = []
         with gr.Tabs(elem_id="pages"):
-            with gr.Tab("Review", id="review") as on_review:
-                reading = review.build(shell)
-            with gr.Tab("Lexicons", id="lexicons") as on_lexicons:
-                lists = lexicons.build(shell, background)
-            with gr.Tab("Import & run", id="intake") as on_intake:
-                running = intake.build(shell, background, settings, role)
-            with gr.Tab("Release", id="release") as on_release:
-                leaving = release.build(shell, settings)
-            with gr.Tab("Audit", id="audit") as on_audit:
-                trail = audit.build(shell)
-            with gr.Tab("Insight", id="insight") as on_insight:
-                charts = insight.build(shell)
+            for page in PAGES:
+                with gr.Tab(page.title, id=page.key) as tab:
+                    made.append((tab, page(shell)))
         with gr.Column(elem_id="help-box", elem_classes=["sheet"]):
-            gr.HTML((ASSETS / "help.html").read_text(encoding="utf-8"), **part)
+            shell.part((ASSETS / "help.html").read_text(encoding="utf-8"))
             gr.Button("Close", elem_classes=["sheet-close"])
-        dark.click(None, js="() => updp.theme()")
-        keys.click(None, js="() => updp.open('help-box')")
-        leave.click(None, js="() => updp.leave()")
-
-        guard, view = told(shell.say), reading.filters.view
-        for event in (app.load, role.change):
-            event(guard(reading.start), [role, view], reading.starters, **QUICK)
-            event(guard(running.allowed), [role], [running.hint, *running.buttons, message], **QUICK)
-        role.change(guard(lists.allowed), [role], [*lists.permitted, message], **QUICK)  # edits in hand stay
-        role.change(guard(leaving.refresh), [role], [*leaving.shown, message], **QUICK)
-        role.change(guard(trail.first), trail.inputs, [*trail.shown, message], **QUICK)
-        on_lexicons.select(guard(lists.start), lists.inputs, lists.everything, **QUICK)
-        on_intake.select(guard(running.refresh), [role], [*running.shown, message], **QUICK)
-        on_release.select(guard(leaving.refresh), [role], [*leaving.shown, message], **QUICK)
-        on_audit.select(guard(trail.first), trail.inputs, [*trail.shown, message], **QUICK)
-        on_insight.select(guard(charts.look), [role], charts.shown, **QUICK)
-        on_review.select(guard(reading.refresh), [reading.asked, role, view], reading.every, js=ASK, **QUICK)
-
-        # The background's sentence every two seconds; the pages it touches only when it has done something.
-        seen = gr.State("")
-
-        def tick(asked: str, role: str, view: dict[str, Any], seen_now: str, request: gr.Request) -> dict[Any, Any]:
-            actor = session.actor(request, role)
-            now = f"{background.status}{session.workbench.counts(actor=actor)['states']}{role}"
-            if now == seen_now:
-                return {seen: now}
-            shown = {seen: now, status: format_pages.status(background.status)}
-            return {**shown, **running.refresh(role, request), **reading.tick(asked, role, view, request)}
-
-        gr.Timer(2).tick(
-            guard(tick),
-            [reading.asked, role, view, seen],
-            [seen, status, *running.shown, *reading.every],
-            js=ASK,
-            **QUICK,
-        )
-
-        def signed_in(request: gr.Request) -> str:
-            return format_pages.person(session.actor(request))
-
+        for tab, one in made:
+            inputs = [shell.screen, *one.inputs]
+            shell.on(tab.select, one.look, inputs, one.shown)
+            shell.on(shell.role.change, one.on_role, inputs, one.shown)
+            if one.at_once:
+                shell.on(app.load, one.on_role, inputs, one.shown)
         if session.signed:
-            app.load(signed_in, None, [who], **QUICK)
+            shell.on(app.load, lambda actor: {who: show.render("person.html", actor=actor)}, [], [who])
+        _clock(shell, status, [one for _, one in made])
     return app
+
+
+def _header(shell: Shell) -> tuple[gr.HTML, gr.HTML]:
+    """What stands above the pages. Returns the places of the background's sentence and of the person's name."""
+    signed = shell.session.signed
+    with gr.Row(elem_id="top"):
+        shell.part(show.render("brand.html"))
+        status = shell.part(elem_id="status", live=True)
+        shell.role.render()
+        who = shell.part(elem_id="who", visible=signed)
+        leave = gr.Button("Sign out", elem_id="signout", size="sm", min_width=0, scale=0, visible=signed)
+        dark = gr.Button("◐", elem_id="theme", size="sm", min_width=0, scale=0)
+        keys = gr.Button("?", elem_id="help", size="sm", min_width=0, scale=0)
+    shell.message.render()
+    shell.screen.render()
+    shell.part(show.render("banner.html") if shell.settings.demo else "", elem_id="banner")
+    leave.click(None, js="() => updp.leave()")
+    dark.click(None, js="() => updp.theme()")
+    keys.click(None, js="() => updp.open('help-box')")
+    return status, who
+
+
+def _clock(shell: Shell, status: gr.HTML, pages: Sequence[Page]) -> None:
+    """Every two seconds: nothing while nothing happens; else the parts of the pages that stand otherwise on the
+    reader's screen than they would now."""
+    seen = gr.State("")
+    pages = [page for page in pages if page.tick]
+    numbers = [len(page.inputs) for page in pages]
+
+    def tick(actor: Actor, screen: Screen, seen_now: str, *values: Any) -> Updates:
+        counts = {k: v for k, v in shell.workbench.counts(actor=actor).items() if k != "minutes_left"}
+        now = f"{shell.background.status}{counts}{actor}"
+        if now == seen_now:
+            return {}
+        updates: Updates = {status: show.render("status.html", now={"stage": "", **shell.background.status})}
+        for page, number in zip(pages, numbers, strict=True):
+            mine, values = values[:number], values[number:]
+            updates |= page.tick(actor, screen, *mine) if page.tick else {}
+        return {seen: now, **shell.fresh(updates, screen)}
+
+    inputs = [shell.screen, seen, *(part for page in pages for part in page.inputs)]
+    outputs = [seen, status, *(part for page in pages for part in page.shown)]
+    shell.on(gr.Timer(2).tick, tick, inputs, outputs)
 
 
 def head() -> str:
     """Styles and the shortcut script, inline: nothing is fetched from anywhere."""
     styles = "".join((ASSETS / name).read_text(encoding="utf-8") for name in STYLES)
     script = (ASSETS / "keys.js").read_text(encoding="utf-8")
-    return f"<style>{styles}</style><script>{script}</script>"
+    return show.render("head.html", styles=Markup(styles), script=Markup(script))
 
 
 def launch_options(session: Session, settings: Settings) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from markupsafe import Markup
+from markupsafe import escape as esc
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 420, 220, 52, 34, 10, 402
 NAMES_A_ROW = 3
 # Okabe and Ito's palette: told apart by colour-blind readers; each series has a sign of its own as well.
 SERIES = (("#0072B2", "●"), ("#D55E00", "▲"), ("#009E73", "■"), ("#CC79A7", "◆"), ("#8A6D00", "✚"), ("#56B4E9", "▼"))
-
-
-def esc(text: Any) -> str:
-    return html.escape(str(text), quote=True)
 
 
 def _text(x: float, y: float, said: Any, anchor: str = "middle", extra: str = "") -> str:
@@ -33,10 +31,10 @@ def _upright(name: str) -> str:
     return f'<text transform="translate(11 {middle}) rotate(-90)" text-anchor="middle">{esc(name)}</text>'
 
 
-def figure(title: str, svg: str, note: str = "") -> str:
+def figure(title: str, svg: str, note: str = "") -> Markup:
     """A chart with its title, a sentence, and a button that saves it."""
     said = f'<figcaption class="muted">{esc(note)}</figcaption>' if note else ""
-    return (
+    return Markup(
         f'<figure class="plot"><div class="plot-head"><h3>{esc(title)}</h3>'
         f'<button type="button" data-save="{esc(title)}">Save as SVG</button></div>{svg}{said}</figure>'
     )
@@ -133,3 +131,42 @@ def columns(rows: Sequence[tuple[str, Mapping[str, float]]], y_name: str) -> str
 def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def below(values: Sequence[float], here: Any) -> float | None:
+    """The share of pairs, in percent, whose value lies below this one's; None where that says nothing."""
+    numbers = [float(v) for v in values if isinstance(v, int | float)]
+    if len(numbers) < 5 or not isinstance(here, int | float):
+        return None
+    return 100 * sum(v < float(here) for v in numbers) / len(numbers)
+
+
+def place(values: Sequence[float], here: Any, threshold: Any, width: int = 260, height: int = 40) -> Markup:
+    """Where a pair lies among all: bars, a line for the limit, a triangle for this pair."""
+    numbers = [float(v) for v in values if isinstance(v, int | float)]
+    share = below(values, here)
+    if share is None:
+        return Markup()
+    marks = [float(here), *([float(threshold)] if isinstance(threshold, int | float) else [])]
+    low, high = min([*numbers, *marks]), max([*numbers, *marks])
+    span = (high - low) or 1.0
+    bins = [0] * 26
+    for v in numbers:
+        bins[min(25, int((v - low) / span * 26))] += 1
+    top, base, step = max(bins), height - 8, width / 26
+    bars = "".join(
+        f'<rect x="{i * step:.1f}" y="{base - b / top * (base - 2):.1f}" width="{step - 1:.1f}" '
+        f'height="{b / top * (base - 2):.1f}"/>'
+        for i, b in enumerate(bins)
+        if b
+    )
+    x = (float(here) - low) / span * (width - 8) + 4
+    line = ""
+    if len(marks) > 1:
+        t = (marks[1] - low) / span * (width - 8) + 4
+        line = f'<line class="limit" x1="{t:.1f}" x2="{t:.1f}" y1="0" y2="{base}"/>'
+    return Markup(
+        f'<svg class="hist" viewBox="0 0 {width} {height}" role="img" aria-label="{share:.0f} % of '
+        f'{len(numbers)} pairs lie below this one">{bars}{line}'
+        f'<path class="here" d="M{x:.1f} {base + 1} l4.5 7 h-9 z"/></svg>'
+    )

@@ -1,56 +1,232 @@
-"""What every page shares: the session, the role switch, the message line, and how an event is wired."""
+"""What every page shares: who acts, the message line, what is on the reader's screen, and how an event is wired.
+
+An event calls a handler with the Actor behind it and plain values, and the handler answers with updates, component by
+component. `Shell.on` is the one way to wire it: it finds the actor, reads the screen, and turns an error into the
+message line. `Shell.part` is the one way to make a piece of HTML.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+import json
+import logging
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
-from ui.door.session import Session
-from ui.show import review as show
+from ui import show
+from ui.background import Background
+from ui.door.session import ROLE_NAMES, Session
+from updp_core.config import Settings
 from updp_core.domain import Actor
+from updp_core.errors import UpdpError, UsageError
 from updp_core.workbench import Workbench
 
+LOG = logging.getLogger("updp")
+Updates = dict[Any, Any]
+"""Component -> its new value, or a gr.update."""
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """An event that answers at once, past the queue of model work."""
 LONG: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_id": "model"}
 """An event that may take minutes; one at a time."""
-ASK = "(shown, ...rest) => [JSON.stringify(window.updp?.ask?.() ?? null), ...rest]"
+STREAM: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
+"""An event that tells of its progress and needs no model; two at a time."""
+ASK = "(screen, ...rest) => [JSON.stringify(window.updp?.ask?.() ?? null), ...rest]"
 """Fills an event's first input with what is on the reader's screen at that moment."""
 
 
 def typed_js(fields: str) -> str:
-    """For a gr.HTML's js_on_load: triggers "typed" when what stands in `fields` (a selector) has changed.
+    """For a part's js_on_load: triggers "typed" when what stands in `fields` (a selector) has changed.
 
     Gradio's own `input` tells of key presses only; pasting and deleting change a field too. What is typed is told after
     a short pause, and at once when the field is left: before another pair or list takes its place.
     """
-    return f"""
+    return """
 let waiting = 0;
-const typed = () => {{ clearTimeout(waiting); waiting = 0; trigger("typed", {{}}); }};
-const ours = (e) => e.target.closest?.("{fields}");
-const later = () => {{ clearTimeout(waiting); waiting = setTimeout(typed, 500); }};
-document.addEventListener("input", (e) => {{ if (ours(e)) later(); }});
-document.addEventListener("focusout", (e) => {{ if (ours(e) && waiting) typed(); }});
-"""
+const typed = () => { clearTimeout(waiting); waiting = 0; trigger("typed", {}); };
+const ours = (e) => e.target.closest?.("FIELDS");
+const later = () => { clearTimeout(waiting); waiting = setTimeout(typed, 500); };
+document.addEventListener("input", (e) => { if (ours(e)) later(); });
+document.addEventListener("focusout", (e) => { if (ours(e) && waiting) typed(); });
+""".replace("FIELDS", fields)
 
 
 @dataclass(frozen=True)
-class Shell:
-    """Handed to each page's `build`."""
+class Screen:
+    """What the browser says of the reader's screen.
 
-    session: Session
-    role: gr.components.Component
-    message: gr.HTML
+    `record` is the pair that was opened last, `shown` the one whose images have arrived: {record, candidate, revision}.
+    `parts` maps the id of a part of the page to the key of what stands in it.
+    """
+
+    record: str = ""
+    shown: Mapping[str, Any] | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, text: str | None) -> Screen:
+        """From the JSON that the page's script writes; nothing where there is none."""
+        said = json.loads(text or "null") or {}
+        return cls(str(said.get("asked") or ""), said.get("shown"), said.get("parts") or {})
+
+    def opened(self) -> str:
+        """The record that is open, whether or not its images have arrived."""
+        if not self.record:
+            raise UsageError("Open a pair first.")
+        return self.record
+
+    def pair(self) -> Mapping[str, Any]:
+        """The pair whose images the reader sees; a verdict without one is refused."""
+        if not self.shown:
+            raise UsageError("Wait until the images of this pair are on the screen, then decide.")
+        return self.shown
+
+
+class Shell:
+    """Handed to each page. The app puts `role`, `message` and `screen` where they belong."""
+
+    def __init__(self, session: Session, settings: Settings, background: Background) -> None:
+        self.session, self.settings, self.background = session, settings, background
+        self._live: set[gr.HTML] = set()
+        self.role = gr.Dropdown(
+            [(label, key) for key, label in ROLE_NAMES.items()],
+            value="radiologist",
+            label="Acting as",
+            show_label=False,
+            container=False,
+            elem_id="role",
+            min_width=150,
+            scale=0,
+            visible="hidden" if session.signed else True,
+            filterable=False,
+            render=False,
+        )
+        self.message = self.part(elem_id="say", render=False)
+        self.screen = gr.Textbox(visible="hidden", elem_id="asked", label="asked", render=False)
 
     @property
     def workbench(self) -> Workbench:
         return self.session.workbench
 
     def actor(self, request: gr.Request, role: str) -> Actor:
+        """Who is behind a request. Raises NotAllowed for somebody who is signed out."""
         return self.session.actor(request, role)
 
-    def say(self, text: str, kind: str = "ok") -> dict[Any, Any]:
+    def say(self, text: str, kind: str = "ok") -> Updates:
         """An update of the message line alone."""
         return {self.message: show.message(text, kind)}
+
+    def part(self, value: str = "", js: str | None = None, live: bool = False, **more: Any) -> gr.HTML:
+        """A piece of the page; `js` runs once, with `element`, `trigger` and `watch`.
+
+        With `live` it is one that the clock keeps up to date: it then carries the key of what stands in it.
+        """
+        made = gr.HTML(value, apply_default_css=False, js_on_load=js, **more)
+        if live:
+            self._live.add(made)
+        return made
+
+    def on(
+        self,
+        event: Callable[..., Any],
+        handler: Callable[..., Any],
+        inputs: Sequence[Any] = (),
+        outputs: Sequence[Any] = (),
+        *,
+        tells: Sequence[str] = (),
+        how: Mapping[str, Any] = QUICK,
+        **more: Any,
+    ) -> Any:
+        """Wire an event. The handler gets the actor, what the event tells (the fields `tells` of its data), the Screen
+        where `self.screen` is the first input, and the values of the other inputs.
+
+        It returns updates, or yields them where it takes longer; its errors come on the message line. Returns Gradio's
+        dependency, so that a script can follow with `.then`.
+        """
+        asks = bool(inputs) and inputs[0] is self.screen
+        given = [self.screen, self.role, *inputs[1:]] if asks else [self.role, *inputs]
+        call = self._called(handler, asks, tuple(tells))
+        shown = list(dict.fromkeys([*outputs, self.message]))
+        return event(call, given, shown, **{**how, **({"js": ASK} if asks else {}), **more})
+
+    def answer(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """The handler with its errors turned into the message line."""
+
+        def once(*given: Any) -> Updates:
+            try:
+                return dict(handler(*given) or {})
+            except Exception as error:
+                return self._trouble(error, handler)
+
+        def in_steps(*given: Any) -> Iterator[Updates]:
+            try:
+                yield from handler(*given)
+            except Exception as error:
+                yield self._trouble(error, handler)
+
+        return in_steps if inspect.isgeneratorfunction(handler) else once
+
+    def fresh(self, updates: Updates, screen: Screen) -> Updates:
+        """Of updates of live parts those that change what stands on the reader's screen."""
+        there = screen.parts
+        return {c: v for c, v in updates.items() if c not in self._live or _key(v) != there.get(c.elem_id, "")}
+
+    def _trouble(self, error: Exception, handler: Any) -> Updates:
+        if isinstance(error, UpdpError):
+            return self.say(str(error), "stop")
+        # The text of an unforeseen error may hold patient data: the page gets a remedy, the log the place.
+        name = getattr(handler, "__qualname__", type(handler).__name__)
+        LOG.error("a handler failed: %s", name, exc_info=LOG.isEnabledFor(logging.DEBUG))
+        return self.say("Something went wrong. Reload the page; if it happens again, tell the engineer.", "stop")
+
+    def _called(self, handler: Callable[..., Any], asks: bool, fields: tuple[str, ...]) -> Callable[..., Any]:
+        """What Gradio calls: a function of the request and, where the event tells something, of its data."""
+
+        def arguments(request: gr.Request, data: Mapping[str, Any], given: tuple[Any, ...]) -> list[Any]:
+            screen = [Screen.read(given[0])] if asks else []
+            role, *values = given[len(screen) :]
+            return [self.actor(request, role), *(data[name] for name in fields), *screen, *values]
+
+        def once(*found: Any) -> Updates:
+            return dict(handler(*arguments(*found)) or {})
+
+        def in_steps(*found: Any) -> Iterator[Updates]:
+            yield from handler(*arguments(*found))
+
+        name = getattr(handler, "__qualname__", type(handler).__name__)
+        once.__qualname__ = in_steps.__qualname__ = name
+        if inspect.isgeneratorfunction(handler):
+            steps = self.answer(in_steps)
+
+            def told_in_steps(request: gr.Request, *given: Any) -> Iterator[Updates]:
+                for updates in steps(request, {}, given):
+                    yield self._sent(updates)
+
+            return told_in_steps
+        answer = self.answer(once)
+
+        def told(request: gr.Request, *given: Any) -> Updates:
+            return self._sent(answer(request, {}, given))
+
+        def told_with_data(request: gr.Request, event: gr.EventData, *given: Any) -> Updates:
+            return self._sent(answer(request, event._data, given))
+
+        return told_with_data if fields else told
+
+    def _sent(self, updates: Updates) -> Updates:
+        """What goes to the browser: plain strings, a key in every live part, and never nothing at all."""
+        return {c: self._value(c, v) for c, v in updates.items()} or {self.message: gr.skip()}
+
+    def _value(self, component: Any, value: Any) -> Any:
+        if component in self._live and value:
+            value = show.render("stamped.html", html=Markup(value), key=_key(value))
+        return str(value) if isinstance(value, Markup) else value
+
+
+def _key(html: str) -> str:
+    """Tells one content of a part from another; "" of nothing."""
+    return f"{zlib.crc32(html.encode()):08x}" if html else ""

@@ -40,9 +40,11 @@ class Provider:
     @property
     def env(self) -> dict[str, str]:
         return {
-            "OAUTH_CLIENT_ID": CLIENT, "OAUTH_CLIENT_SECRET": SECRET, "OAUTH_SCOPES": "openid profile",
+            "OAUTH_CLIENT_ID": CLIENT,
+            "OAUTH_CLIENT_SECRET": SECRET,
+            "OAUTH_SCOPES": "openid profile",
             "OPENID_PROVIDER_URL": self.url,
-        }  # fmt: skip
+        }
 
     def app(self) -> FastAPI:
         made = FastAPI()
@@ -50,11 +52,14 @@ class Provider:
         @made.get("/.well-known/openid-configuration")
         def discovery() -> dict[str, Any]:
             return {
-                "issuer": self.url, "authorization_endpoint": f"{self.url}/authorize",
-                "token_endpoint": f"{self.url}/token", "jwks_uri": f"{self.url}/jwks",
-                "response_types_supported": ["code"], "subject_types_supported": ["public"],
+                "issuer": self.url,
+                "authorization_endpoint": f"{self.url}/authorize",
+                "token_endpoint": f"{self.url}/token",
+                "jwks_uri": f"{self.url}/jwks",
+                "response_types_supported": ["code"],
+                "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256"],
-            }  # fmt: skip
+            }
 
         @made.get("/jwks")
         def jwks() -> dict[str, Any]:
@@ -87,9 +92,14 @@ class Provider:
                 return JSONResponse({"error": "invalid_grant"}, 400)
             now = int(time.time())
             claims = {
-                "iss": self.url, "aud": CLIENT, "iat": now, "exp": now + 600, "nonce": asked["nonce"],
-                **self.person, **self.claims,
-            }  # fmt: skip
+                "iss": self.url,
+                "aud": CLIENT,
+                "iat": now,
+                "exp": now + 600,
+                "nonce": asked["nonce"],
+                **self.person,
+                **self.claims,
+            }
             claims = {name: value for name, value in claims.items() if value is not None}
             signed = jwt.encode({"alg": "RS256", "kid": "k1"}, claims, self.signs_with or self.key)
             return JSONResponse({"access_token": secrets.token_urlsafe(16), "token_type": "bearer", "id_token": signed})

@@ -18,9 +18,13 @@ from updp_core.config import Settings
 
 PASSWORD = "a long password"
 PEOPLE = (
-    ("rita", "radiologist", "password"), ("peter", "privacy-officer", "password"), ("obi", "observer", "password"),
-    ("adam", "administrator", "password"), ("olga", "privacy-officer", "oauth"), ("paul", "radiologist", "proxy"),
-)  # fmt: skip
+    ("rita", "radiologist", "password"),
+    ("peter", "privacy-officer", "password"),
+    ("obi", "observer", "password"),
+    ("adam", "administrator", "password"),
+    ("olga", "privacy-officer", "oauth"),
+    ("paul", "radiologist", "proxy"),
+)
 
 
 def workspace(home: Path) -> Path:

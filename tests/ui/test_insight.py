@@ -9,17 +9,29 @@ from ui import plots
 from ui.pages import insight
 
 ROW = {
-    "name": "zero_shot_auc", "part": "encoder", "measure": "Findings named <by> the encoder", "value": "0.962",
-    "interval": "0.954 to 0.969", "bar": "at least 0.950", "n": "200 images", "missed": False,
-}  # fmt: skip
+    "name": "zero_shot_auc",
+    "part": "encoder",
+    "measure": "Findings named <by> the encoder",
+    "value": "0.962",
+    "interval": "0.954 to 0.969",
+    "bar": "at least 0.950",
+    "n": "200 images",
+    "missed": False,
+}
 SAME = {"part": "encoder", "measured": "a" * 64, "used": "a" * 64, "same": True}
 
 
 def data(*models: dict[str, Any], **row: Any) -> dict[str, Any]:
     shown = ROW | row
     missed = [shown["name"]] if shown["missed"] else []
-    return {"rows": [shown], "how": "Measured by `evaluate starter`.", "date": "2026-01-02", "seed": 0,
-            "missed": missed, "models": list(models or (SAME,))}  # fmt: skip
+    return {
+        "rows": [shown],
+        "how": "Measured by `evaluate starter`.",
+        "date": "2026-01-02",
+        "seed": 0,
+        "missed": missed,
+        "models": list(models or (SAME,)),
+    }
 
 
 def plain(markup: str) -> str:

@@ -231,13 +231,24 @@ def test_no_web_socket_is_opened(open_desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/config"), ("GET", "/gradio_api/info"), ("GET", "/gradio_api/queue/data?session_hash=x"),
-        ("GET", "/gradio_api/heartbeat/x"), ("GET", "/gradio_api/token"), ("GET", "/gradio_api/user"),
-        ("POST", "/gradio_api/run/predict"), ("POST", "/gradio_api/component_server"), ("POST", "/gradio_api/upload"),
-        ("POST", "/gradio_api/queue/join"), ("POST", "/gradio_api/reset"), ("POST", "/gradio_api/cancel"),
-        ("GET", "/login/x"), ("GET", "/assets"), ("GET", "//config"), ("GET", "/any/thing"),
+        ("GET", "/config"),
+        ("GET", "/gradio_api/info"),
+        ("GET", "/gradio_api/queue/data?session_hash=x"),
+        ("GET", "/gradio_api/heartbeat/x"),
+        ("GET", "/gradio_api/token"),
+        ("GET", "/gradio_api/user"),
+        ("POST", "/gradio_api/run/predict"),
+        ("POST", "/gradio_api/component_server"),
+        ("POST", "/gradio_api/upload"),
+        ("POST", "/gradio_api/queue/join"),
+        ("POST", "/gradio_api/reset"),
+        ("POST", "/gradio_api/cancel"),
+        ("GET", "/login/x"),
+        ("GET", "/assets"),
+        ("GET", "//config"),
+        ("GET", "/any/thing"),
     ],
-)  # fmt: skip
+)
 def test_signed_out_everything_but_the_door_answers_401(door: Desk, method: str, path: str) -> None:
     answer = door.client().request(method, path)
     assert answer.status_code == 401 and "somebody" not in answer.text

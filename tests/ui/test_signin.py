@@ -70,9 +70,16 @@ def test_signed_out_no_image_no_config_and_no_call_is_answered(at: str, bench: W
     config = person(at, "rita").get("/config").json()
     nobody = person(at)
     for path in (
-        "/config", "/gradio_api/info", "/gradio_api/openapi.json", "/gradio_api/queue/data?session_hash=s1",
-        "/gradio_api/heartbeat/s1", "/gradio_api/user", "/gradio_api/token", "/gradio_api/startup-event", "/?page=x/",
-    ):  # fmt: skip
+        "/config",
+        "/gradio_api/info",
+        "/gradio_api/openapi.json",
+        "/gradio_api/queue/data?session_hash=s1",
+        "/gradio_api/heartbeat/s1",
+        "/gradio_api/user",
+        "/gradio_api/token",
+        "/gradio_api/startup-event",
+        "/?page=x/",
+    ):
         answer = nobody.get(path)
         assert answer.status_code == 401 and len(answer.content) < 9000, path
     for path in ("run/predict", "api/predict", "queue/join", "call/predict", "call/v2/x", "upload", "cancel", "reset"):
@@ -117,9 +124,12 @@ def edit(client: httpx.Client, role: str) -> str:
     """What the lexicon page sends when its button is pressed, with the role that somebody writes into it."""
     config = client.get("/config").json()
     typed = {
-        "role": role, "lex-side": "blacklist", "lex-category": "names", "lex-terms": "effusion",
+        "role": role,
+        "lex-side": "blacklist",
+        "lex-category": "names",
+        "lex-terms": "effusion",
         "lex-comment": "because",
-    }  # fmt: skip
+    }
     named = {c["id"]: typed[c["props"]["elem_id"]] for c in config["components"] if c["props"].get("elem_id") in typed}
     button = event(config, "lex-save")
     assert set(typed.values()) <= {named.get(i) for i in button["inputs"]}

@@ -12,12 +12,12 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from tests.ui.desk import acting, shell_on
 from tests.unit.workbench_kit import OFFICER, SECOND, add, last, study, workbench
 from ui.background import Background
-from ui.door.session import Session, told
-from ui.pages.review import layout as review
-from ui.pages.review import viewer
-from ui.shell import Shell
+from ui.pages.review import Review, viewer
+from ui.shell import Screen
+from updp_core.domain import Actor
 from updp_core.errors import NotAllowed, UsageError
 from updp_core.workbench import Workbench
 
@@ -27,22 +27,24 @@ READER, GUEST = "radiologist", "observer"
 @dataclass
 class Desk:
     bench: Workbench
-    page: review.Review
+    page: Review
     records: list[str]
-    request: gr.Request
 
-    def asked(self, shown: bool = True) -> str:
+    def acting(self, role: str = READER) -> Actor:
+        return acting(self.page.shell, role)
+
+    def asked(self, shown: bool = True) -> Screen:
         """What the browser says is on the screen: the pair that the page last put there."""
         value = self.now
         pair = {k: value[k] for k in ("record", "candidate", "revision")}
-        return json.dumps({"shown": pair if shown else None, "asked": value["record"]})
+        return Screen.read(json.dumps({"shown": pair if shown else None, "asked": value["record"]}))
 
     def look(self, updates: dict[Any, Any]) -> dict[Any, Any]:
-        self.now = updates.get(self.page.panes.viewer, getattr(self, "now", None))
+        self.now = updates.get(self.page.pair.column.viewer, getattr(self, "now", None))
         return updates
 
     def start(self) -> None:
-        self.look(self.page.start(READER, {"state": "pending", "sort": "imported", "offset": 0}, self.request))
+        self.look(self.page.on_role(self.acting(), Screen(), {"state": "pending", "sort": "imported", "offset": 0}))
 
     @property
     def view(self) -> dict[str, Any]:
@@ -55,10 +57,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     records = add(bench, [study(n) for n in range(6)])
     last(bench.generate(actor=OFFICER))
     with gr.Blocks():
-        role, message = gr.Dropdown([READER]), gr.HTML()
-        shell = Shell(Session(bench, signed=False), role, message)
-        page = review.build(shell)
-    made = Desk(bench, page, records, gr.Request())
+        page = Review(shell_on(bench))
+    made = Desk(bench, page, records)
     made.start()
     yield made
     bench.close()
@@ -66,122 +66,117 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_a_verdict_is_given_on_the_pair_that_is_on_the_screen_and_the_next_one_follows(desk: Desk) -> None:
     first = desk.now["record"]
-    desk.look(desk.page.decide(desk.asked(), READER, desk.view, "approve", "", False, desk.request))
+    desk.look(desk.page.decide("approve", desk.acting(), desk.asked(), desk.view, ""))
     assert desk.bench.show(first, actor=OFFICER)["state"] == "approved"
     assert desk.now["record"] != first
 
 
 def test_no_verdict_before_the_images_are_on_the_screen(desk: Desk) -> None:
     with pytest.raises(UsageError, match="on the screen"):
-        desk.page.decide(desk.asked(shown=False), READER, desk.view, "approve", "", False, desk.request)
+        desk.page.decide("approve", desk.acting(), desk.asked(shown=False), desk.view, "")
 
 
 def test_a_verdict_on_a_pair_that_has_changed_meanwhile_is_refused_in_words(desk: Desk) -> None:
     stale = desk.asked()
-    last(desk.bench.regenerate(desk.now["record"], actor=desk.page.shell.actor(desk.request, READER), seeds=[11]))
-    answer = told(desk.page.shell.say)(desk.page.decide)(stale, READER, desk.view, "approve", "", False, desk.request)
+    last(desk.bench.regenerate(desk.now["record"], actor=desk.acting(), seeds=[11]))
+    answer = desk.page.shell.answer(desk.page.decide)("approve", desk.acting(), stale, desk.view, "")
     assert "say-stop" in answer[desk.page.shell.message]
     assert not desk.bench.show(desk.now["record"], actor=OFFICER)["decisions"]
 
 
 def test_an_observer_reads_but_decides_nothing(desk: Desk) -> None:
-    updates = desk.page.start(GUEST, desk.view, desk.request)
-    assert "Not shown to your role" in updates[desk.page.panes.reports]
+    updates = desk.page.on_role(desk.acting(GUEST), Screen(), desk.view)
+    assert "Not shown to your role" in updates[desk.page.pair.column.reports]
     with pytest.raises(NotAllowed):
-        desk.page.decide(desk.asked(), GUEST, desk.view, "approve", "", False, desk.request)
+        desk.page.decide("approve", desk.acting(GUEST), desk.asked(), desk.view, "")
 
 
 def test_undo_brings_back_the_pair_and_its_state(desk: Desk) -> None:
     first = desk.now["record"]
-    desk.look(desk.page.decide(desk.asked(), READER, desk.view, "reject", "blurred", False, desk.request, ("Other",)))
-    desk.look(desk.page.undo(READER, desk.view, desk.request))
+    desk.look(desk.page.reject(desk.acting(), "Other", desk.asked(), desk.view, "blurred"))
+    desk.look(desk.page.undo(desk.acting(), desk.view))
     assert desk.now["record"] == first
     assert desk.bench.show(first, actor=OFFICER)["state"] == "pending"
 
 
-def event(**data: Any) -> gr.EventData:
-    return gr.EventData(None, data)
-
-
 def test_a_flag_is_shown_in_queue_and_pair_and_is_cleared_with_words(desk: Desk) -> None:
     page, record = desk.page, desk.now["record"]
-    shown = desk.look(page.flag_preset(desk.asked(), READER, desk.view, "top left", event(reason=3), desk.request))
+    shown = desk.look(page.flag_preset(desk.acting(), 3, desk.asked(), desk.view, "top left"))
     assert desk.now["record"] == record, "a flag does not go on to the next pair"
-    assert "May still identify the patient: top left" in shown[page.panes.head]
-    assert "Until cleared: not in a release" in shown[page.panes.head]
+    assert "May still identify the patient: top left" in shown[page.pair.side.head]
+    assert "Until cleared: not in a release" in shown[page.pair.side.head]
     assert "flagged for the privacy officer" in shown[page.queue]
-    officers = desk.look(page.way("privacy-officer", event(to="flagged"), desk.request))
+    officers = desk.look(page.way(desk.acting("privacy-officer"), "flagged"))
     assert desk.now["record"] == record and officers[page.filters.flagged] == "privacy-officer"
-    assert "Nothing is flagged for you." in page.way(READER, event(to="flagged"), desk.request)[page.panes.head]
+    assert "Nothing is flagged for you." in page.way(desk.acting(), "flagged")[page.pair.side.head]
     [(label, flag)] = officers[page.flags.which]["choices"]
     assert "top left" in label
     with pytest.raises(UsageError, match="what came of it"):
-        page.clear_flag(desk.asked(), "privacy-officer", desk.view, flag, " ", desk.request)
-    cleared = page.clear_flag(desk.asked(), "privacy-officer", desk.view, flag, "A side mark.", desk.request)
-    assert "Until cleared" not in cleared[page.panes.head] and "A side mark." in cleared[page.panes.history]
+        page.clear_flag(desk.acting("privacy-officer"), desk.asked(), desk.view, flag, " ")
+    cleared = page.clear_flag(desk.acting("privacy-officer"), desk.asked(), desk.view, flag, "A side mark.")
+    assert "Until cleared" not in cleared[page.pair.side.head] and "A side mark." in cleared[page.pair.column.history]
     assert cleared[page.flags.which]["choices"] == []
 
 
 def test_who_may_not_edit_the_lists_asks_the_officer_from_the_word(desk: Desk) -> None:
     page = desk.page
-    offered = page.words.open("chamber", "blacklist", page.shell.actor(desk.request, READER))
+    offered = page.words.open(desk.acting(), "chamber", "blacklist")
     assert not offered[page.words.save]["visible"] and offered[page.words.ask]["visible"]
-    page.word_ask(desk.asked(), READER, desk.view, "chamber", "blacklist", "names", desk.request)
+    page.word_ask(desk.acting(), desk.asked(), desk.view, "chamber", "blacklist", "names")
     [flag] = desk.bench.show(desk.now["record"], actor=OFFICER)["flags"]
     assert (flag["audience"], flag["reason"]) == ("privacy-officer", "Forbid “chamber” (names)?")
 
 
 def test_blind_second_readings_are_counted_above_the_queue_and_open_at_a_click(desk: Desk) -> None:
     desk.bench.set_policy({"second_reading": 1.0}, actor=OFFICER)
-    desk.bench.release_hold(actor=desk.page.shell.actor(desk.request, READER))
+    desk.bench.release_hold(actor=desk.acting())
     for record in desk.records[:2]:
         desk.bench.decide(record, "approve", actor=SECOND)
-    shown = desk.look(desk.page.way(READER, event(to="second"), desk.request))
+    shown = desk.look(desk.page.way(desk.acting(), "second"))
     assert desk.now["record"] in desk.records[:2]
-    assert "<b>2</b> ◐ blind" in shown[desk.page.progress] and "Blind second reading" in shown[desk.page.panes.head]
-    assert SECOND.name not in shown[desk.page.panes.history]
+    assert "<b>2</b> ◐ blind" in shown[desk.page.progress] and "Blind second reading" in shown[desk.page.pair.side.head]
+    assert SECOND.name not in shown[desk.page.pair.column.history]
 
 
 def test_a_saved_view_sets_every_control_and_belongs_to_its_owner(desk: Desk) -> None:
     page, bar = desk.page, desk.page.filters
     view = {**desk.view, "finding": "nodule", "sort": "alignment"}
-    bar.keep("nodules", True, view, READER, desk.request)
-    key = bar.recall("", desk.page.shell.actor(desk.request, READER))
+    bar.keep(desk.acting(), "nodules", True, view)
+    key = bar.recall("", desk.acting())
     assert key["state"] == "pending", "no view is the start"
     [row] = desk.bench.views(actor=SECOND)
     assert row["shared"]
-    shown = page.recall(READER, f"{row['owner']}\nnodules", desk.request)
+    shown = page.recall(desk.acting(), f"{row['owner']}\nnodules")
     assert (shown[bar.finding], shown[bar.sort], shown[bar.free]) == ("nodule", "alignment", False)
     desk.bench.save_view("hers", actor=SECOND, shared=True)
     with pytest.raises(UsageError, match="belongs to"):
-        bar.forget(f"{SECOND.name}\nhers", READER, desk.request)
-    bar.forget(f"{row['owner']}\nnodules", READER, desk.request)
+        bar.forget(desk.acting(), f"{SECOND.name}\nhers")
+    bar.forget(desk.acting(), f"{row['owner']}\nnodules")
     assert [v["name"] for v in desk.bench.views(actor=SECOND)] == ["hers"]
 
 
 def test_methods_stand_side_by_side_and_the_current_version_stays(desk: Desk) -> None:
     before = desk.now["candidate"]
-    *_, end = desk.page.compare(desk.asked(), READER, desk.view, desk.request)
-    assert end[desk.page.panes.contact].count("data-choose") >= 3
-    assert end[desk.page.panes.viewer]["candidate"] == before
+    *_, end = desk.page.compare(desk.acting(), desk.asked(), desk.view)
+    assert end[desk.page.pair.column.contact].count("data-choose") >= 3
+    assert end[desk.page.pair.column.viewer]["candidate"] == before
 
 
 def test_a_draft_belongs_to_its_pair(desk: Desk) -> None:
-    desk.page.draft(desk.asked(), READER, "look again", desk.request)
-    updates = desk.page.refresh(desk.asked(), READER, desk.view, desk.request)
-    assert updates[desk.page.panes.comment] == "look again"
+    desk.page.draft(desk.acting(), desk.asked(), "look again")
+    updates = desk.page.look(desk.acting(), desk.asked(), desk.view)
+    assert updates[desk.page.pair.side.comment] == "look again"
 
 
 def test_other_versions_come_as_a_contact_sheet_and_one_is_picked(desk: Desk) -> None:
     settings = (2, "", 32, 60, 0.1, 0.0, "bias", 4.0, 20)
-    *_, end = desk.page.make(desk.asked(), READER, desk.view, desk.request, *settings)
-    assert end[desk.page.panes.contact].count("data-choose") == 3
-    assert end[desk.page.panes.contact].count("data:image/png;base64,") == 3
+    *_, end = desk.page.make(desk.acting(), desk.asked(), desk.view, *settings)
+    assert end[desk.page.pair.column.contact].count("data-choose") == 3
+    assert end[desk.page.pair.column.contact].count("data:image/png;base64,") == 3
     desk.look(end)
     detail = desk.bench.show(desk.now["record"], actor=OFFICER)
     other = next(c["candidate"] for c in detail["candidates"] if not c["current"])
-    event = gr.EventData(None, {"candidate": other})
-    desk.page.choose(desk.asked(), READER, desk.view, event, desk.request)
+    desk.page.choose(desk.acting(), other, desk.asked(), desk.view)
     assert desk.bench.show(desk.now["record"], actor=OFFICER)["candidate"] == other
 
 

@@ -8,42 +8,39 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from tests.ui.desk import acting, shell_on
 from tests.unit.workbench_kit import OFFICER, workbench
-from ui.door.session import Session
 from ui.pages.policy import PolicyBox
-from ui.shell import Shell
 from updp_core.errors import NotAllowed, UsageError
-
-REQUEST = gr.Request()
 
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[PolicyBox]:
     bench = workbench(tmp_path)
     with gr.Blocks():
-        yield PolicyBox(Shell(Session(bench, signed=False), gr.Dropdown(["privacy-officer"]), gr.HTML()))
+        yield PolicyBox(shell_on(bench))
     bench.close()
 
 
 def test_every_gate_stands_there_with_what_happens_where_it_fails(box: PolicyBox) -> None:
     rules = box.shell.workbench.gate_rules(actor=OFFICER)
-    shown = box.look("privacy-officer", REQUEST)[box.now]
+    shown = box.look(acting(box.shell, "privacy-officer"))[box.now]
     assert len(rules) > 10 and all(rule["title"] in shown for rule in rules)
     assert shown.count("<td>always blocks</td>") == sum(rule["hard"] for rule in rules) == 2
     assert shown.count("data-gate=") == len(rules) - 2, "what always blocks has no button"
 
 
 def test_a_gate_is_picked_changed_with_a_reason_and_differs_visibly_from_its_default(box: PolicyBox) -> None:
-    picked = box.pick("privacy-officer", gr.EventData(None, {"gate": "rarity"}), REQUEST)
+    picked = box.pick(acting(box.shell, "privacy-officer"), "rarity")
     assert (picked[box.gate], picked[box.action], picked[box.limit]) == ("rarity", "", None)
-    change = ("privacy-officer", 2, 10, "placeholder", "rarity", "block", 3)
+    change = (acting(box.shell, "privacy-officer"), 2, 10, "placeholder", "rarity", "block", 3)
     with pytest.raises(UsageError, match="why"):
-        box.set(*change, " ", REQUEST)
+        box.set(*change, " ")
     with pytest.raises(NotAllowed):
-        box.set("radiologist", *change[1:], "fewer", REQUEST)
-    shown = box.set(*change, "small hospital", REQUEST)
+        box.set(acting(box.shell, "radiologist"), *change[1:], "fewer")
+    shown = box.set(*change, "small hospital")
     assert "below 3" in shown[box.now] and "● warn, 1" in shown[box.now]
     assert "<td>blocks</td>" in shown[box.now]
-    again = box.gate_now("privacy-officer", "rarity", REQUEST)
+    again = box.gate_now(change[0], "rarity")
     assert (again[box.action], again[box.limit]) == ("block", 3)
     assert box.shell.workbench.policy(actor=OFFICER)["verdicts"] == 2

@@ -12,7 +12,8 @@
   updp.theme = () => { theme = theme === "dark" ? "light" : "dark"; try { localStorage.setItem("updp-theme", theme); } catch { /* as above */ } paint(); };
 
   // --- what the reader sees, for the verbs ---
-  updp.ask = () => ({ shown: updp.shown ?? null, asked: updp.asked ?? null });
+  const parts = () => Object.fromEntries([...document.querySelectorAll("[data-key]")].map((k) => [k.closest("[id]")?.id ?? "", k.dataset.key]));
+  updp.ask = () => ({ shown: updp.shown ?? null, asked: updp.asked ?? null, parts: parts() });
   updp.role = () => (document.querySelector("#role input")?.value ?? "").toLowerCase().replace(" ", "-");
   const rows = () => [...document.querySelectorAll("#queue [data-record]")];
   updp.neighbours = (record) => { // the rows after this one, for preloading

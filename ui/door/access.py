@@ -91,10 +91,14 @@ def access(settings: Settings, env: Mapping[str, str] = os.environ) -> Access:
     if set(header) - HEADER_CHARACTERS:
         raise UsageError("UPDP_PROXY_USER_HEADER is the name of a header, e.g. X-Forwarded-User.")
     return Access(
-        names=None if names is None else frozenset(names), addresses=everywhere, origins=origins, header=header,
-        networks=networks, sign_out=settings.proxy_sign_out,
+        names=None if names is None else frozenset(names),
+        addresses=everywhere,
+        origins=origins,
+        header=header,
+        networks=networks,
+        sign_out=settings.proxy_sign_out,
         frames="https://huggingface.co" if env.get("SPACE_ID") else "",
-    )  # fmt: skip
+    )
 
 
 def _items(text: str) -> list[str]:

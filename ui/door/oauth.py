@@ -82,10 +82,12 @@ def _client(client_id: str, secret: str, url: str, scope: str) -> Any:
     from authlib.integrations.starlette_client import OAuth
 
     return OAuth().register(
-        name="provider", client_id=client_id, client_secret=secret,
+        name="provider",
+        client_id=client_id,
+        client_secret=secret,
         server_metadata_url=f"{url}/.well-known/openid-configuration",
         client_kwargs={"scope": scope, "code_challenge_method": "S256", "timeout": 15},
-    )  # fmt: skip
+    )
 
 
 def _digest(token: str) -> str:

@@ -1,11 +1,10 @@
-"""Who acts: the role switch of a single-user desk, or the signed-in person; and the feedback for refusals."""
+"""Who acts: the role switch of a single-user desk, or the signed-in person."""
 
 from __future__ import annotations
 
 import functools
 import getpass
 import hashlib
-import logging
 import secrets
 import threading
 import time
@@ -25,7 +24,6 @@ ROLE_NAMES: dict[Role, str] = {
     "observer": "Observer",
     "administrator": "Administrator",
 }
-LOG = logging.getLogger("updp")
 IDLE_SECONDS = 30 * 60
 LONGEST_SECONDS = 12 * 3600
 SITTING = "updp.sitting"
@@ -158,23 +156,3 @@ def _desk_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # no account name in a container
         return "local"
-
-
-def told(say: Callable[[str, str], dict[Any, Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Turn an error into the page's message line; `say(text, kind)` names the component to write to."""
-
-    def wrap(handler: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(handler)
-        def safe(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return handler(*args, **kwargs)
-            except UpdpError as error:
-                return say(str(error), "stop")
-            except Exception:
-                # The text of an unforeseen error may hold patient data: the page gets a remedy, the log the place.
-                LOG.error("a handler failed: %s", handler.__qualname__, exc_info=LOG.isEnabledFor(logging.DEBUG))
-                return say("Something went wrong. Reload the page; if it happens again, tell the engineer.", "stop")
-
-        return safe
-
-    return wrap

@@ -6,11 +6,11 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
-from html import escape
 from typing import Any
 from urllib.parse import parse_qs
 
 import anyio.to_thread
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -20,6 +20,7 @@ from ui import ASSETS
 from ui.door.access import Access
 from ui.door.oauth import CALLBACK, START_SECONDS, Provider
 from ui.door.session import SITTING, Session
+from ui.show import render
 from updp_core.config import Settings
 from updp_core.errors import NotAllowed
 
@@ -140,26 +141,15 @@ class SignIn:
         """The sign-in page; `note` says what went wrong."""
         elsewhere = self.provider or self.access.header
         by_password = not elsewhere or "password" in self.session.workbench.ways()
-        hint = "Sign in to review." if by_password or self.provider else _BY_PROXY
-        parts = [f'<p class="note" role="alert">{escape(note)}</p>' if note else "", f"<p>{hint}</p>"]
-        if by_password:
-            parts.append(_FORM)
-        if self.provider:
-            parts.append(
-                f'<a class="go" href="login/oauth" data-apart="alone">Sign in with {escape(self.provider.title)}</a>'
-            )
-        parts.append('<a class="go" href="./" target="_blank" data-apart="framed" hidden>Open UPDP in its own tab</a>')
-        parts.append("<small>Every sign-in and every failed attempt is recorded.</small>")
-        return self._html("\n".join(parts), status)
+        return self._html("door/signin.html", status, note=note, by_password=by_password, provider=self.provider)
 
     def refused(self, note: str) -> HTMLResponse:
         """A page for somebody who is known elsewhere and may not come in."""
-        return self._html(f'<p class="note" role="alert">{escape(note)}</p>', 403)
+        return self._html("door/page.html", 403, note=note)
 
-    def _html(self, body: str, status: int) -> HTMLResponse:
-        theme = (ASSETS / "theme.css").read_text(encoding="utf-8")
-        text = (ASSETS / "signin.html").read_text(encoding="utf-8")
-        return HTMLResponse(text.replace("{theme}", theme).replace("{body}", body), status)
+    def _html(self, template: str, status: int, **given: Any) -> HTMLResponse:
+        theme = Markup((ASSETS / "theme.css").read_text(encoding="utf-8"))
+        return HTMLResponse(render(template, theme=theme, **given), status)
 
     def _said(self, request: Request, text: str, status: int) -> Response:
         return self.page(text, status) if _by_page(request) else JSONResponse({"detail": text}, status)
@@ -205,16 +195,6 @@ class Limit:
         """The attempt was right and does not count."""
         if attempt in (kept := self._failures.get(address, [])):
             kept.remove(attempt)
-
-
-_BY_PROXY = "Open UPDP under the address of your hospital's sign-in service; this one does not say who you are."
-_FORM = """<form method="post" action="login" data-apart="alone">
-<label>Name
-<input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus></label>
-<label>Password
-<input name="password" type="password" autocomplete="current-password" required></label>
-<button type="submit">Sign in</button>
-</form>"""
 
 
 def _front(request: Request) -> Response:

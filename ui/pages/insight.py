@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
-from ui import plots
-from ui.shell import Shell
-from ui.show import review as base
-from ui.show.pages import Cell, table
+from ui import plots, show
+from ui.pages.page import Page
+from ui.shell import Screen, Shell, Updates
+from updp_core.domain import Actor
 
 ABOUT = {"record", "candidate", "method", "lexicon_version", "state"}
+PARTS = {"encoder": "Encoder", "generator": "Generator", "judges": "Judges"}
 SAVE_JS = """
 element.addEventListener("click", (e) => {
   const b = e.target.closest("[data-save]"); if (!b) return;
@@ -28,14 +29,32 @@ element.addEventListener("click", (e) => {
 """
 
 
-def page(data: Mapping[str, Any]) -> str:
+class Insight(Page):
+    """Plots of the workspace's numbers, and what was measured of the starter models."""
+
+    title, key = "Insight", "insight"
+
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell)
+        with gr.Column(elem_classes=["page", "pane", "wide"]):
+            self.charts = shell.part(elem_id="insight", js=SAVE_JS)
+        self.shown = [self.charts]
+
+    def look(self, actor: Actor, screen: Screen) -> Updates:
+        return {self.charts: charts(self.bench.insight(actor=actor)) + models(self.bench.evaluation(actor=actor))}
+
+
+def charts(data: Mapping[str, Any]) -> Markup:
     """All plots of the workspace's numbers."""
-    candidates = data["candidates"]
-    if not candidates:
-        return base.empty("Nothing to plot yet.", "Plots appear when pairs have been made.")
+    if not data["candidates"]:
+        return show.empty("Nothing to plot yet.", "Plots appear when pairs have been made.")
+    return show.render("insight/charts.html", figures=list(_figures(data)), agreement=_agreement(data["agreement"]))
+
+
+def _figures(data: Mapping[str, Any]) -> Iterator[Markup]:
     both: dict[str, list[tuple[float, float]]] = defaultdict(list)
     gates: dict[str, list[float]] = defaultdict(list)
-    for row in candidates:
+    for row in data["candidates"]:
         if row.get("identity_similarity") is not None and row.get("prompt_score") is not None:
             both[row["method"]].append((row["identity_similarity"], row["prompt_score"]))
         for name, value in row.items():
@@ -44,104 +63,37 @@ def page(data: Mapping[str, Any]) -> str:
     days: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for d in data["decisions"]:
         days[d["day"][5:]][d["verdict"]] += d["count"]
-    out = []
     if both:
         chart = plots.scatter(both, "likeness to the patient", "fit of image and prompt")
-        out.append(plots.figure("Privacy against use", chart, "Left is more private; up is more useful."))
+        yield plots.figure("Privacy against use", chart, "Left is more private; up is more useful.")
     if days:
-        out.append(plots.figure("Verdicts by day", plots.columns(list(days.items()), "verdicts")))
+        yield plots.figure("Verdicts by day", plots.columns(list(days.items()), "verdicts"))
     hours = [(r["hour"][-2:] + " h", {"pairs": r["generated"]}) for r in data["throughput"]]
-    out.append(plots.figure("Pairs made by hour", plots.columns(hours, "pairs")))
+    yield plots.figure("Pairs made by hour", plots.columns(hours, "pairs"))
     versions = [(f"v{r['version']}", {"void": r["voided"]}) for r in data["lexicon"]]
     note = "Versions of pairs that hold something which this lexicon forbids."
-    out.append(plots.figure("Effect of each lexicon version", plots.columns(versions, "void"), note))
-    out += [
-        plots.figure(base.title(name), plots.histogram(values, base.words(name)), f"{len(values)} pairs")
-        for name, values in gates.items()
-        if len(set(values)) > 1
-    ]
-    agreement = data["agreement"]
-    said = "No pair has been read twice yet."
-    if agreement.get("pairs"):
-        kappa = agreement.get("kappa")
-        said = f"{agreement['pairs']} pairs read twice; the readers agree on {agreement['agree']}"
-        said += f"; Cohen's kappa {kappa:.2f}." if kappa is not None else "."
-    return f'<p class="notice">{base.esc(said)}</p><div class="plots">{"".join(out)}</div>'
+    yield plots.figure("Effect of each lexicon version", plots.columns(versions, "void"), note)
+    for name, values in gates.items():
+        if len(set(values)) > 1:
+            chart = plots.histogram(values, show.words(name))
+            yield plots.figure(show.titled(name), chart, f"{len(values)} pairs")
 
 
-PARTS = {"encoder": "Encoder", "generator": "Generator", "judges": "Judges"}
+def _agreement(agreement: Mapping[str, Any]) -> str:
+    if not agreement.get("pairs"):
+        return "No pair has been read twice yet."
+    kappa = agreement.get("kappa")
+    said = f"{agreement['pairs']} pairs read twice; the readers agree on {agreement['agree']}"
+    return said + (f"; Cohen's kappa {kappa:.2f}." if kappa is not None else ".")
 
 
-def models(data: Mapping[str, Any]) -> str:
-    """What was measured of the starter models: the table, how it came about, and whether it speaks of those in use."""
-    heading = '<h2 id="models-measured">Starter models: what was measured</h2>'
-    if not data["rows"]:
-        nothing = "Nothing was measured of these models yet."
-        return heading + base.empty(nothing, "Run: python -m updp_core evaluate starter --write")
-    shown = [
-        (
-            PARTS[row["part"]], row["measure"], row["value"], row["interval"] or "–", row["bar"] or "–",
-            _verdict(row["missed"]), row["n"] or "–",
-        )
-        for row in data["rows"]
-    ]  # fmt: skip
-    heads = ("model", "measure", "value", "95% interval", "bar", "bar is", "measured on")
-    used = [
-        (PARTS[m["part"]], Cell(f"<code>{base.esc(m['measured'][:12]) or '–'}</code>"), _used(m))
-        for m in data["models"]
-    ]
-    away = [PARTS[m["part"]].lower() for m in data["models"] if not m["same"]]
-    warning = ""
-    if away:
-        which = base.esc(", ".join(away))
-        warning = f'<p class="notice" role="note">▲ Not measured: another version is in use here ({which}). '
-        warning += "The figures below speak of the versions that were measured.</p>"
-    short = len(data["missed"])
-    said = f"{short} of {sum(row['missed'] is not None for row in data['rows'])} bars are missed." if short else ""
-    return (
-        f"{heading}{warning}<p>{_prose(data['how'])} {base.esc(said or 'All bars are reached.')}</p>"
-        f"{table(heads, shown, 'Measured figures of the starter models')}"
-        f"<h3>Which versions</h3>{table(('model', 'measured (SHA-256)', 'in use here'), used, 'Versions measured')}"
+def models(measured: Mapping[str, Any]) -> Markup:
+    """What was measured of the starter models, and whether it speaks of those in use."""
+    short, bars = len(measured["missed"]), sum(row["missed"] is not None for row in measured["rows"])
+    return show.render(
+        "insight/models.html",
+        measured=measured,
+        PARTS=PARTS,
+        away=[PARTS[m["part"]].lower() for m in measured["models"] if not m["same"]],
+        said=f"{short} of {bars} bars are missed." if short else "All bars are reached.",
     )
-
-
-def _prose(text: str) -> str:
-    """Text with what stands between backticks as code."""
-    return re.sub("`([^`]*)`", r"<code>\1</code>", base.esc(text))
-
-
-def _verdict(missed: bool | None) -> Cell:
-    if missed is None:
-        return Cell("–")
-    return Cell('<strong class="missed">✕ missed</strong>' if missed else "✓ reached")
-
-
-def _used(model: Mapping[str, Any]) -> Cell:
-    if model["same"]:
-        return Cell("✓ the same")
-    return Cell(
-        f"▲ another version, <code>{base.esc(model['used'][:12])}</code>" if model["used"] else "▲ another model"
-    )
-
-
-class Insight:
-    """The page's handler."""
-
-    charts: Any
-    shown: Any
-
-    def __init__(self, shell: Shell) -> None:
-        self.shell = shell
-
-    def look(self, role: str, request: gr.Request) -> dict[Any, Any]:
-        actor, bench = self.shell.actor(request, role), self.shell.workbench
-        return {self.charts: page(bench.insight(actor=actor)) + models(bench.evaluation(actor=actor))}
-
-
-def build(shell: Shell) -> Insight:
-    """The page."""
-    made = Insight(shell)
-    with gr.Column(elem_classes=["page", "pane", "wide"]):
-        made.charts = gr.HTML(elem_id="insight", apply_default_css=False, js_on_load=SAVE_JS)
-    made.shown = [made.charts, shell.message]
-    return made

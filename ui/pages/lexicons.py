@@ -13,12 +13,11 @@ from typing import Any, cast
 
 import gradio as gr
 
-from ui.background import Background
-from ui.door.session import told
-from ui.shell import QUICK, Shell, typed_js
-from ui.show import lexicons as show
-from ui.show import review as base
-from ui.show.pages import hint
+from ui import show
+from ui.pages.page import Page
+from ui.shell import QUICK, Screen, Shell, Updates, typed_js
+from ui.show import counted, lexicons, work
+from ui.show.review import voided
 from updp_core.domain import Actor
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.workbench import may
@@ -83,32 +82,84 @@ def merged(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, dict[str, li
     }
 
 
-class Lexicons:
-    """The page's handlers."""
+class Lexicons(Page):
+    """Three columns: the lists, the terms of one category, what is unsaved and what was saved."""
 
-    side: Any
-    category: Any
-    terms: Any
-    state: Any
-    loaded: Any
-    draft: Any
-    impact: Any
-    pieces: Any
-    log: Any
-    diff: Any
-    hits: Any
-    sought: Any
-    comment: Any
-    keep: Any
-    all: Any
-    inputs: Any
-    everything: Any
-    permitted: Any
-    hint: Any
+    title, key = "Lexicons", "lexicons"
 
-    def __init__(self, shell: Shell, background: Background) -> None:
-        self.shell, self.background = shell, background
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell)
         self.looked: dict[str, str] = {}  # person -> the changes whose impact was asked for last
+        with gr.Row(elem_classes=["page", "lexicon-page"]):
+            with gr.Column(elem_classes=["pane"], min_width=0):
+                self._build_lists()
+            with gr.Column(elem_classes=["pane"], min_width=0):
+                self._build_terms()
+            with gr.Column(elem_classes=["pane"], min_width=0):
+                self._build_saving()
+        self.inputs = [self.side]
+        changed = [self.draft, self.impact, self.pieces, self.keep]
+        editor = [self.side, self.category, self.terms, self.loaded, self.state]
+        self.shown = [*editor, *changed, self.hint, self.log, self.comment, self.diff]
+        self._wire(changed)
+
+    def _build_lists(self) -> None:
+        shell = self.shell
+        shell.part(show.render("heading.html", text="Lists"))
+        self.side = gr.Radio(SIDES, value="blacklist", label="List", elem_id="lex-side")
+        self.category = gr.Dropdown(
+            [], label="Category (type a new name to begin one)", elem_id="lex-category", allow_custom_value=True
+        )
+        self.query = gr.Textbox(label="Find a term in both lists", elem_id="lex-search", max_lines=1)
+        self.hits = shell.part(elem_id="lex-hits", js=HITS_JS)
+        self.sought, self.all = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
+
+    def _build_terms(self) -> None:
+        self.shell.part(show.render("heading.html", text="Terms"))
+        self.state = self.shell.part(elem_id="lex-state")
+        self.terms = gr.Textbox(label="Terms", show_label=False, lines=18, max_lines=18, elem_id="lex-terms")
+        self.loaded = gr.State(0)
+        with gr.Row(elem_classes=["buttons"]):
+            self.file = gr.UploadButton("Add from a text file", file_types=[".txt"], size="sm", min_width=0)
+            self.one = gr.Button("Export this list", size="sm", min_width=0)
+            self.every = gr.Button("Export both lists", size="sm", min_width=0, elem_id="lex-export")
+
+    def _build_saving(self) -> None:
+        shell = self.shell
+        shell.part(show.render("heading.html", text="Before saving"))
+        self.hint = shell.part()
+        self.draft = shell.part(elem_id="lex-draft", js=DRAFT_JS + typed_js("#lex-terms, #lex-comment"))
+        self.see_impact = gr.Button("Show impact", elem_id="lex-look")
+        self.impact = shell.part(elem_id="lex-impact")
+        self.pieces = shell.part(elem_id="lex-pieces")
+        self.comment = gr.Textbox(label="Why", elem_id="lex-comment", max_lines=2)
+        self.keep = gr.Button("Save as a new version", variant="primary", elem_id="lex-save", interactive=False)
+        shell.part(show.render("heading.html", text="History"))
+        self.log = shell.part(elem_id="lex-log", js=LOG_JS)
+        self.diff = shell.part(elem_id="lex-diff")
+
+    def _wire(self, changed: list[Any]) -> None:
+        on, everything = self.shell.on, self.shown
+        here = [self.side, self.category]
+        text = [*here, self.terms, self.comment, self.loaded]
+        term = ["side", "category", "term"]
+        on(self.side.input, self.choose, [self.side], everything)
+        on(self.category.input, self.choose, here, everything)
+        on(self.hits.go, self.go, [], [*everything, self.sought], tells=term).then(
+            None, [self.sought], js=FIND_JS, **QUICK
+        )
+        on(self.query.change, self.search, [self.query], [self.hits], trigger_mode="always_last")
+        on(self.draft.typed, self.typed, text, changed, trigger_mode="always_last")
+        on(self.draft.drop, self.drop, here, everything, tells=term)
+        on(self.draft.discard, self.discard, here, everything)
+        looked = on(self.see_impact.click, self.foresee, text, changed)
+        on(looked.then, self.spell, [], [self.pieces])
+        on(self.keep.click, self.save, text, everything)
+        on(self.log.see, self.see, [], [self.diff], tells=["version", "now"])
+        on(self.log.back, self.back, here, everything, tells=["version"])
+        on(self.file.upload, self.upload, [self.file, *text], everything)
+        self.one.click(None, [self.terms, *here], js=ONE_JS)
+        on(self.every.click, self.export, [], [self.all]).then(None, [self.all], [self.all], js=ALL_JS, **QUICK)
 
     # what is changed
 
@@ -118,7 +169,7 @@ class Lexicons:
         """What the text area adds to and takes from the version that it was loaded from: (add, remove)."""
         if not (category or "").strip():
             raise UsageError("Choose a category.")
-        bench = self.shell.workbench
+        bench = self.bench
         view = bench.lexicon_show(loaded, actor=actor) if loaded else bench.lexicon_current(actor=actor)
         before, after = cast(Any, view)[side].get(category, []), lines(text)
         known, wanted = {t.casefold() for t in before}, {t.casefold() for t in after}
@@ -131,7 +182,7 @@ class Lexicons:
         self, side: str, category: str, text: str, comment: str, loaded: int | None, actor: Actor
     ) -> Mapping[str, Any]:
         """Keep what the text area says of its category beside the unsaved changes of the others."""
-        bench = self.shell.workbench
+        bench = self.bench
         if category:
             kept = bench.lexicon_draft(actor=actor)
             here = self.edit(side, category, text, loaded, actor)
@@ -146,25 +197,27 @@ class Lexicons:
     def unsaved(self, actor: Actor) -> dict[str, Any]:
         """The actor's unsaved changes; nothing for roles that cannot have any."""
         if may(actor, "lexicon_draft"):
-            return cast(dict[str, Any], self.shell.workbench.lexicon_draft(actor=actor))
+            return cast(dict[str, Any], self.bench.lexicon_draft(actor=actor))
         return {"add": {}, "remove": {}, "comment": "", "terms": 0, "version": 0, "current": 0, "saved_at": ""}
 
     def mark(self, kept: Mapping[str, Any]) -> str:
         """Tells one set of changes from another."""
         return repr((kept["current"], kept["add"], kept["remove"]))
 
-    def changed(self, kept: Mapping[str, Any]) -> dict[Any, Any]:
+    def changed(self, kept: Mapping[str, Any]) -> Updates:
         """After a change: what was foreseen is out of date, and saving waits for a new look."""
         return {
-            self.draft: show.draft(kept), self.impact: "", self.pieces: "", self.keep: gr.update(interactive=False),
-        }  # fmt: skip
+            self.draft: lexicons.draft(kept),
+            self.impact: "",
+            self.pieces: "",
+            self.keep: gr.update(interactive=False),
+        }
 
     # the page
 
-    def choose(self, role: str, side: str, category: str | None, request: gr.Request) -> dict[Any, Any]:
+    def choose(self, actor: Actor, side: str, category: str | None = None) -> Updates:
         """Show a category of a list with the unsaved changes; the first one where none is named."""
-        actor = self.shell.actor(request, role)
-        view, kept = self.shell.workbench.lexicon_current(actor=actor), self.unsaved(actor)
+        view, kept = self.bench.lexicon_current(actor=actor), self.unsaved(actor)
         lists: dict[str, Sequence[str]] = dict(cast(Any, view)[side])
         category = "_".join((category or "").casefold().split())
         for name in [*kept["add"].get(side, {}), *([category] if category else [])]:
@@ -177,138 +230,122 @@ class Lexicons:
 
         def label(name: str) -> str:
             n = len(add[name]) + len(remove[name])
-            return f"{base.title(name)} ({len(lists[name])}{f', {n} unsaved' if n else ''})"
+            return f"{show.titled(name)} ({len(lists[name])}{f', {n} unsaved' if n else ''})"
 
-        new = "" if lists.get(chosen) else " This category is new: it begins with the first term."
         return {
             self.side: side,
             self.category: gr.update(choices=[(label(c), c) for c in lists], value=chosen),
             self.terms: gr.update(value="\n".join(shown), interactive=may(actor, "lexicon_draft")),
             self.loaded: view["version"],
-            self.state: f'<p class="muted">Version {view["version"]} by {base.esc(view["author"])}, '
-            f"{base.when(view['created_at'])} UTC. {show.count(len(lists.get(chosen, ())), 'term')} in force here; one "
-            f"a line, paste as many as you like.{new}</p>",
-            self.draft: show.draft(kept),
+            self.state: show.render("lexicons/state.html", view=view, terms=len(lists.get(chosen, ()))),
+            self.draft: lexicons.draft(kept),
         }
 
-    def start(self, role: str, side: str, request: gr.Request) -> dict[Any, Any]:
-        actor = self.shell.actor(request, role)
+    def look(self, actor: Actor, screen: Screen, side: str) -> Updates:
         kept = self.unsaved(actor)
         return {
-            **self.changed(kept), **self.allowed(role, request), **self.choose(role, side, None, request),
-            self.comment: kept["comment"], self.log: show.log(self.shell.workbench.lexicon_log(actor=actor)),
+            **self.changed(kept),
+            **self.on_role(actor, screen, side),
+            **self.choose(actor, side),
+            self.comment: kept["comment"],
+            self.log: lexicons.log(self.bench.lexicon_log(actor=actor)),
             self.diff: "",
-        }  # fmt: skip
+        }
 
-    def switch(self, role: str, side: str, request: gr.Request) -> dict[Any, Any]:
-        return self.choose(role, side, None, request)
-
-    def allowed(self, role: str, request: gr.Request) -> dict[Any, Any]:
+    def on_role(self, actor: Actor, screen: Screen, side: str) -> Updates:
         """What this role may do here; terms that are being edited stay as they are."""
-        actor = self.shell.actor(request, role)
-        return {self.hint: hint("lexicons", actor), self.terms: gr.update(interactive=may(actor, "lexicon_draft"))}
+        return {self.hint: work.hint("lexicons", actor), self.terms: gr.update(interactive=may(actor, "lexicon_draft"))}
 
-    def go(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
-        data = event._data
-        return {**self.choose(role, str(data["side"]), str(data["category"]), request), self.sought: data["term"]}
+    def go(self, actor: Actor, side: str, category: str, term: str) -> Updates:
+        """To a term that the search has found."""
+        return {**self.choose(actor, str(side), str(category)), self.sought: str(term)}
 
-    def search(self, role: str, query: str, request: gr.Request) -> dict[Any, Any]:
-        view = self.shell.workbench.lexicon_current(actor=self.shell.actor(request, role))
-        return {self.hits: show.hits(query, view)}
+    def search(self, actor: Actor, query: str) -> Updates:
+        return {self.hits: lexicons.hits(query, cast(Any, self.bench.lexicon_current(actor=actor)))}
 
-    def typed(
-        self, role: str, side: str, category: str, text: str, comment: str, loaded: int, request: gr.Request
-    ) -> dict[Any, Any]:
+    def typed(self, actor: Actor, side: str, category: str, text: str, comment: str, loaded: int) -> Updates:
         """Something was typed or pasted: keep it. What is foreseen of these very changes meanwhile stays."""
-        actor = self.shell.actor(request, role)
         if not may(actor, "lexicon_draft"):
             return {}
         kept = self.keep_text(side, category, text, comment, loaded, actor)
-        return {self.draft: show.draft(kept)} if self.looked.get(actor.name) == self.mark(kept) else self.changed(kept)
+        same = self.looked.get(actor.name) == self.mark(kept)
+        return {self.draft: lexicons.draft(kept)} if same else self.changed(kept)
 
-    def drop(self, role: str, side: str, category: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+    def drop(self, actor: Actor, side_of: str, category_of: str, term: str, side: str, category: str | None) -> Updates:
         """Take one unsaved change back."""
-        actor, data = self.shell.actor(request, role), event._data
-        kept = self.unsaved(actor)
+        kept, gone = self.unsaved(actor), (side_of, category_of, term)
         add, remove = (
-            {
-                s: {c: [t for t in terms if (s, c, t) != (data["side"], data["category"], data["term"])]
-                    for c, terms in part.items()}
-                for s, part in kept[name].items()
-            }
-            for name in ("add", "remove")
-        )  # fmt: skip
-        self.shell.workbench.save_lexicon_draft(add=add, remove=remove, comment=kept["comment"], actor=actor)
-        return {**self.changed(self.unsaved(actor)), **self.choose(role, side, category, request)}
+            {s: {c: [t for t in terms if (s, c, t) != gone] for c, terms in part.items()} for s, part in some.items()}
+            for some in (kept["add"], kept["remove"])
+        )
+        self.bench.save_lexicon_draft(add=add, remove=remove, comment=kept["comment"], actor=actor)
+        return {**self.changed(self.unsaved(actor)), **self.choose(actor, side, category)}
 
-    def discard(self, role: str, side: str, category: str, request: gr.Request) -> dict[Any, Any]:
-        actor = self.shell.actor(request, role)
-        self.shell.workbench.save_lexicon_draft(actor=actor)
+    def discard(self, actor: Actor, side: str, category: str | None) -> Updates:
+        self.bench.save_lexicon_draft(actor=actor)
         return {
-            **self.changed(self.unsaved(actor)), **self.choose(role, side, category, request), self.comment: "",
+            **self.changed(self.unsaved(actor)),
+            **self.choose(actor, side, category),
+            self.comment: "",
             **self.shell.say("The unsaved changes are discarded."),
-        }  # fmt: skip
+        }
 
-    def look(
-        self, role: str, side: str, category: str, text: str, comment: str, loaded: int, request: gr.Request
-    ) -> dict[Any, Any]:
+    def foresee(self, actor: Actor, side: str, category: str, text: str, comment: str, loaded: int) -> Updates:
         """What all unsaved changes would do; then they may be saved."""
-        actor = self.shell.actor(request, role)
         kept = self.keep_text(side, category, text, comment, loaded, actor)
         if not kept["terms"]:
-            return {**self.changed(kept), self.impact: base.empty("Nothing changed.", "Add or delete lines first.")}
+            return {**self.changed(kept), self.impact: show.empty("Nothing changed.", "Add or delete lines first.")}
         self.looked[actor.name] = self.mark(kept)
-        impact = self.shell.workbench.lexicon_impact(actor=actor, add=kept["add"], remove=kept["remove"])
+        impact = self.bench.lexicon_impact(actor=actor, add=kept["add"], remove=kept["remove"])
         return {
-            self.draft: show.draft(kept), self.impact: show.impact(impact), self.keep: gr.update(interactive=True),
-            self.pieces: '<p class="muted">Looking at the word pieces…</p>',
-        }  # fmt: skip
+            self.draft: lexicons.draft(kept),
+            self.impact: lexicons.impact(cast(Any, impact)),
+            self.keep: gr.update(interactive=True),
+            self.pieces: show.render("muted.html", text="Looking at the word pieces…"),
+        }
 
-    def spell(self, role: str, request: gr.Request) -> dict[Any, Any]:
+    def spell(self, actor: Actor) -> Updates:
         """Which word pieces the unsaved changes mask: after the impact, since the vocabulary may have to be read."""
-        actor = self.shell.actor(request, role)
         kept = self.unsaved(actor)
         if not kept["terms"]:
             return {self.pieces: ""}
         try:
-            told = self.shell.workbench.lexicon_pieces(actor=actor, add=kept["add"], remove=kept["remove"])
+            told = self.bench.lexicon_pieces(actor=actor, add=kept["add"], remove=kept["remove"])
         except ModelUnavailable as error:
-            return {self.pieces: f'<p class="muted">The word pieces cannot be shown. {base.esc(error)}</p>'}
-        return {self.pieces: show.pieces(cast(Any, told))}
+            return {self.pieces: show.render("muted.html", text=f"The word pieces cannot be shown. {error}")}
+        return {self.pieces: lexicons.pieces(cast(Any, told))}
 
-    def save(
-        self, role: str, side: str, category: str, text: str, comment: str, loaded: int, request: gr.Request
-    ) -> dict[Any, Any]:
+    def save(self, actor: Actor, side: str, category: str, text: str, comment: str, loaded: int) -> Updates:
         """Put all unsaved changes in force as one version; what it voided is made again."""
-        actor = self.shell.actor(request, role)
         if not (comment or "").strip():
             raise UsageError("Say in a few words why: the comment is kept with the version.")
         kept = self.keep_text(side, category, text, comment, loaded, actor)
-        done = self.shell.workbench.lexicon_edit(
+        done = self.bench.lexicon_edit(
             actor=actor, comment=comment, add=kept["add"], remove=kept["remove"], expected_version=kept["current"]
         )
-        self.shell.workbench.save_lexicon_draft(actor=actor)
-        self.background.go()
-        log = self.shell.workbench.lexicon_log(actor=actor)
+        self.bench.save_lexicon_draft(actor=actor)
+        self.shell.background.go()
         return {
-            **self.changed(self.unsaved(actor)), **self.choose(role, side, category, request), self.log: show.log(log),
-            self.comment: "", self.impact: show.impact(done["impact"]), self.diff: "",
-            **self.shell.say(f"Version {done['version']} is in force. {base.voided(done['impact'])}"),
-        }  # fmt: skip
+            **self.changed(self.unsaved(actor)),
+            **self.choose(actor, side, category),
+            self.log: lexicons.log(self.bench.lexicon_log(actor=actor)),
+            self.comment: "",
+            self.impact: lexicons.impact(done["impact"]),
+            self.diff: "",
+            **self.shell.say(f"Version {done['version']} is in force. {voided(done['impact'])}"),
+        }
 
-    def see(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+    def see(self, actor: Actor, version: int, now: bool) -> Updates:
         """A version against the one before it, or against the one in force."""
-        actor, version = self.shell.actor(request, role), int(event._data["version"])
-        bench = self.shell.workbench
-        current = bench.lexicon_current(actor=actor)["version"]
-        a, b = (version, current) if event._data["now"] else (version - 1, version)
-        head = f"From version {version} to now" if event._data["now"] else f"What version {version} changed"
-        return {self.diff: f"<h3>{head}</h3>" + show.diff(cast(Any, bench.lexicon_diff(a, b, actor=actor)))}
+        version = int(version)
+        current = self.bench.lexicon_current(actor=actor)["version"]
+        a, b = (version, current) if now else (version - 1, version)
+        head = f"From version {version} to now" if now else f"What version {version} changed"
+        return {self.diff: lexicons.diff(cast(Any, self.bench.lexicon_diff(a, b, actor=actor)), head)}
 
-    def back(self, role: str, side: str, category: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+    def back(self, actor: Actor, version: int, side: str, category: str | None) -> Updates:
         """Lay the way back to a version on the desk as unsaved changes: to be looked at, then saved."""
-        actor, version = self.shell.actor(request, role), int(event._data["version"])
-        kept, bench = self.unsaved(actor), self.shell.workbench
+        version, kept, bench = int(version), self.unsaved(actor), self.bench
         if kept["terms"]:
             raise UsageError("Save or discard your unsaved changes first.")
         change = bench.lexicon_diff(kept["current"], version, actor=actor)
@@ -317,13 +354,15 @@ class Lexicons:
         comment = f"Back to version {version}"
         bench.save_lexicon_draft(add=change["added"], remove=change["removed"], comment=comment, actor=actor)
         return {
-            **self.changed(self.unsaved(actor)), **self.choose(role, side, category, request), self.comment: comment,
+            **self.changed(self.unsaved(actor)),
+            **self.choose(actor, side, category),
+            self.comment: comment,
             **self.shell.say(f"The way back to version {version} is laid out. Show its impact, then save it."),
-        }  # fmt: skip
+        }
 
     def upload(
-        self, path: str, role: str, side: str, category: str, text: str, comment: str, loaded: int, request: gr.Request
-    ) -> dict[Any, Any]:
+        self, actor: Actor, path: str, side: str, category: str, text: str, comment: str, loaded: int
+    ) -> Updates:
         """Add the terms of a text file: to the category shown, or where its headings say."""
         file = Path(path)
         try:
@@ -332,7 +371,6 @@ class Lexicons:
             raise UsageError("The file is not UTF-8 text. Save it as UTF-8 with one term a line.") from error
         finally:
             file.unlink(missing_ok=True)
-        actor = self.shell.actor(request, role)
         kept = self.keep_text(side, category, text, comment, loaded, actor)
         found: dict[str, dict[str, list[str]]] = {}
         at = (side, category)
@@ -344,81 +382,13 @@ class Lexicons:
             else:
                 found.setdefault(at[0], {}).setdefault(at[1], []).append(term)
         before = kept["terms"]
-        self.shell.workbench.save_lexicon_draft(
+        self.bench.save_lexicon_draft(
             add=merged(kept["add"], found), remove=kept["remove"], comment=comment or "", actor=actor
         )
         kept = self.unsaved(actor)
         n = kept["terms"] - before
-        text = f"{show.count(n, 'new term')} from the file, not saved yet." if n else "Every term of the file is there."
-        return {**self.changed(kept), **self.choose(role, side, category, request), **self.shell.say(text)}
+        said = f"{counted(n, 'new term')} from the file, not saved yet." if n else "Every term of the file is there."
+        return {**self.changed(kept), **self.choose(actor, side, category), **self.shell.say(said)}
 
-    def export(self, role: str, request: gr.Request) -> dict[Any, Any]:
-        view = self.shell.workbench.lexicon_current(actor=self.shell.actor(request, role))
-        return {self.all: show.export(cast(Any, view))}
-
-
-def build(shell: Shell, background: Background) -> Lexicons:
-    """The page."""
-    page, guard, role = Lexicons(shell, background), told(shell.say), shell.role
-    part: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
-    with gr.Row(elem_classes=["page", "lexicon-page"]):
-        with gr.Column(elem_classes=["pane"], min_width=0):
-            gr.HTML("<h2>Lists</h2>", **part)
-            page.side = gr.Radio(SIDES, value="blacklist", label="List", elem_id="lex-side")
-            page.category = gr.Dropdown(
-                [], label="Category (type a new name to begin one)", elem_id="lex-category", allow_custom_value=True
-            )
-            query = gr.Textbox(label="Find a term in both lists", elem_id="lex-search", max_lines=1)
-            page.hits = gr.HTML(elem_id="lex-hits", apply_default_css=False, js_on_load=HITS_JS)
-            page.sought, page.all = gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")
-        with gr.Column(elem_classes=["pane"], min_width=0):
-            gr.HTML("<h2>Terms</h2>", **part)
-            page.state = gr.HTML(elem_id="lex-state", **part)
-            page.terms = gr.Textbox(label="Terms", show_label=False, lines=18, max_lines=18, elem_id="lex-terms")
-            page.loaded = gr.State(0)
-            with gr.Row(elem_classes=["buttons"]):
-                upload = gr.UploadButton("Add from a text file", file_types=[".txt"], size="sm", min_width=0)
-                one = gr.Button("Export this list", size="sm", min_width=0)
-                every = gr.Button("Export both lists", size="sm", min_width=0, elem_id="lex-export")
-        with gr.Column(elem_classes=["pane"], min_width=0):
-            gr.HTML("<h2>Before saving</h2>", **part)
-            page.hint = gr.HTML(**part)
-            page.draft = gr.HTML(
-                elem_id="lex-draft", apply_default_css=False, js_on_load=DRAFT_JS + typed_js("#lex-terms, #lex-comment")
-            )
-            look = gr.Button("Show impact", elem_id="lex-look")
-            page.impact = gr.HTML(elem_id="lex-impact", **part)
-            page.pieces = gr.HTML(elem_id="lex-pieces", **part)
-            page.comment = gr.Textbox(label="Why", elem_id="lex-comment", max_lines=2)
-            page.keep = gr.Button("Save as a new version", variant="primary", elem_id="lex-save", interactive=False)
-            gr.HTML("<h2>History</h2>", **part)
-            page.log = gr.HTML(elem_id="lex-log", apply_default_css=False, js_on_load=LOG_JS)
-            page.diff = gr.HTML(elem_id="lex-diff", **part)
-    changed = [page.draft, page.impact, page.pieces, page.keep, shell.message]
-    editor = [page.side, page.category, page.terms, page.loaded, page.state]
-    everything = [*editor, *changed, page.hint, page.log, page.comment, page.diff]
-    here = [role, page.side, page.category]
-    text = [*here, page.terms, page.comment, page.loaded]
-    page.side.input(guard(page.switch), [role, page.side], everything, **QUICK)
-    page.category.input(guard(page.choose), here, everything, **QUICK)
-    page.hits.go(guard(page.go), [role], [*everything, page.sought], **QUICK).then(
-        None, [page.sought], js=FIND_JS, **QUICK
-    )
-    query.change(guard(page.search), [role, query], [page.hits, shell.message], trigger_mode="always_last", **QUICK)
-    page.draft.typed(guard(page.typed), text, changed, trigger_mode="always_last", **QUICK)
-    page.draft.drop(guard(page.drop), here, everything, **QUICK)
-    page.draft.discard(guard(page.discard), here, everything, **QUICK)
-    look.click(guard(page.look), text, changed, **QUICK).then(
-        guard(page.spell), [role], [page.pieces, shell.message], **QUICK
-    )
-    page.keep.click(guard(page.save), text, everything, **QUICK)
-    page.log.see(guard(page.see), [role], [page.diff, shell.message], **QUICK)
-    page.log.back(guard(page.back), here, everything, **QUICK)
-    upload.upload(guard(page.upload), [upload, *text], everything, **QUICK)
-    one.click(None, [page.terms, page.side, page.category], js=ONE_JS)
-    every.click(guard(page.export), [role], [page.all, shell.message], **QUICK).then(
-        None, [page.all], [page.all], js=ALL_JS, **QUICK
-    )
-    page.inputs, page.everything = [role, page.side], everything
-    page.permitted = [page.hint, page.terms]
-    return page
+    def export(self, actor: Actor) -> Updates:
+        return {self.all: lexicons.export(cast(Any, self.bench.lexicon_current(actor=actor)))}

@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from ui.door.session import told
-from ui.shell import QUICK, Shell
-from ui.show import pages as pages
+from ui import show
+from ui.shell import Shell, Updates
+from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.workbench import may
 
@@ -35,7 +35,7 @@ class PolicyBox:
                 0, 100, step=5, label="Share of decided pairs that a second person reads blind, in %"
             )
             self.report = gr.Dropdown(REPORTS, label="In place of identifiers, in reports filtered from now on")
-            self.now = gr.HTML(elem_id="policy-gates", apply_default_css=False, js_on_load=PICK_JS)
+            self.now = shell.part(elem_id="policy-gates", js=PICK_JS)
             with gr.Row(elem_classes=["buttons"]):
                 self.gate = gr.Dropdown(
                     [("None", "")], value="", label="Change one gate", min_width=160, elem_id="policy-gate"
@@ -44,19 +44,18 @@ class PolicyBox:
                 self.limit = gr.Number(label="Limit (empty: default)", min_width=100)
             self.why = gr.Textbox(label="Why (kept in the audit trail)", max_lines=2)
             self.save = gr.Button("Set the policy", elem_id="policy-save")
-        guard = told(shell.say)
         fields = [self.verdicts, self.second, self.report, self.gate, self.action, self.limit, self.why]
-        self.gate.input(guard(self.gate_now), [shell.role, self.gate], [*self.one, shell.message], **QUICK)
-        self.now.pick(guard(self.pick), [shell.role], [self.gate, *self.one, shell.message], **QUICK)
-        self.save.click(guard(self.set), [shell.role, *fields], [*self.shown, self.why, shell.message], **QUICK)
+        shell.on(self.gate.input, self.gate_now, [self.gate], self.one)
+        shell.on(self.now.pick, self.pick, [], [self.gate, *self.one], tells=["gate"])
+        shell.on(self.save.click, self.set, fields, [*self.shown, self.why])
 
     @property
     def shown(self) -> list[Any]:
         return [self.verdicts, self.second, self.report, self.gate, self.action, self.limit, self.now, self.save]
 
-    def look(self, role: str, request: gr.Request) -> dict[Any, Any]:
+    def look(self, actor: Actor) -> Updates:
         """What is in force."""
-        actor, bench = self.shell.actor(request, role), self.shell.workbench
+        bench = self.shell.workbench
         policy, rules = bench.policy(actor=actor), bench.gate_rules(actor=actor)
         return {
             self.verdicts: policy["verdicts"],
@@ -65,7 +64,7 @@ class PolicyBox:
             self.gate: gr.update(choices=[("None", ""), *[(r["title"], r["name"]) for r in rules]], value=""),
             self.action: "",
             self.limit: None,
-            self.now: pages.gate_rules(rules),
+            self.now: show.render("release/gate_rules.html", rules=rules),
             self.save: gr.update(interactive=may(actor, "set_policy")),
         }
 
@@ -73,9 +72,9 @@ class PolicyBox:
     def one(self) -> list[Any]:
         return [self.action, self.limit]
 
-    def gate_now(self, role: str, name: str, request: gr.Request) -> dict[Any, Any]:
+    def gate_now(self, actor: Actor, name: str) -> Updates:
         """What is in force for one gate, into the fields."""
-        rules = self.shell.workbench.gate_rules(actor=self.shell.actor(request, role))
+        rules = self.shell.workbench.gate_rules(actor=actor)
         rule = next((r for r in rules if r["name"] == name), None)
         if rule is None:
             return {self.action: "", self.limit: None}
@@ -84,17 +83,23 @@ class PolicyBox:
             self.limit: None if rule["limit"] == rule["default_limit"] else rule["limit"],
         }
 
-    def pick(self, role: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+    def pick(self, actor: Actor, gate: str) -> Updates:
         """A row of the table: its gate into the fields."""
-        name = str(event._data["gate"])
-        return {self.gate: name, **self.gate_now(role, name, request)}
+        return {self.gate: str(gate), **self.gate_now(actor, str(gate))}
 
     def set(
-        self, role: str, verdicts: int, second: float, report: str, gate: str, action: str, limit: float | None,
-        why: str, request: gr.Request,
-    ) -> dict[Any, Any]:  # fmt: skip
+        self,
+        actor: Actor,
+        verdicts: int,
+        second: float,
+        report: str,
+        gate: str,
+        action: str,
+        limit: float | None,
+        why: str,
+    ) -> Updates:
         """Put a new policy in force; the core refuses what it must."""
-        actor, bench = self.shell.actor(request, role), self.shell.workbench
+        bench = self.shell.workbench
         if not (why or "").strip():
             raise UsageError("Say in a few words why the policy changes.")
         changes: dict[str, Any] = {"verdicts": verdicts, "second_reading": second / 100, "report_policy": report}
@@ -103,4 +108,4 @@ class PolicyBox:
             others = {n: v for n, v in bench.policy(actor=actor)["gates"].items() if n != gate}
             changes["gates"] = {**others, **({gate: wish} if wish else {})}
         bench.set_policy(changes, actor=actor, comment=why)
-        return {**self.look(role, request), self.why: "", **self.shell.say("The policy is in force.")}
+        return {**self.look(actor), self.why: "", **self.shell.say("The policy is in force.")}

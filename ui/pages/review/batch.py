@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
+from ui import show
 from ui.pages.review.viewer import thumbnail
-from ui.shell import Shell
-from ui.show import evidence as evidence
+from ui.shell import Shell, Updates
 from updp_core.domain import Actor
 from updp_core.workbench import Filters
 
@@ -20,13 +18,13 @@ class BatchBox:
         self.shell = shell
         self.number = gr.State(0)
         with gr.Column(elem_id="batch-box", elem_classes=["sheet"]):
-            gr.HTML('<h2 tabindex="-1">Approve all that is clear</h2>', apply_default_css=False, js_on_load=None)
-            self.sample = gr.HTML(elem_id="batch-sample", apply_default_css=False, js_on_load=None)
+            shell.part(show.render("sheet_heading.html", text="Approve all that is clear"))
+            self.sample = shell.part(elem_id="batch-sample")
             with gr.Row():
                 self.go = gr.Button("Approve", variant="primary", elem_id="batch-go", min_width=0, interactive=False)
                 gr.Button("Cancel", elem_classes=["sheet-close"], min_width=0)
 
-    def look(self, filters: Filters, actor: Actor) -> dict[Any, Any]:
+    def look(self, filters: Filters, actor: Actor) -> Updates:
         """What would be approved: the number, and a random sample to look at."""
         preview = self.shell.workbench.approve_preview(actor=actor, filters=filters)
         number, pictures = preview["number"], []
@@ -35,7 +33,9 @@ class BatchBox:
             pictures.append((record, thumbnail(image, 160)))
         return {
             self.number: number,
-            self.sample: evidence.batch(number, preview["left_out"], pictures),
+            self.sample: show.render(
+                "review/batch.html", number=number, left_out=preview["left_out"], pictures=pictures
+            ),
             self.go: gr.update(
                 value=f"Approve these {number} pairs" if number else "Nothing to approve", interactive=number > 0
             ),

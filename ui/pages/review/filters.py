@@ -8,8 +8,8 @@ from typing import Any, cast, get_args
 
 import gradio as gr
 
-from ui.shell import QUICK, Shell
-from ui.show import review as show
+from ui import show
+from ui.shell import Shell, Updates
 from updp_core.domain import Actor, Audience
 from updp_core.errors import UsageError
 from updp_core.workbench import Filters
@@ -101,15 +101,25 @@ class FilterBar:
                 self.save = gr.Button("Save view", size="sm", min_width=60, elem_id="view-save")
                 self.drop = gr.Button("Delete view", size="sm", min_width=60, elem_id="view-delete")
             self.batch = gr.Button("Approve all that is clear…", size="sm", elem_id="batch-open")
+        shell.on(self.save.click, self.keep, [self.name, self.share, self.view], [self.saved, self.name])
+        shell.on(self.drop.click, self.forget, [self.saved], [self.saved])
 
     def controls(self) -> dict[str, Any]:
         """View key -> control."""
         return {
-            "state": self.state, "sort": self.sort, "text": self.text, "flagged": self.flagged, "gate": self.gate,
-            "gate_state": self.gate_state, "finding": self.finding, "method": self.method,
-            "lexicon_version": self.lexicon, "reviewer": self.reviewer, "free": self.free,
+            "state": self.state,
+            "sort": self.sort,
+            "text": self.text,
+            "flagged": self.flagged,
+            "gate": self.gate,
+            "gate_state": self.gate_state,
+            "finding": self.finding,
+            "method": self.method,
+            "lexicon_version": self.lexicon,
+            "reviewer": self.reviewer,
+            "free": self.free,
             "second_reading": self.second,
-        }  # fmt: skip
+        }
 
     def menus(self) -> list[Any]:
         """Controls whose choices follow the workspace."""
@@ -119,14 +129,14 @@ class FilterBar:
         """The controls' values as a view at its first page."""
         return {**dict(zip(self.controls(), given, strict=True)), "offset": 0}
 
-    def put(self, view: Mapping[str, Any]) -> dict[Any, Any]:
+    def put(self, view: Mapping[str, Any]) -> Updates:
         """The controls set as a view says, and the view itself."""
         blank = {"sort": START["sort"], "free": False, "second_reading": False}
         shown = {key: view.get(key, blank.get(key, "")) for key in self.controls()}
         shown["lexicon_version"] = str(shown["lexicon_version"])
         return {self.view: {**view, **shown, "offset": 0}, **{c: shown[key] for key, c in self.controls().items()}}
 
-    def choices(self, actor: Actor) -> dict[Any, Any]:
+    def choices(self, actor: Actor) -> Updates:
         """What can be chosen now, each with its number of records."""
         bench = self.shell.workbench
         counts = bench.counts(actor=actor)
@@ -140,9 +150,9 @@ class FilterBar:
         return {
             self.state: gr.update(choices=[*states, (f"All ({counts['total']})", "")]),
             self.gate: gr.update(
-                choices=[("Any", ""), *[(f"{titles.get(g, show.title(g))} ({n} ▲)", g) for g, n in doubtful.items()]]
+                choices=[("Any", ""), *[(f"{titles.get(g, show.titled(g))} ({n} ▲)", g) for g, n in doubtful.items()]]
             ),
-            self.finding: with_counts(counts["findings"], "Any", show.title),
+            self.finding: with_counts(counts["findings"], "Any", show.titled),
             self.method: with_counts(counts["methods"], "Any"),
             self.lexicon: with_counts(counts["lexicon_versions"], "Any", lambda v: f"v{v}"),
             self.reviewer: with_counts(counts["reviewers"], "Anyone"),
@@ -166,9 +176,8 @@ class FilterBar:
         chosen = next((row for row in rows if _key(row) == key), None)
         return {**chosen["filters"], "sort": chosen["sort"], "offset": 0} if chosen else dict(START)
 
-    def keep(self, name: str, share: bool, view: dict[str, Any], role: str, request: gr.Request) -> dict[Any, Any]:
+    def keep(self, actor: Actor, name: str, share: bool, view: dict[str, Any]) -> Updates:
         """Save the filter in use under a name."""
-        actor = self.shell.actor(request, role)
         filters, sort = read(view)
         self.shell.workbench.save_view(name.strip(), actor=actor, filters=filters, sort=cast(Any, sort), shared=share)
         kept = _key({"owner": actor.name, "name": name.strip()})
@@ -178,9 +187,8 @@ class FilterBar:
             **self.shell.say(f"View “{name.strip()}” saved."),
         }
 
-    def forget(self, key: str, role: str, request: gr.Request) -> dict[Any, Any]:
+    def forget(self, actor: Actor, key: str) -> Updates:
         """Delete the saved view that is chosen."""
-        actor = self.shell.actor(request, role)
         owner, _, name = (key or "").partition("\n")
         if not name:
             raise UsageError("Choose a saved view first.")
@@ -191,13 +199,6 @@ class FilterBar:
             self.saved: gr.update(choices=self._views(actor), value=""),
             **self.shell.say(f"View “{name}” deleted."),
         }
-
-    def wire(self, guard: Any) -> None:
-        """Saving and deleting; what changes the queue is wired by the page."""
-        role, told = self.shell.role, self.shell.message
-        given, shown = [self.name, self.share, self.view, role], [self.saved, self.name, told]
-        self.save.click(guard(self.keep), given, shown, **QUICK)
-        self.drop.click(guard(self.forget), [self.saved, role], [self.saved, told], **QUICK)
 
 
 def _key(view: Mapping[str, Any]) -> str:

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import gradio as gr
 
-from ui.shell import Shell
-from ui.show import review as show
+from ui import show
+from ui.shell import Shell, Updates
 from updp_core.domain import Actor, Audience
 from updp_core.errors import UsageError
 
@@ -20,7 +20,6 @@ REASONS: tuple[tuple[str, Audience], ...] = (
     ("Original image or report is faulty", "anybody"),
 )
 ASKED = [(text.capitalize(), who) for who, text in show.AUDIENCES.items()]
-EFFECT = "Until it is cleared, the pair stays out of releases and batch approval. Verdicts can still be given."
 FLAG_JS = """
 element.addEventListener("click", (e) => {
   const b = e.target.closest("[data-flag]");
@@ -35,14 +34,14 @@ class FlagBox:
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
         with gr.Column(elem_id="flag-box", elem_classes=["sheet"]):
-            self.presets = gr.HTML(_presets(), apply_default_css=False, js_on_load=FLAG_JS)
+            self.presets = shell.part(show.render("review/flag_reasons.html", reasons=REASONS), js=FLAG_JS)
             self.words = gr.Textbox(label="In your own words", elem_id="flag-words", max_lines=1)
             self.asked = gr.Radio(ASKED, value="privacy-officer", label="Who should look", elem_id="flag-asked")
             with gr.Row():
                 self.go = gr.Button("⚑ Flag", variant="primary", elem_id="flag-go", min_width=0)
                 gr.Button("Cancel", elem_classes=["sheet-close"], min_width=0)
         with gr.Column(elem_id="clear-box", elem_classes=["sheet"]):
-            gr.HTML('<h2 tabindex="-1">Clear a flag</h2>', apply_default_css=False, js_on_load=None)
+            shell.part(show.render("sheet_heading.html", text="Clear a flag"))
             self.which = gr.Radio([], label="Open flags that you may clear", elem_id="clear-which")
             self.came = gr.Textbox(
                 label="What came of it (kept in the history)", elem_id="clear-came", elem_classes=["first"], max_lines=1
@@ -56,7 +55,7 @@ class FlagBox:
         """Parts that follow the pair on the screen."""
         return [self.which, self.came, self.words]
 
-    def look(self, detail: Mapping[str, Any], role: str) -> dict[Any, Any]:
+    def look(self, detail: Mapping[str, Any], role: str) -> Updates:
         """Offer the open flags of this pair that the reader may clear, first those that ask the reader's role."""
         mine = [
             (f"{flag['reason']} ({flag['reviewer']}, for {show.AUDIENCES[flag['audience']]})", flag["flag"])
@@ -72,30 +71,16 @@ class FlagBox:
 
     def raise_(
         self, shown: Mapping[str, Any], reason: str, audience: str, actor: Actor
-    ) -> tuple[Mapping[str, Any], dict[Any, Any]]:
+    ) -> tuple[Mapping[str, Any], Updates]:
         """Flag the pair on the screen: the record as it then stands, and what to say."""
         detail = self.shell.workbench.flag(
             shown["record"], reason or "", audience=cast(Audience, audience), candidate=shown["candidate"], actor=actor
         )
         return detail, self.shell.say(f"Flagged for {show.AUDIENCES[audience]}. U takes it back.")
 
-    def settle(
-        self, record: str, flag: int | None, came: str, actor: Actor
-    ) -> tuple[Mapping[str, Any], dict[Any, Any]]:
+    def settle(self, record: str, flag: int | None, came: str, actor: Actor) -> tuple[Mapping[str, Any], Updates]:
         """Clear a flag of the pair that is open."""
         if not flag:
             raise UsageError("This pair has no open flag that you may clear.")
         detail = self.shell.workbench.clear_flag(record, int(flag), came or "", actor=actor)
         return detail, self.shell.say("Flag cleared. U raises it again.")
-
-
-def _presets() -> str:
-    buttons = "".join(
-        f'<button type="button" data-flag="{i}" data-digit="{i}"><kbd>{i}</kbd> {show.esc(reason)} '
-        f"<small>for {show.AUDIENCES[audience]}</small></button>"
-        for i, (reason, audience) in enumerate(REASONS, 1)
-    )
-    return (
-        f'<h2 tabindex="-1">Flag: who should look, and at what?</h2><p class="muted">{EFFECT}</p>'
-        f'<div class="reasons one">{buttons}</div>'
-    )

@@ -8,9 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from ui import show
 from ui.pages.review.viewer import thumbnail
 from ui.shell import Shell
-from ui.show import evidence as evidence
+from ui.show import evidence
 from updp_core.config import GeneratorConfig, PromptConfig
 from updp_core.domain import Actor
 from updp_core.errors import UpdpError
@@ -26,7 +27,7 @@ class RegenerateBox:
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
         with gr.Column(elem_id="regen-box", elem_classes=["sheet"]):
-            gr.HTML('<h2 tabindex="-1">Make other versions</h2>', apply_default_css=False)
+            shell.part(show.render("sheet_heading.html", text="Make other versions"))
             self.number = gr.Radio([1, 2, 4, 8], value=4, label="How many, each with a new seed", elem_id="regen-k")
             self.method = gr.Dropdown([("As before", "")], value="", label="Method", elem_id="regen-method")
             with gr.Accordion("Settings", open=False):
@@ -51,27 +52,41 @@ class RegenerateBox:
 
     @property
     def settings(self) -> list[gr.components.Component]:
-        return [
-            self.number, self.method, self.length, self.steps, self.bias, self.temperature, self.whitelist,
-            self.guidance, self.denoise,
-        ]  # fmt: skip
+        prompt = [self.length, self.steps, self.bias, self.temperature, self.whitelist]
+        return [self.number, self.method, *prompt, self.guidance, self.denoise]
 
     def run(
-        self, record: str, actor: Actor, number: int, method: str, length: int, steps: int, bias: float,
-        temperature: float, whitelist: str, guidance: float, denoise: int,
-    ) -> Iterator[tuple[str, dict[str, Any] | None]]:  # fmt: skip
+        self,
+        record: str,
+        actor: Actor,
+        number: int,
+        method: str,
+        length: int,
+        steps: int,
+        bias: float,
+        temperature: float,
+        whitelist: str,
+        guidance: float,
+        denoise: int,
+    ) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Progress sentences, and in the end the result. Settings that stand at their default are not sent."""
         prompt = {
-            "length": int(length), "steps": int(steps), "bias": bias, "temperature": temperature,
+            "length": int(length),
+            "steps": int(steps),
+            "bias": bias,
+            "temperature": temperature,
             "whitelist": whitelist,
-        }  # fmt: skip
+        }
         generation = {"guidance_scale": guidance, "steps": int(denoise)}
         seeds = [secrets.randbelow(2**31) for _ in range(int(number))]
         for step in self.shell.workbench.regenerate(
-            record, actor=actor, seeds=seeds, method=method or None,
+            record,
+            actor=actor,
+            seeds=seeds,
+            method=method or None,
             prompt={k: v for k, v in prompt.items() if v != getattr(_PROMPT, k)} or None,
             generation={k: v for k, v in generation.items() if v != getattr(_MODEL, k)} or None,
-        ):  # fmt: skip
+        ):
             yield f"{step.stage.capitalize()} {step.done} of {step.total}", step.result
 
     def side_by_side(self, record: str, actor: Actor) -> Iterator[tuple[str, dict[str, Any] | None]]:

@@ -90,11 +90,9 @@ def build(session: Session) -> gr.HTML:
         """Where the finding classifier looked in the images that this person may see; an error comes back as text."""
         try:
             actor, candidate = session.actor(request, asked.get("role", "")), asked.get("candidate")
-            maps = workbench.heat_map(
-                str(asked["record"]), str(asked["finding"]), actor=actor,
-                candidate=int(candidate) if candidate else None,
-            )  # fmt: skip
-            return pack_heat(maps)
+            record, finding = str(asked["record"]), str(asked["finding"])
+            number = int(candidate) if candidate else None
+            return pack_heat(workbench.heat_map(record, finding, actor=actor, candidate=number))
         except UpdpError as error:
             return {"error": str(error)}
         except (KeyError, TypeError, ValueError):

@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import gradio as gr
 
-from ui.shell import Shell
-from ui.show import lexicons as lists
-from ui.show import review as show
+from ui import show
+from ui.shell import Shell, Updates
+from ui.show import lexicons
+from ui.show.review import voided
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.workbench import may
@@ -23,13 +24,13 @@ class WordBox:
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
         with gr.Column(elem_id="word-box", elem_classes=["sheet"]):
-            gr.HTML('<h2 tabindex="-1">Put a word on a list</h2>', apply_default_css=False)
+            shell.part(show.render("sheet_heading.html", text="Put a word on a list"))
             self.term = gr.Textbox(label="Word or phrase", elem_id="word-term", elem_classes=["first"], max_lines=1)
             self.which = gr.Radio(
                 [("Forbid this", FORBID), ("Always keep this", KEEP)], value=FORBID, label="What to do"
             )
             self.category = gr.Dropdown([], label="Category", elem_id="word-category", allow_custom_value=True)
-            self.impact = gr.HTML(elem_id="word-impact", apply_default_css=False)
+            self.impact = shell.part(elem_id="word-impact")
             self.comment = gr.Textbox(label="Why (kept with the version)", elem_id="word-comment", max_lines=2)
             with gr.Row():
                 self.check = gr.Button("Show impact", elem_id="word-check", min_width=0)
@@ -43,15 +44,15 @@ class WordBox:
             raise UsageError("Give a word and a category.")
         return {which: {category: [term.strip()]}}
 
-    def open(self, term: str, which: str, actor: Actor) -> dict[Any, Any]:
+    def open(self, actor: Actor, term: str, which: str) -> Updates:
         """Fill the sheet for a word."""
         lexicon = self.shell.workbench.lexicon_current(actor=actor)
         categories = list(cast(Any, lexicon)[which])
         edits = may(actor, "lexicon_edit")
         return {
-            self.term: term,
+            self.term: str(term),
             self.category: gr.update(
-                choices=[(show.title(c), c) for c in categories],
+                choices=[(show.titled(c), c) for c in categories],
                 value=USUAL[which] if USUAL[which] in categories else categories[0],
             ),
             self.impact: "",
@@ -65,12 +66,12 @@ class WordBox:
         what = "Forbid" if which == FORBID else "Always keep"
         return f"{what} “{term.strip()}” ({show.words(category)})?"
 
-    def look(self, term: str, which: str, category: str, actor: Actor) -> dict[Any, Any]:
+    def look(self, actor: Actor, term: str, which: str, category: str) -> Updates:
         """What the addition would do."""
         impact = self.shell.workbench.lexicon_impact(actor=actor, add=self.edit(term, which, category))
-        return {self.impact: lists.impact(impact)}
+        return {self.impact: lexicons.impact(cast(Any, impact))}
 
-    def keep(self, term: str, which: str, category: str, comment: str, actor: Actor) -> dict[Any, Any]:
+    def keep(self, term: str, which: str, category: str, comment: str, actor: Actor) -> Updates:
         """Save the addition as a new version."""
         done = self.shell.workbench.lexicon_edit(
             actor=actor,
@@ -78,6 +79,6 @@ class WordBox:
             comment=comment or f"{term.strip()}: from the review page",
         )
         return {
-            self.impact: lists.impact(done["impact"]),
-            **self.shell.say(f"Saved as lexicon version {done['version']}. {show.voided(done['impact'])}"),
+            self.impact: lexicons.impact(done["impact"]),
+            **self.shell.say(f"Saved as lexicon version {done['version']}. {voided(done['impact'])}"),
         }
