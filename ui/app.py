@@ -21,7 +21,7 @@ from ui.theme import theme
 from updp_core.config import Settings
 from updp_core.domain import Actor
 
-STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css")
+STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css", "reading.css")
 WORKSPACE = (
     "images",
     "locks",
@@ -49,11 +49,11 @@ def build_app(session: Session, settings: Settings, background: Background) -> g
             shell.part((ASSETS / "help.html").read_text(encoding="utf-8"))
             gr.Button("Close", elem_classes=["sheet-close"])
         for tab, one in made:
-            inputs = [shell.screen, *one.inputs]
+            inputs, changed = [shell.screen, *one.inputs], one.on_role or one.look
             shell.on(tab.select, one.look, inputs, one.shown)
-            shell.on(shell.role.change, one.on_role, inputs, one.shown)
+            shell.on(shell.role.change, changed, inputs, one.shown)
             if one.at_once:
-                shell.on(app.load, one.on_role, inputs, one.shown)
+                shell.on(app.load, changed, inputs, one.shown)
         if session.signed:
             shell.on(app.load, lambda actor: {who: show.render("person.html", actor=actor)}, [], [who])
         _clock(shell, status, [one for _, one in made])

@@ -30,7 +30,7 @@
   addEventListener("updp-shown", updp.mark);
 
   updp.versions = () => { // as a tab, and large where there are several to pick from
-    [...document.querySelectorAll("#below [role=tab]")].find((t) => t.textContent.trim() === "Versions")?.click();
+    tab("#below", "Versions")?.click();
     requestAnimationFrame(() => document.querySelector("#contact .card") && updp.open("contact"));
   };
   updp.queue = () => { // a drawer on a narrow screen
@@ -56,13 +56,21 @@
   addEventListener("click", (e) => {
     if (e.target.closest?.(".sheet-close")) updp.close();
     if (!e.target.closest?.("#queue-col, .v-queue") || e.target.closest("#queue [data-record]")) root.classList.remove("with-queue");
-    const opens = e.target.closest?.("[data-open]"); if (opens) updp.open(opens.dataset.open);
+    const on = (what) => e.target.closest?.(`[data-${what}]`)?.dataset[what.replace(/-(.)/g, (_, c) => c.toUpperCase())];
+    if (on("open")) updp.open(on("open"));
+    if (on("to-page")) updp.page(on("to-page"));
+    if (on("to-way")) document.querySelector(`[data-way="${on("to-way")}"]`)?.click();
+    if (on("to-record")) { updp.page("Review"); updp.pick?.(on("to-record")); }
+    if (on("skip")) { e.preventDefault(); const to = document.querySelector(on("skip")); to?.scrollIntoView?.({ block: "nearest" }); to?.focus(); }
   });
 
   // --- the message line: good news fades, trouble stays ---
   addEventListener("DOMContentLoaded", () => {
     let timer = 0;
     new MutationObserver(() => {
+      for (const [id, name] of Object.entries({ theme: "Dark or light (T)", help: "Keys (?)" })) {
+        const b = by(id); if (b && !b.title) { b.title = name; b.setAttribute("aria-label", name); }
+      }
       const say = by("say"), text = say?.querySelector(".say")?.textContent.trim() ?? "";
       if (!say || say.dataset.text === text) return;
       say.dataset.text = text; say.setAttribute("role", "status"); say.classList.remove("gone"); clearTimeout(timer);
@@ -99,44 +107,68 @@
     if (next) { next.tabIndex = -1; next.setAttribute("role", "button"); next.focus(); }
     return true;
   };
+  // The prompt is one stop of the tab order: the arrow keys go from token to token.
+  const token = (key, at) => {
+    const here = at.closest?.("#prompt .tok[data-word]"), step = { arrowright: 1, arrowleft: -1 }[key];
+    if (!here || !step) return false;
+    const all = [...document.querySelectorAll("#prompt .tok[data-word]")], next = all[all.indexOf(here) + step];
+    if (next) { here.tabIndex = -1; next.tabIndex = 0; next.focus(); }
+    return true;
+  };
   const scroll = (by_) => () => document.querySelectorAll("#reports .rep").forEach((r) => r.scrollBy({ top: by_, behavior: "smooth" }));
   const review = {
     j: click("next"), n: click("next"), arrowdown: click("next"), k: click("previous"), p: click("previous"), arrowup: click("previous"),
     a: click("approve"), r: () => updp.open("reject-box"), g: () => updp.open("regen-box"), u: click("undo"), w: () => { click("word-open")(); updp.open("word-box"); },
     v: () => updp.versions(), q: () => updp.queue(),
-    c: focus("comment"), "/": focus("f-text"), pagedown: scroll(160), pageup: scroll(-160), f: () => updp.open("flag-box"), "shift+f": () => updp.open("clear-box"),
+    e: () => updp.reading(), c: focus("comment"), "/": focus("f-text"), pagedown: scroll(160), pageup: scroll(-160), f: () => updp.open("flag-box"), "shift+f": () => updp.open("clear-box"),
   };
   const pages = { r: "Review", l: "Lexicons", i: "Import & run", e: "Release", a: "Audit", p: "Insight" };
   const ways = { q: "review", f: "flagged", s: "second" }; // into the queue
-  let prefix = 0;
+  const tabs = { r: "Reports", f: "Findings", v: "Versions", h: "History" }; // below the images
+  const tab = (where, name) => [...document.querySelectorAll(`${where} > .tab-wrapper [role=tab]`)].find((t) => t.textContent.trim() === name);
+  const page = (name) => { const t = tab("#pages", name); root.classList.remove("reading", "with-below"); t?.click(); t?.focus(); }; // the next Tab goes into the page
+  updp.page = page;
+  // A first key stays until the second one, Esc or a click, and is shown; a second key that means nothing does nothing.
+  const chains = {
+    o: { says: "<kbd>O</kbd> then <kbd>R</kbd> <kbd>L</kbd> <kbd>I</kbd> <kbd>E</kbd> <kbd>A</kbd> <kbd>P</kbd> a page, <kbd>Q</kbd> <kbd>F</kbd> <kbd>S</kbd> the queue", then: (name) => { if (pages[name]) page(pages[name]); else if (ways[name] && reviewing()) document.querySelector(`[data-way="${ways[name]}"]`)?.click(); } },
+    y: { says: "<kbd>Y</kbd> then <kbd>R</kbd> reports, <kbd>F</kbd> findings, <kbd>V</kbd> versions, <kbd>H</kbd> history", then: (name) => { if (tabs[name] && reviewing()) updp.below(tabs[name]); } },
+  };
+  let begun = "";
+  const begin = (name) => {
+    begun = name; by("keys-begun")?.remove();
+    if (!name) return;
+    const shown = Object.assign(document.createElement("div"), { id: "keys-begun", innerHTML: `${chains[name].says} · <kbd>Esc</kbd>` });
+    shown.setAttribute("role", "status"); document.body.append(shown);
+  };
+  addEventListener("pointerdown", () => begun && begin(""), true);
+  updp.reading = () => { root.classList.toggle("reading"); root.classList.remove("with-below"); };
+  updp.below = (name) => { // the same key again folds the panel in reading mode
+    const t = tab("#below", name), open = t?.getAttribute("aria-selected") === "true" && root.classList.contains("with-below");
+    root.classList.toggle("with-below", !open); t?.click();
+  };
   const reviewing = () => by("desk")?.offsetParent !== null && !!by("desk");
   const typing = (t) => t?.closest?.("textarea, select, [contenteditable=true], input:not([type=checkbox]):not([type=radio]):not([type=range]), [role=listbox]:not(.q)");
   const named = (e) => (e.shiftKey && /^(Arrow|F$)/.test(e.key) ? "shift+" : "") + e.key.toLowerCase();
 
   addEventListener("keydown", (e) => {
-    if (e.key === "Escape") { if (root.classList.contains("with-queue")) updp.queue(); else if (!updp.close()) document.activeElement?.blur?.(); return; }
+    if (e.key === "Escape") { if (begun) return begin(""); if (root.classList.contains("with-queue")) updp.queue(); else if (!updp.close()) { if (typing(document.activeElement)) document.activeElement.blur(); else if (root.classList.contains("reading")) updp.reading(); else document.activeElement?.blur?.(); } return; }
     if (e.ctrlKey || e.metaKey || e.altKey) return;
     if (typing(e.target)) return;
+    if (begun && !["Shift", "CapsLock"].includes(e.key)) { const chain = chains[begun]; e.preventDefault(); begin(""); return e.repeat ? undefined : chain.then(named(e)); }
     const sheet = document.querySelector(SHEET), name = named(e);
     const card = e.target.closest?.("#contact .card"), beside = { ArrowRight: "next", ArrowLeft: "previous" }[e.key];
     if (card && beside) { e.preventDefault(); return card[`${beside}ElementSibling`]?.focus(); }
     if (sheet) { sheet.querySelector(`[data-digit="${CSS.escape(e.key)}"]`)?.click(); return; }
     if (e.key === "?") { e.preventDefault(); return updp.open("help-box"); }
     if (name === "t" && !reviewing()) return updp.theme();
-    if (Date.now() - prefix < 1200 && pages[name]) {
-      prefix = 0; e.preventDefault();
-      const tab = [...document.querySelectorAll("#pages [role=tab]")].find((t) => t.textContent.trim() === pages[name]);
-      tab?.click(); tab?.focus(); return; // the next Tab goes into the page
-    }
-    if (Date.now() - prefix < 1200 && ways[name] && reviewing()) { prefix = 0; e.preventDefault(); return document.querySelector(`[data-way="${ways[name]}"]`)?.click(); }
-    if (name === "o") { prefix = Date.now(); return; }
+    if (chains[name] && !e.repeat) { e.preventDefault(); return begin(name); }
     if (name === "t") return updp.theme();
     if (!reviewing()) return;
     const onButton = e.target.closest?.("button, summary, input, [role=radio]");
     if (onButton && !onButton.matches(".v-hold") && (e.key === " " || e.key === "Enter")) return;
     if (e.target.closest?.(".v-handle, .seg, [type=range]") && e.key.startsWith("Arrow") && !e.shiftKey) return;
     if (e.repeat && "aurgwf".includes(name)) return; // a verdict is one press
-    if (word(name, e.target)) return e.preventDefault();
+    if (word(name, e.target) || token(name, e.target)) return e.preventDefault();
     if (review[name]) { e.preventDefault(); return review[name](); }
     if (updp.viewer?.key(name === "shift+" ? name : name)) e.preventDefault();
   });

@@ -18,7 +18,7 @@ class Page:
 
     look: Callable[..., Updates]
     """(actor, screen, *inputs): the page has been opened."""
-    on_role: Callable[..., Updates]
+    on_role: Callable[..., Updates] | None = None
     """The same: somebody else acts now, or the same person in another role. `look` where a page has none."""
     tick: Callable[..., Updates] | None = None
     """The same: the workspace has changed behind the reader's back; what of this page must follow."""

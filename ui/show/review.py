@@ -105,7 +105,8 @@ def _preset(candidate: Mapping[str, Any]) -> str:
 def prompt(value: Mapping[str, Any] | None, text: str = "") -> str:
     """The optimised prompt, a button a token; or the plain text of a method that optimises none."""
     tokens = [(token, _word(token["text"]), _tip(token)) for token in value["tokens"]] if value else []
-    return render("review/prompt.html", prompt=value, tokens=tokens, text=text)
+    first = next((token for token, word, _ in tokens if word), None)
+    return render("review/prompt.html", prompt=value, tokens=tokens, first=first, text=text)
 
 
 def _word(text: str) -> str:
