@@ -1,4 +1,4 @@
-"""Commands around the main path: filter-report, phantom, train, evaluate, doctor, user."""
+"""Commands around the main path: backup, restore, filter-report, phantom, train, evaluate, doctor, user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from updp_core.cli.console import AsJson, Home, Who, actor, command, one_of, opened, result, say, settings
+from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, one_of, opened, result, say, settings
 from updp_core.domain import WAYS
 from updp_core.errors import UpdpError, UsageError
 
@@ -28,7 +28,43 @@ def register(app: typer.Typer) -> None:
     app.command(context_settings=_PASS_ON, help="Train models; `train --help` lists them.")(train)
     app.command(context_settings=_PASS_ON, help="Measure models from scratch; `evaluate --help` tells which.")(evaluate)
     app.command()(doctor)
+    app.command()(backup)
+    app.command()(restore)
     app.add_typer(user, name="user")
+
+
+def _passphrase(again: bool) -> str:
+    """From UPDP_BACKUP_PASSPHRASE, for programs, or asked for on the terminal."""
+    given = os.environ.get("UPDP_BACKUP_PASSPHRASE")
+    return given or str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=again, err=True))
+
+
+@command
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")],
+    home: Home = None,
+    role: RoleOption = "administrator",
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write the workspace, its key included, to one encrypted file. Lose neither the file nor its passphrase."""
+    with opened(home) as bench:
+        found = bench.backup(file, _passphrase(again=True), actor=actor(who, role))
+    result(found, as_json, [f"{found['files']} files are in {found['file']}."])
+
+
+@command
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Unpack a backup into a new workspace (--home); then run `audit verify`."""
+    from updp_core.store.backup import restore_backup
+
+    into = settings(home).home
+    found = {"home": str(into.absolute()), "files": restore_backup(file, into, _passphrase(again=False))}
+    result(found, as_json, [f"{found['files']} files restored to {found['home']}."])
 
 
 @command

@@ -29,6 +29,7 @@ from updp_core.workbench.roles import PHI_ROLES, ROLE_VERBS, may
 from updp_core.workbench.runs import Runs
 from updp_core.workbench.shapes import Filters, Progress
 from updp_core.workbench.studies import Studies
+from updp_core.workbench.upkeep import Upkeep
 from updp_core.workbench.verdicts import Verdicts
 from updp_core.workbench.views import Views
 
@@ -54,6 +55,7 @@ class Workbench(
     Audit,
     Insight,
     Accounts,
+    Upkeep,
 ):
     """One workspace, open. Safe to share between threads; several processes may open the same workspace.
 

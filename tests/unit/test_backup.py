@@ -1,0 +1,115 @@
+"""Backup and restore: a drill, as a hospital should do one each quarter."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from workbench_kit import ADMIN, OFFICER, READER, last, made, workbench
+
+from updp_core.errors import NotAllowed, UsageError
+from updp_core.store.backup import KEY, WORKSPACE, restore_backup
+from updp_core.workbench import Workbench
+
+pytestmark = pytest.mark.usefixtures("quick")
+PASSPHRASE = "correct horse battery"
+
+
+@pytest.fixture
+def saved(bench: Workbench, tmp_path: Path) -> Path:
+    """A backup of a workspace with three pairs, one of them approved."""
+    ids = made(bench)
+    bench.decide(ids[0], "approve", actor=READER)
+    bench.backup(tmp_path / "saved.updp", PASSPHRASE, actor=ADMIN)
+    return tmp_path / "saved.updp"
+
+
+def test_a_restored_workspace_has_its_decisions_its_chain_its_key_and_can_release(
+    bench: Workbench, saved: Path, tmp_path: Path
+) -> None:
+    before = bench.page(actor=READER)["records"]
+    assert restore_backup(saved, tmp_path / "again", PASSPHRASE) > 3
+    again = workbench(tmp_path / "again")
+    assert again.page(actor=READER)["records"] == before
+    assert again.audit_verify(actor=OFFICER)["ok"]
+    assert again.desk.store.secret.derive("x") == bench.desk.store.secret.derive("x")
+    assert last(again.release(tmp_path / "out", actor=OFFICER))["released"] == 1
+    assert (tmp_path / "again").stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_of_the_workspace_can_be_read_in_the_file(saved: Path) -> None:
+    content = saved.read_bytes()
+    for clear in (b"SQLite format", b"MRN", b"heart is enlarged", b"\x89PNG"):
+        assert clear not in content
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert zipfile.ZipFile(saved).namelist() == [KEY, WORKSPACE]
+
+
+def test_a_backup_is_of_one_moment_while_people_decide(bench: Workbench, tmp_path: Path) -> None:
+    ids, stop = made(bench, 6), threading.Event()
+
+    def decide() -> None:
+        while not stop.is_set():
+            bench.decide(ids[0], "approve", actor=READER)
+            bench.undo(actor=READER)
+
+    busy = threading.Thread(target=decide)
+    busy.start()
+    try:
+        for n in range(3):
+            bench.backup(tmp_path / f"{n}.updp", PASSPHRASE, actor=ADMIN)
+    finally:
+        stop.set()
+        busy.join()
+    for n in range(3):
+        restore_backup(tmp_path / f"{n}.updp", tmp_path / str(n), PASSPHRASE)
+        (tmp_path / str(n) / "audit.head").unlink(missing_ok=True)  # it is newer than the moment of the snapshot
+        assert workbench(tmp_path / str(n)).audit_verify(actor=OFFICER)["problems"] == []
+
+
+@pytest.mark.parametrize("spoil", [b"no backup", None, "cut"])
+def test_what_is_no_backup_or_is_damaged_is_told_and_leaves_nothing(saved: Path, tmp_path: Path, spoil: object) -> None:
+    content = saved.read_bytes()
+    if isinstance(spoil, bytes):
+        saved.write_bytes(spoil)
+    elif spoil == "cut":
+        saved.write_bytes(content[: len(content) // 2])
+    else:
+        at = len(content) // 2
+        saved.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    with pytest.raises(UsageError, match=r"damaged|no backup"):
+        restore_backup(saved, tmp_path / "again", PASSPHRASE)
+    assert not (tmp_path / "again").exists()
+    assert not list(tmp_path.glob(".restore-*"))
+
+
+def test_wrong_and_short_passphrases_existing_files_and_full_folders_are_refused(
+    bench: Workbench, saved: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="passphrase does not open"):
+        restore_backup(saved, tmp_path / "again", "wrong horse battery")
+    with pytest.raises(UsageError, match="12 characters"):
+        bench.backup(tmp_path / "other", "short", actor=ADMIN)
+    with pytest.raises(UsageError, match="exists already"):
+        bench.backup(saved, PASSPHRASE, actor=ADMIN)
+    with pytest.raises(UsageError, match="not empty"):
+        restore_backup(saved, bench.desk.store.home, PASSPHRASE)
+    with pytest.raises(NotAllowed):
+        bench.backup(tmp_path / "other", PASSPHRASE, actor=READER)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.skipif(shutil.which("age") is None, reason="no age here: apt-get install age")
+def test_the_public_tool_age_opens_the_archive_with_the_key(saved: Path, tmp_path: Path) -> None:
+    from pyrage import passphrase
+
+    with zipfile.ZipFile(saved) as archive:
+        archive.extractall(tmp_path)
+    (tmp_path / "identity").write_bytes(passphrase.decrypt((tmp_path / KEY).read_bytes(), PASSPHRASE))
+    command = ["age", "-d", "-i", str(tmp_path / "identity"), str(tmp_path / WORKSPACE)]
+    tar = subprocess.run(command, capture_output=True, check=True).stdout
+    assert b"updp.sqlite3" in tar[:512]

@@ -1,0 +1,152 @@
+"""Backup and restore of a workspace: one encrypted file, consistent while the app runs.
+
+The file is a zip of two members that the public tool `age` (age-encryption.org, version 1) also reads: `key.age` is a
+fresh age identity, encrypted with the passphrase; `workspace.tar.age` is a tar archive, encrypted to that identity.
+Images never change under their name and are on the disk before a row names them, so a snapshot of the
+database that is taken first names nothing that the archive lacks.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tarfile
+import tempfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import IO
+
+from updp_core.errors import UpdpError, UsageError
+
+KEY, WORKSPACE, DATABASE = "key.age", "workspace.tar.age", "updp.sqlite3"
+MIN_PASSPHRASE = 12
+_LEFT_OUT = {"gradio", "locks", "tmp", "uploads", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
+"""Names in a workspace that belong to running processes, and the database, of which a snapshot goes."""
+
+
+def write_backup(home: Path, file: Path, passphrase: str) -> int:
+    """Write the workspace `home` to the new file `file`, encrypted; the number of files in it.
+
+    Raises UsageError for a short passphrase or a file that exists; UpdpError where the disk fails. A failed backup
+    leaves no file.
+    """
+    from pyrage import encrypt_io, x25519
+    from pyrage import passphrase as by_passphrase
+
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise UsageError(f"A passphrase has at least {MIN_PASSPHRASE} characters.")
+    if file.exists():
+        raise UsageError("The backup file exists already. Name a new one.")
+    identity = x25519.Identity.generate()
+    part = file.with_name(f".{file.name}.part")
+    try:
+        with tempfile.TemporaryDirectory(prefix="backup-", dir=home / "tmp") as private:
+            snapshot = _snapshot(home, Path(private))
+            with _private(part) as raw, zipfile.ZipFile(raw, "w") as archive:
+                archive.writestr(KEY, by_passphrase.encrypt(str(identity).encode(), passphrase))
+                with archive.open(WORKSPACE, "w", force_zip64=True) as encrypted, _tar(home, snapshot) as (tar, count):
+                    encrypt_io(tar, encrypted, [identity.to_public()])
+            os.replace(part, file)
+    except OSError as error:
+        raise UpdpError(
+            f"The backup could not be written ({error.strerror}). Free space, or choose another place."
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
+    return count[0]
+
+
+def restore_backup(file: Path, home: Path, passphrase: str) -> int:
+    """Unpack a backup into the new folder `home`, mode 0700; the number of files.
+
+    Raises UsageError where `home` holds something already, for a file that is no backup, and for a wrong passphrase.
+    A failed restore leaves `home` as it was.
+    """
+    from pyrage import DecryptError, decrypt_io, x25519
+    from pyrage import passphrase as by_passphrase
+
+    if home.exists() and any(home.iterdir()):
+        raise UsageError("The workspace to restore into is not empty. Choose a new folder (--home).")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=home.parent) as private:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                identity = x25519.Identity.from_str(by_passphrase.decrypt(archive.read(KEY), passphrase).decode())
+                plain = Path(private) / "workspace.tar"
+                with archive.open(WORKSPACE) as encrypted, _private(plain) as tar:
+                    decrypt_io(encrypted, tar, [identity])
+        except (zipfile.BadZipFile, KeyError, EOFError):
+            raise UsageError("This file is no backup of a workspace, or it is damaged.") from None
+        except DecryptError:
+            raise UsageError("The passphrase does not open this backup, or the file is damaged.") from None
+        except OSError as error:
+            if error.errno is None:  # pyrage's word for a stream that does not fit its seal
+                raise UsageError("This file is damaged. Take another backup.") from None
+            raise UpdpError(f"The backup could not be read ({error.strerror}).") from None
+        unpacked = Path(private) / "workspace"
+        unpacked.mkdir(mode=0o700)
+        with tarfile.open(plain) as tar:
+            names = tar.getnames()
+            tar.extractall(unpacked, filter="data")
+        for path in unpacked.rglob("*"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+        if home.exists():
+            home.rmdir()
+        os.replace(unpacked, home)
+    return len(names)
+
+
+def _snapshot(home: Path, folder: Path) -> Path:
+    """A copy of the database as of one moment, while others write."""
+    copy = folder / DATABASE
+    with closing(sqlite3.connect(home / DATABASE, timeout=60)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
+    return copy
+
+
+def _files(home: Path) -> Iterator[Path]:
+    for top in sorted(home.iterdir()):
+        if top.name in _LEFT_OUT or top.name.startswith((".part-", "fetched-")) or top.is_symlink():
+            continue
+        yield from (path for path in ([top] if top.is_file() else sorted(top.rglob("*"))) if path.is_file())
+
+
+class _tar:
+    """The workspace as a stream of tar bytes, written by a thread while it is read: nothing is on the disk in clear."""
+
+    def __init__(self, home: Path, snapshot: Path) -> None:
+        self.home, self.snapshot, self.count = home, snapshot, [0]
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> tuple[IO[bytes], list[int]]:
+        read, write = os.pipe()
+        self.reader, self.thread = (
+            os.fdopen(read, "rb"),
+            threading.Thread(target=self._write, args=(write,), daemon=True),
+        )
+        self.thread.start()
+        return self.reader, self.count
+
+    def __exit__(self, *_: object) -> None:
+        self.reader.close()
+        self.thread.join()
+        if isinstance(self.error, OSError) and not isinstance(self.error, BrokenPipeError):
+            raise self.error
+
+    def _write(self, descriptor: int) -> None:
+        try:
+            with os.fdopen(descriptor, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|") as tar:
+                for path in (self.snapshot, *_files(self.home)):
+                    name = DATABASE if path == self.snapshot else path.relative_to(self.home).as_posix()
+                    tar.add(path, name, recursive=False)
+                    self.count[0] += 1
+        except BaseException as error:
+            self.error = error
+
+
+def _private(path: Path) -> IO[bytes]:
+    """A new file for writing that its owner alone can read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
