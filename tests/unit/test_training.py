@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from updp_core import imageset
 from updp_core.phantom import FINDINGS
-from updp_core.training import captions, data
+from updp_core.training import captions
 from updp_core.training.tokens import build_vocabulary, make_tokenizer, words_of
 
-ROWS = data.phantom_rows(data.TRAIN, 6)
+ROWS = imageset.phantom_rows(imageset.TRAIN, 6)
 
 
 def test_training_validation_and_held_out_patients_never_overlap() -> None:
-    ranges = [data.TRAIN, data.VALIDATION, data.HELD_OUT]
+    ranges = [imageset.TRAIN, imageset.VALIDATION, imageset.HELD_OUT]
     for i, a in enumerate(ranges):
         for b in ranges[i + 1 :]:
             assert a.stop <= b.start or b.stop <= a.start
@@ -26,30 +27,30 @@ def test_training_validation_and_held_out_patients_never_overlap() -> None:
 def test_the_sample_studies_show_patients_that_no_model_was_trained_on() -> None:
     from updp_core.phantom.sample import SAMPLE_VISITS
 
-    assert not [seed for seed, *_ in SAMPLE_VISITS if seed in data.TRAIN or seed in data.VALIDATION]
+    assert not [seed for seed, *_ in SAMPLE_VISITS if seed in imageset.TRAIN or seed in imageset.VALIDATION]
 
 
 def test_more_patients_leave_the_first_ones_as_they_were() -> None:
-    assert data.phantom_rows(data.TRAIN, 9)[: len(ROWS)] == ROWS
+    assert imageset.phantom_rows(imageset.TRAIN, 9)[: len(ROWS)] == ROWS
 
 
 def test_a_rendering_that_was_cut_off_goes_on_to_the_same_set(tmp_path) -> None:
     def quiet(_: str) -> None: ...
 
-    whole = data.phantom_set(tmp_path / "whole", data.TRAIN, 2, 64, say=quiet)
+    whole = imageset.phantom_set(tmp_path / "whole", imageset.TRAIN, 2, 64, say=quiet)
     part = tmp_path / "part"
-    data.phantom_set(part, data.TRAIN, 1, 64, say=quiet)
+    imageset.phantom_set(part, imageset.TRAIN, 1, 64, say=quiet)
     with (part / "images.u8").open("ab") as file:  # an image that was half written, and a row without its newline
         file.write(b"x" * 100)
     with (part / "rows.jsonl").open("a") as file:
         file.write('{"patient"')
-    again = data.phantom_set(part, data.TRAIN, 2, 64, say=quiet)
+    again = imageset.phantom_set(part, imageset.TRAIN, 2, 64, say=quiet)
     assert again.rows == whole.rows
     np.testing.assert_array_equal(again.images, whole.images)
 
 
 def test_letters_are_kept_from_the_generator_only() -> None:
-    annotated = [row["annotated"] for row in data.phantom_rows(data.TRAIN, 300)]
+    annotated = [row["annotated"] for row in imageset.phantom_rows(imageset.TRAIN, 300)]
     assert 0.2 < np.mean(annotated) < 0.4
 
 
@@ -57,7 +58,7 @@ def test_targets_say_what_the_phantom_shows() -> None:
     names, targets = captions.targets_of(ROWS)
     assert names[: len(FINDINGS)] == FINDINGS
     for row, values in zip(ROWS, targets, strict=True):
-        visit = data.visit_of(row)
+        visit = imageset.visit_of(row)
         assert {n for n, v in zip(names, values, strict=True) if v and " " not in n} == {f.name for f in visit.findings}
         for side in ("right", "left"):
             index = names.index(f"{side} pleural_effusion")
@@ -68,7 +69,7 @@ def test_targets_say_what_the_phantom_shows() -> None:
 def test_a_keyword_caption_names_every_finding_and_no_side_that_is_not_there() -> None:
     rng = np.random.default_rng(0)
     for row in ROWS * 5:
-        visit = data.visit_of(row)
+        visit = imageset.visit_of(row)
         text = captions.keywords(visit, rng)
         sides = {f.side for f in visit.findings}
         for side in ("right", "left"):
@@ -79,8 +80,8 @@ def test_a_keyword_caption_names_every_finding_and_no_side_that_is_not_there() -
 
 def test_a_keyword_caption_denies_only_what_is_not_there_and_nothing_else_only_where_nothing_is() -> None:
     rng, alone, among = np.random.default_rng(0), 0, 0
-    for row in data.phantom_rows(data.VALIDATION, 150):
-        visit = data.visit_of(row)
+    for row in imageset.phantom_rows(imageset.VALIDATION, 150):
+        visit = imageset.visit_of(row)
         parts = re.split("[.;,] | and ", captions.keywords(visit, rng))
         denied = [part for part in parts if part.startswith(captions.DENIALS) and part not in captions.NORMAL]
         for finding in visit.findings:

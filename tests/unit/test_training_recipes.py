@@ -11,13 +11,14 @@ import torch
 from torch import nn
 
 from tests import tiny_models
+from updp_core import imageset
 from updp_core.backends.judges import JudgeShape
 from updp_core.phantom import FINDINGS
-from updp_core.training import captions, data
+from updp_core.training import captions
 from updp_core.training.loop import Schedule, rate, train
 from updp_core.training.tokens import build_vocabulary
 
-ROWS = data.phantom_rows(data.TRAIN, 4)[:8]
+ROWS = imageset.phantom_rows(imageset.TRAIN, 4)[:8]
 TEXTS = [captions.texts_of(row, 2) for row in ROWS]
 NAMES, TARGETS = captions.targets_of(ROWS)
 VOCAB = build_vocabulary([t for options in TEXTS for t in options], 600)
@@ -282,7 +283,7 @@ def test_the_judges_recipe_writes_a_folder_with_its_reference(tmp_path) -> None:
         say=quiet,
     )
     export_judges(module.net, VOCAB, tmp_path / "judges")
-    found = data.ImageSet(tmp_path, IMAGES, tuple(ROWS))
+    found = imageset.ImageSet(tmp_path, IMAGES, tuple(ROWS))
     scalars = write_reference(load_judges(tmp_path / "judges", "cpu", reference=False), found, tmp_path / "judges")
     judges = load_judges(tmp_path / "judges", "cpu")
     assert judges.finding_names == FINDINGS and scalars["train_nearest_p1"] > 0
