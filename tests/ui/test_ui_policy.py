@@ -33,7 +33,7 @@ def test_every_gate_stands_there_with_what_happens_where_it_fails(box: PolicyBox
 def test_a_gate_is_picked_changed_with_a_reason_and_differs_visibly_from_its_default(box: PolicyBox) -> None:
     picked = box.pick(acting(box.shell, "privacy-officer"), "rarity")
     assert (picked[box.gate], picked[box.action], picked[box.limit]) == ("rarity", "", None)
-    change = (acting(box.shell, "privacy-officer"), 2, 10, "placeholder", "rarity", "block", 3)
+    change = (acting(box.shell, "privacy-officer"), 2, 10, "placeholder", "keep back", "rarity", "block", 3)
     with pytest.raises(UsageError, match="why"):
         box.set(*change, " ")
     with pytest.raises(NotAllowed):

@@ -273,6 +273,19 @@ def test_a_nonsensical_manifest_is_a_problem_and_no_crash(copy, content):
     assert verify(copy)
 
 
+@pytest.mark.parametrize("name", ["images/r0.png", "manifest.jsonl", "SHA256SUMS", "README.txt", "more.bin"])
+def test_a_file_that_is_too_large_for_a_release_is_told_and_not_read(copy, name, monkeypatch):
+    with open(copy / name, "ab") as file:
+        file.truncate(2**33)  # takes no room on the disk
+    monkeypatch.setattr("updp_core.release.verifying._sha256", lambda path: pytest.fail("it was read"))
+    assert [(problem.path, "larger" in problem.what) for problem in verify(copy)] == [(name, True)]
+
+
+def test_a_manifest_of_one_endless_line_is_a_problem_and_no_memory(copy):
+    (copy / "manifest.jsonl").write_bytes(b"[" + b"1," * 2**20)
+    assert any(problem.path == "manifest.jsonl" for problem in verify(copy))
+
+
 def test_what_is_not_a_release_does_not_verify(tmp_path, copy):
     assert verify(tmp_path / "nowhere") and verify(tmp_path)
     (tmp_path / "link").symlink_to(copy)

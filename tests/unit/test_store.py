@@ -6,7 +6,9 @@ import sqlite3
 import stat
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from workbench_kit import OFFICER, READER, made, workbench
 from updp_core.errors import UpdpError
 from updp_core.store import Store, schema
 from updp_core.store.store import canonical, fresh_id
+from updp_core.workbench import population
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -134,6 +137,42 @@ def audited(tmp_path: Path) -> Path:
     assert bench.audit_verify(actor=OFFICER)["ok"]
     bench.close()
     return tmp_path / "ws"
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE grade SET worst = 'clear', risk = 0 WHERE candidate = 1", "grade of candidate 1"),
+        ("UPDATE grade SET gates_json = replace(gates_json, 'unknown', 'clear')", "grade of candidate 2"),
+        ("UPDATE gate_value SET state = 'clear' WHERE state = 'unknown'", "grade of candidate 1"),
+        ("DELETE FROM grade", "grade of candidate 1"),
+        ("UPDATE standing SET state = 'approved'", "standing of record"),
+        ("UPDATE gate_count SET n = n + 1", "counts of the gate"),
+        ("UPDATE embedding SET vector = x'00000000'", "embedding of record"),
+        ("DELETE FROM embedding", "embedding of record"),
+        ("INSERT INTO hold SELECT id, 'Somebody', 1e12 FROM record LIMIT 1", "hold of record"),
+        ("INSERT INTO hold SELECT id, 'Somebody', 1 FROM record LIMIT 1", "hold of record"),
+        ("DROP TRIGGER decision_no_update", "trigger decision_no_update"),
+        ("DROP TRIGGER record_no_replace", "trigger record_no_replace"),
+    ],
+)
+def test_what_is_derived_and_what_protects_it_is_checked_as_well(audited: Path, statement: str, told: str) -> None:
+    bench = workbench(audited)
+    judges = SimpleNamespace(digest="j", identity=lambda images: np.ones((len(images), 4)))
+    population._embed_more(bench.desk, judges, "j")
+    assert bench.audit_verify(actor=OFFICER)["ok"]
+    bench.close()
+    plain = sqlite3.connect(audited / "updp.sqlite3")
+    plain.execute(statement)
+    plain.commit()
+    plain.close()
+    problems = workbench(audited).audit_verify(actor=OFFICER)["problems"]
+    assert any(told in problem for problem in problems), problems
+
+
+def test_a_removed_head_beside_the_database_is_told(audited: Path) -> None:
+    (audited / "audit.head").unlink()
+    assert "audit.head" in " ".join(workbench(audited).audit_verify(actor=OFFICER)["problems"])
 
 
 def tampered(home: Path, *statements: str) -> list[str]:

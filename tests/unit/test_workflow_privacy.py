@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, QuickMethod, add, last, made, study, workbench
 
-from updp_core.errors import ReleaseError
+from updp_core.errors import NotAllowed, ReleaseError, UsageError
 from updp_core.store.store import canonical, event_digest, now, row_digest
 from updp_core.workbench import Filters, Workbench
 
@@ -83,8 +83,31 @@ def test_verify_lists_nothing_of_a_folder_that_is_no_release(tmp_path: Path) -> 
     incoming = tmp_path / "incoming"
     (incoming / "QUILL_MORTIMER_1950").mkdir(parents=True)
     (incoming / "mortimer.dcm").write_bytes(b"x")
-    answer = bench.verify(incoming, actor=OBSERVER)
+    answer = bench.verify(incoming, actor=OFFICER, anywhere=True)
     assert not answer["ok"] and "mortimer" not in repr(answer).lower()
+    for actor in (OBSERVER, OFFICER):
+        with pytest.raises(NotAllowed, match="python -m updp_core verify"):
+            bench.verify(incoming, actor=actor)
+        with pytest.raises(NotAllowed):
+            bench.verify(tmp_path / "ws" / "releases" / ".." / "..", actor=actor)
+    assert not bench.verify(tmp_path / "ws" / "releases" / "none", actor=OBSERVER)["ok"]
+
+
+def test_prompts_stay_in_the_house_where_the_policy_keeps_them_back(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws", QuickMethod(words=("hilum", "apex")))
+    [record] = made(bench, 1)
+    bench.decide(record, "approve", actor=READER)
+    last(bench.release(tmp_path / "with", actor=OFFICER))
+    assert "hilum apex" in (tmp_path / "with" / "manifest.jsonl").read_text()
+    bench.set_policy({"prompts": "keep back"}, actor=OFFICER)
+    last(bench.release(tmp_path / "without", actor=OFFICER))
+    for path in (tmp_path / "without").rglob("*"):
+        assert path.is_dir() or b"hilum" not in path.read_bytes()
+    assert '"prompts_included": false' in (tmp_path / "without" / "release.json").read_text()
+    assert "kept back" in (tmp_path / "without" / "README.txt").read_text()
+    assert bench.verify(tmp_path / "without", actor=OBSERVER) == {"ok": True, "problems": []}
+    with pytest.raises(UsageError, match="keep back"):
+        bench.set_policy({"prompts": "sell"}, actor=OFFICER)
 
 
 def test_a_blind_second_reader_learns_the_first_verdict_from_nothing(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ element.addEventListener("click", (e) => {
   document.getElementById("policy-gate")?.scrollIntoView({ block: "center" });
 });
 """
+PROMPTS = [("Released", "release"), ("Kept back", "keep back")]
 REPORTS = [("Placeholder, as [NAME]", "placeholder"), ("Removed", "remove"), ("Realistic stand-in", "surrogate")]
 
 
@@ -35,6 +36,7 @@ class PolicyBox:
                 0, 100, step=5, label="Share of decided pairs that a second person reads blind, in %"
             )
             self.report = gr.Dropdown(REPORTS, label="In place of identifiers, in reports filtered from now on")
+            self.prompts = gr.Radio(PROMPTS, label="Prompts, in releases written from now on", elem_id="policy-prompts")
             self.now = shell.part(elem_id="policy-gates", js=PICK_JS)
             with gr.Row(elem_classes=["buttons"]):
                 self.gate = gr.Dropdown(
@@ -44,14 +46,15 @@ class PolicyBox:
                 self.limit = gr.Number(label="Limit (empty: default)", min_width=100)
             self.why = gr.Textbox(label="Why (kept in the audit trail)", max_lines=2)
             self.save = gr.Button("Set the policy", elem_id="policy-save")
-        fields = [self.verdicts, self.second, self.report, self.gate, self.action, self.limit, self.why]
+        fields = [*self.shown[:-2], self.why]
         shell.on(self.gate.input, self.gate_now, [self.gate], self.one)
         shell.on(self.now.pick, self.pick, [], [self.gate, *self.one], tells=["gate"])
         shell.on(self.save.click, self.set, fields, [*self.shown, self.why])
 
     @property
     def shown(self) -> list[Any]:
-        return [self.verdicts, self.second, self.report, self.gate, self.action, self.limit, self.now, self.save]
+        fields = [self.verdicts, self.second, self.report, self.prompts, self.gate, self.action, self.limit]
+        return [*fields, self.now, self.save]
 
     def look(self, actor: Actor) -> Updates:
         """What is in force."""
@@ -61,6 +64,7 @@ class PolicyBox:
             self.verdicts: policy["verdicts"],
             self.second: round(100 * policy["second_reading"]),
             self.report: policy["report_policy"],
+            self.prompts: policy["prompts"],
             self.gate: gr.update(choices=[("None", ""), *[(r["title"], r["name"]) for r in rules]], value=""),
             self.action: "",
             self.limit: None,
@@ -93,6 +97,7 @@ class PolicyBox:
         verdicts: int,
         second: float,
         report: str,
+        prompts: str,
         gate: str,
         action: str,
         limit: float | None,
@@ -103,6 +108,7 @@ class PolicyBox:
         if not (why or "").strip():
             raise UsageError("Say in a few words why the policy changes.")
         changes: dict[str, Any] = {"verdicts": verdicts, "second_reading": second / 100, "report_policy": report}
+        changes["prompts"] = prompts
         if gate:
             wish = {k: v for k, v in (("action", action or None), ("limit", limit)) if v is not None}
             others = {n: v for n, v in bench.policy(actor=actor)["gates"].items() if n != gate}

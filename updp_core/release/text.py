@@ -36,6 +36,7 @@ def readme(description: Mapping[str, Any], derivations: Mapping[str, int]) -> st
         *_table(counts["preset"], "models"),
         *_table(counts["lexicon"], "lexicon"),
         *(f"  {sentence} ({number} pairs)." for sentence, number in sorted(derivations.items())),
+        *([] if description["prompts_included"] else ["  The prompts are kept back by the policy of the sender."]),
         *_approvals(counts["approval"]),
         *_table(counts["verdicts"], "verdict"),
         "",

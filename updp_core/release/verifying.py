@@ -13,9 +13,10 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FORMAT = "updp-release/2"
 FORMATS = ("updp-release/1", FORMAT)
@@ -23,6 +24,14 @@ FOLDERS = {"images": ".png", "dicom": ".dcm", "reports": ".txt"}
 FILES = ("README.txt", "manifest.jsonl", "release.json")
 PARTIAL = re.compile(r"\.(?P<name>.+)\.updp-(?P<pid>\d+)-[0-9a-f]{8}\.partial")
 _ID = re.compile(r"r[0-9a-f]{16}")
+
+
+MIB = 2**20
+MOST_BYTES = {".png": 64 * MIB, ".dcm": 64 * MIB, ".txt": 4 * MIB, "README.txt": MIB, "release.json": MIB,
+              "SHA256SUMS": 256 * MIB, "manifest.jsonl": 4096 * MIB}  # fmt: skip
+"""A larger file of this name or kind is none of a release, and is not read."""
+MOST_LINE = MIB
+"""Bytes of a line of the manifest."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,10 @@ def verify(out: Path, root: str | None = None, *, partial: bool = False) -> list
     if not (out / "SHA256SUMS").is_file():  # and nothing is said of what else lies in a folder that is no release
         return [Problem("SHA256SUMS", "is missing: the release is not whole, or the folder is no release")]
     files, problems = _walk(out)
+    if large := [name for name, size in files.items() if size > _most(name)]:
+        return [
+            Problem(_printable(name), "is larger than any file of a release, so nothing was read") for name in large
+        ]
     hashes = {}
     for name in files:
         try:
@@ -85,9 +98,14 @@ def verify(out: Path, root: str | None = None, *, partial: bool = False) -> list
     return sorted(set(problems), key=lambda problem: (problem.path, problem.what))
 
 
-def _walk(out: Path) -> tuple[list[str], list[Problem]]:
-    """Regular files, relative and with forward slashes, and everything that a release never holds. Follows no link."""
-    files: list[str] = []
+def _most(name: str) -> int:
+    return MOST_BYTES.get(name, MOST_BYTES.get(Path(name).suffix, MIB))
+
+
+def _walk(out: Path) -> tuple[dict[str, int], list[Problem]]:
+    """Sizes of regular files by name, relative and with forward slashes; and all that a release never holds. Follows no
+    link."""
+    files: dict[str, int] = {}
     problems: list[Problem] = []
     for name in FOLDERS:
         if not (out / name).is_dir():
@@ -98,7 +116,8 @@ def _walk(out: Path) -> tuple[list[str], list[Problem]]:
         with os.scandir(out / below) as entries:
             for entry in entries:
                 name = f"{below}/{entry.name}" if below else entry.name
-                mode = entry.stat(follow_symlinks=False).st_mode
+                status = entry.stat(follow_symlinks=False)
+                mode = status.st_mode
                 if stat.S_ISLNK(mode):
                     problems.append(Problem(name, "is a link; a release holds plain files only"))
                 elif stat.S_ISDIR(mode):
@@ -107,7 +126,7 @@ def _walk(out: Path) -> tuple[list[str], list[Problem]]:
                     else:
                         problems.append(Problem(name, "is a folder that was added"))
                 elif stat.S_ISREG(mode):
-                    files.append(name)
+                    files[name] = status.st_size
                 else:
                     problems.append(Problem(name, "is not a plain file"))
     return files, problems
@@ -139,9 +158,9 @@ def _compare_manifest(out: Path, hashes: Mapping[str, str]) -> list[Problem]:
         return problems
     try:
         description = json.loads((out / "release.json").read_bytes())
-        lines = [json.loads(line) for line in (out / "manifest.jsonl").read_bytes().splitlines()]
-        listed = dict.fromkeys(FILES, "")
-        for line in lines:
+        listed, pairs = dict.fromkeys(FILES, ""), 0
+        for line in _lines(out / "manifest.jsonl"):
+            pairs += 1
             if not _ID.fullmatch(line["release_id"]):
                 raise ValueError
             for key, folder in (("image", "images"), ("dicom", "dicom"), ("report", "reports")):
@@ -154,7 +173,7 @@ def _compare_manifest(out: Path, hashes: Mapping[str, str]) -> list[Problem]:
         return [Problem("release.json", "does not have the form of a release")]
     if description.get("format") not in FORMATS:
         problems.append(Problem("release.json", f"does not say that its format is {FORMAT} or an earlier one"))
-    if description.get("manifest_sha256") != hashes["manifest.jsonl"] or description.get("pairs") != len(lines):
+    if description.get("manifest_sha256") != hashes["manifest.jsonl"] or description.get("pairs") != pairs:
         problems.append(Problem("manifest.jsonl", "is not the manifest that release.json describes"))
     for name in sorted(listed.keys() | hashes.keys()):
         if name not in hashes:
@@ -164,6 +183,15 @@ def _compare_manifest(out: Path, hashes: Mapping[str, str]) -> list[Problem]:
         elif listed[name] and listed[name] != hashes[name]:
             problems.append(Problem(name, "has changed: its SHA-256 is not the one in the manifest"))
     return problems
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a manifest, one after the other in flat memory. Raises ValueError for a line that is too long."""
+    with open(path, "rb") as file:
+        while line := file.readline(MOST_LINE + 1):
+            if len(line) > MOST_LINE:
+                raise ValueError
+            yield json.loads(line)
 
 
 def _sha256(path: Path) -> str:

@@ -355,13 +355,20 @@ def create(tx: Transaction) -> None:
     tx.run(standing.DERIVED)
     tx.run(word_index.CREATE)
     tx.run("CREATE VIRTUAL TABLE IF NOT EXISTS record_text USING fts5(body, tokenize = 'unicode61')")
+    for statement in triggers().values():
+        tx.run(statement.replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS", 1))
+
+
+def triggers() -> dict[str, str]:
+    """Name of each trigger that keeps the append-only tables so -> its statement, as the database keeps it."""
+    made: dict[str, str] = {}
     for table in schema.APPEND_ONLY:
         keys = SQLModel.metadata.tables[table].primary_key.columns.keys()
         same = " AND ".join(f"{key} = NEW.{key}" for key in keys)
         refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         for verb in ("UPDATE", "DELETE"):
-            tx.run(f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table} {refuse}")
-        tx.run(
-            f"CREATE TRIGGER IF NOT EXISTS {table}_no_replace BEFORE INSERT ON {table} "
-            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) {refuse}"
-        )
+            name = f"{table}_no_{verb.lower()}"
+            made[name] = f"CREATE TRIGGER {name} BEFORE {verb} ON {table} {refuse}"
+        name, again = f"{table}_no_replace", f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"
+        made[name] = f"CREATE TRIGGER {name} BEFORE INSERT ON {table} {again} {refuse}"
+    return made

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from updp_core.domain import Actor
-from updp_core.store import Store, Transaction
+from updp_core.store import Store, Transaction, standing
 from updp_core.store.schema import GROUPED, TOLD
-from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key
+from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key, triggers
+from updp_core.workbench import grades, population
 from updp_core.workbench.desk import Noun
+from updp_core.workbench.holds import MAX_MINUTES
 from updp_core.workbench.roles import OPERATORS, verb
-from updp_core.workbench.shapes import AuditPage, AuditReport
+from updp_core.workbench.shapes import AuditPage, AuditReport, Policy
 
 MOST_PROBLEMS = 100
 
@@ -58,10 +61,10 @@ class Audit(Noun):
 
     @verb(OPERATORS)
     def audit_verify(self, *, actor: Actor) -> AuditReport:
-        """Recompute the chain and hold every decision, candidate and lexicon version to it."""
+        """Recompute the chain, hold every row that it tells of to it, and compute again what is derived from them."""
         problems: list[str] = []
         with self.desk.store.read() as tx:
-            for problem in _problems(self.desk.store, tx):
+            for problem in _problems(self.desk.store, tx, self.desk.policy(tx)):
                 problems.append(problem)
                 if len(problems) >= MOST_PROBLEMS:
                     problems.append("There are more problems than are listed here.")
@@ -75,7 +78,7 @@ def head(tx: Transaction) -> str:
     return tx.value("SELECT digest FROM audit_event ORDER BY id DESC LIMIT 1") or GENESIS
 
 
-def _problems(store: Store, tx: Transaction) -> Iterator[str]:
+def _problems(store: Store, tx: Transaction, policy: Policy) -> Iterator[str]:
     """The chain itself, its end, and every row that it tells of."""
     heads = {row["audit_head"]: row["id"] for row in tx.all("SELECT id, audit_head FROM release")}
     told = _Told()
@@ -99,7 +102,55 @@ def _problems(store: Store, tx: Transaction) -> Iterator[str]:
     for digest, release in heads.items():
         if digest != GENESIS:
             yield f"The chain does not hold the event that release {release} names as its head."
+    if anchor is None and previous != GENESIS:
+        yield "The head that is noted beside the database (audit.head) was removed or cannot be read."
     yield from told.differences(tx)
+    yield from _embeddings(store, tx, told.embeddings)
+    yield from _derived(tx, policy)
+
+
+def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
+    """What is computed from the rows of record, computed again: triggers, grades, standings, counts; and holds."""
+    found = {row["name"]: row["sql"] for row in tx.all("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")}
+    for name, statement in triggers().items():
+        if " ".join(found.get(name, "").split()) != " ".join(statement.split()):
+            yield f"The trigger {name} is missing or was changed: rows could be changed since."
+    for row in tx.stream(
+        "SELECT c.id, c.evidence_json, g.gates_json, g.worst, g.risk, g.alignment, (SELECT json_group_object(v.name, "
+        "v.state) FROM gate_value v WHERE v.candidate = c.id) AS states FROM candidate c "
+        "LEFT JOIN grade g ON g.candidate = c.id WHERE c.error = '' ORDER BY c.id"
+    ):
+        graded = grades.graded(json.loads(row["evidence_json"]), policy)
+        there, due = (_told_of(json.loads(text or "[]")) for text in (row.pop("gates_json"), graded.pop("gates_json")))
+        states = {name: state for name, (state, *_) in due.items()}
+        if there != due or json.loads(row["states"]) != states or any(row[name] != v for name, v in graded.items()):
+            yield f"The grade of candidate {row['id']} does not follow from its evidence and the policy in force."
+    for row in tx.all(standing.DISAGREES):
+        yield f"The standing of record {row['record']} is not the one that follows from its decisions."
+    for row in tx.all(standing.MISCOUNTED):
+        yield f"The counts of the gate {row['name']} do not follow from the candidates."
+    latest = time.time() + 60 * MAX_MINUTES
+    for row in tx.all(
+        "SELECT h.record FROM hold h WHERE h.expires > :latest OR NOT EXISTS (SELECT 1 FROM audit_event e "
+        "WHERE e.verb = 'take' AND e.subject = h.record AND e.actor = h.holder)",
+        latest=latest,
+    ):
+        yield f"The hold of record {row['record']} was entered by nobody's taking it."
+
+
+def _told_of(gates: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """What gates say, without their wording, which a new version may change."""
+    return {gate["name"]: (gate["state"], gate["value"], gate["threshold"]) for gate in gates}
+
+
+def _embeddings(store: Store, tx: Transaction, told: dict[str, str]) -> Iterator[str]:
+    """Embeddings that differ from what was told when they were made; those of older versions were not told."""
+    for row in tx.stream("SELECT record, judge, vector FROM embedding ORDER BY record, judge"):
+        noted = told.pop(f"{row['record']}|{row['judge']}", None)
+        if noted is not None and noted != population.mark(store, row["record"], row["judge"], row["vector"]):
+            yield f"The embedding of record {row['record']} was changed."
+    for key in told:
+        yield f"The embedding of record {key.partition('|')[0]} is missing."
 
 
 def _anchor(store: Store) -> tuple[int, str] | None:
@@ -116,11 +167,14 @@ class _Told:
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, str]] = {table: {} for table in TOLD}
         self.groups: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in GROUPED}
+        self.embeddings: dict[str, str] = {}
         self.again: list[str] = []
 
     def add(self, event: dict[str, Any]) -> None:
         try:
             detail = json.loads(event["detail_json"])
+            if event["verb"] == "embed":
+                self.embeddings.update(detail["embeddings"])
             for part, known in (("rows", self.rows), ("groups", self.groups)):
                 for table, told in detail.get(part, {}).items():
                     # Rows are inserted once: a second telling would hide that one was changed in between.

@@ -68,7 +68,8 @@ class Desk:
                 removed=0,
                 created_at=now(),
             )
-            content = {"verdicts": 1, "gates": {}, "second_reading": 0.0, "report_policy": self.settings.report_policy}
+            content = {"verdicts": 1, "gates": {}, "second_reading": 0.0, "prompts": "release"}
+            content["report_policy"] = self.settings.report_policy
             tx.insert(
                 "policy_version",
                 verdicts=1,
@@ -98,7 +99,7 @@ class Desk:
             with self.store.read() as snapshot:
                 return self.policy(snapshot)
         content = json.loads(tx.value("SELECT content_json FROM policy_version ORDER BY id DESC LIMIT 1"))
-        return cast(Policy, {"methods": {}, **content})  # an older policy knows no methods
+        return cast(Policy, {"methods": {}, "prompts": "release", **content})  # an older policy knows neither
 
     def lexicon(self, tx: Transaction, version: int | None = None) -> tuple[int, Lexicon]:
         """(version, lexicon) of a version (None: the current one). Versions are immutable, so they are cached."""

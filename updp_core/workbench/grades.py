@@ -55,19 +55,22 @@ def gate_rows(gates_json: str | None) -> list[GateRow]:
 
 def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:
     """Compute and keep the gates of a candidate; its risk."""
-    found = gates(evidence, policy["gates"])
-    total = risk(found)
-    tx.run(
-        UPSERT_GRADE,
-        candidate=candidate,
-        gates_json=canonical([asdict(gate) for gate in found]),
-        worst=worst({gate.name: gate.state for gate in found}),
-        risk=total,
-        alignment=(evidence.get("alignment") or {}).get("after"),
-    )
-    for gate in found:
+    row = graded(evidence, policy)
+    tx.run(UPSERT_GRADE, candidate=candidate, **row)
+    for gate in gates(evidence, policy["gates"]):
         tx.run(UPSERT_GATE, candidate=candidate, name=gate.name, state=gate.state, value=gate.value)
-    return total
+    return float(row["risk"])
+
+
+def graded(evidence: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
+    """The row of `grade` that this evidence gives under a policy, without its candidate."""
+    found = gates(evidence, policy["gates"])
+    return {
+        "gates_json": canonical([asdict(gate) for gate in found]),
+        "worst": worst({gate.name: gate.state for gate in found}),
+        "risk": risk(found),
+        "alignment": (evidence.get("alignment") or {}).get("after"),
+    }
 
 
 def regrade(tx: Transaction, policy: Policy) -> None:

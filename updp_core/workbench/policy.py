@@ -17,6 +17,7 @@ from updp_core.workbench.shapes import Policy
 
 _EXAMPLE = '{"release": true, "settings": {"b": 4}}'
 REPORT_POLICIES = ("remove", "placeholder", "surrogate")
+PROMPTS = ("release", "keep back")
 
 
 class Policies(Noun):
@@ -57,6 +58,8 @@ def _check(desk: Desk, old: Policy, new: Policy) -> None:
         raise UsageError("A release takes 1 or 2 verdicts.")
     if new["report_policy"] not in REPORT_POLICIES:
         raise UsageError(f"The report policy is one of: {', '.join(REPORT_POLICIES)}.")
+    if new["prompts"] not in PROMPTS:
+        raise UsageError(f"What the policy says of prompts is one of: {', '.join(PROMPTS)}.")
     share = new["second_reading"]
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise UsageError("The share of second readings is a number from 0 to 1.")

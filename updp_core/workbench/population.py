@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from updp_core.domain import SYSTEM
+from updp_core.store import Store
+from updp_core.store.store import sha256
 from updp_core.workbench.desk import Desk
 
 MOST = 1000
@@ -70,6 +73,14 @@ def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
                     j=judge,
                     v=vector.tobytes(),
                 )
+            known = zip(part, vectors, strict=True)
+            marks = {f"{row['id']}|{judge}": mark(desk.store, row["id"], judge, v.tobytes()) for row, v in known}
+            tx.audit(SYSTEM, "embed", f"{len(part)} originals", embeddings=marks)
+
+
+def mark(store: Store, record: str, judge: str, vector: bytes) -> str:
+    """A keyed mark of an embedding: its plain digest could be computed by whoever has the original and the judge."""
+    return store.secret.derive("embedding", record, judge, sha256(vector)).hex()
 
 
 def context(desk: Desk, judges: Any, patients: Mapping[str, str]) -> dict[str, Any]:

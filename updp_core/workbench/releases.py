@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from updp_core.domain import Actor, Span
-from updp_core.errors import Conflict, ReleaseError
+from updp_core.errors import Conflict, NotAllowed, ReleaseError
 from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.store import fresh_id, now
@@ -117,7 +117,14 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
                 "thresholds": policy["gates"],
                 "counts": {"approved": len(approved)},
             }
-            made = write_release(out, pairs(), lexicon=lexicon, header=header, before_publish=publish)
+            made = write_release(
+                out,
+                pairs(),
+                lexicon=lexicon,
+                header=header,
+                include_prompts=policy["prompts"] == "release",
+                before_publish=publish,
+            )
             result = {
                 "release": name,
                 "folder": str(out),
@@ -289,13 +296,19 @@ def releases(desk: Desk) -> list[ReleaseRow]:
     ]
 
 
-def verify(desk: Desk, out: Path, actor: Actor) -> dict[str, Any]:
+def verify(desk: Desk, out: Path, anywhere: bool, actor: Actor) -> dict[str, Any]:
     """See Workbench.verify."""
     from updp_core.release import verify as check
 
     out = Path(out).absolute()
     with desk.store.read() as tx:
         roots = [r["root_digest"] for r in tx.all("SELECT root_digest FROM release WHERE folder = :f", f=str(out))]
+    home = (desk.settings.home / "releases").resolve()
+    if not (anywhere or roots or out.resolve().is_relative_to(home)):
+        raise NotAllowed(
+            f"Only releases of this workspace, and folders in {home}, are checked here. Check any other with: "
+            "python -m updp_core verify FOLDER."
+        )
     problems = [f"{problem.path}: {problem.what}" for problem in check(out, root=roots[-1] if roots else None)]
     with desk.store.write() as tx:
         tx.audit(actor, "verify", problems=len(problems))
@@ -325,6 +338,10 @@ class Releases(Noun):
         return releases(self.desk)
 
     @verb(EVERYBODY)
-    def verify(self, out: Path, *, actor: Actor) -> dict[str, Any]:
-        """Check a release folder to the byte: {"ok": bool, "problems": [str]}."""
-        return verify(self.desk, out, actor)
+    def verify(self, out: Path, *, actor: Actor, anywhere: bool = False) -> dict[str, Any]:
+        """Check a release folder to the byte: {"ok": bool, "problems": [str]}.
+
+        NotAllowed for a folder that is neither a release of this workspace nor in its folder `releases`: the page
+        reads nothing else of this machine. `anywhere` is for the command line, whose user may read what they may.
+        """
+        return verify(self.desk, out, anywhere, actor)

@@ -417,6 +417,7 @@ class Policy(TypedDict):
     `verdicts`: 1 or 2, by different people. `gates`: gate name -> {"limit": number, "action": "warn" | "block"};
     what is not named keeps its default (updp_core.evidence.gates.RULES). `second_reading`: share (0 to 1) of
     decided pairs that a second person reads blind. `report_policy`: what stands in place of PHI in the report.
+    `prompts`: whether releases hold the prompts or keep them back.
     `methods`: method -> {"release": bool, "named": name of a set, "settings": {dotted name: value}}. `release` lets
     images leave that keep source pixels (by default they stay); the others are what a run takes where it says nothing.
     """
@@ -425,6 +426,7 @@ class Policy(TypedDict):
     gates: dict[str, dict[str, Any]]
     second_reading: float
     report_policy: Literal["remove", "placeholder", "surrogate"]
+    prompts: Literal["release", "keep back"]
     methods: dict[str, dict[str, Any]]
 
 
