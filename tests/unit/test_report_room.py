@@ -36,7 +36,7 @@ def test_a_finder_of_a_new_category_takes_one_file_its_place_and_one_row(tmp_pat
     shutil.copytree(ROOT / "lexicons", tmp_path / "lexicons")
     room = tmp_path / "updp_core" / "report"
     (room / "plates.py").write_text(PLATES)
-    _put(room / "filter.py", "import header_values, names,", "import plates, header_values, names,")
+    _put(room / "filter.py", "names, ner, patterns, places,", "names, ner, patterns, places, plates,")
     _put(room / "filter.py", "recognisers, ner)", "recognisers, ner, plates)")
     _put(room / "categories.py", '    Category("deid_markers"', ROW + '    Category("deid_markers"')
     code = (

@@ -19,7 +19,17 @@ _PLAIN = str.maketrans(
 # Cyrillic and Greek letters whose capital or small form is drawn like a Latin one (Unicode TS 39, confusables); both
 # cases of a letter become the same one, so that words of these scripts still match whatever their case.
 _LATIN = dict(zip("авеіјкмнорсѕтухһԁԛԝαβεζηικμνορτυχı", "abeijkmhopcstyxhdqwabezhikmnoptyxi", strict=True))
-_ALIKE = str.maketrans(_LATIN | {a.upper(): b.upper() for a, b in _LATIN.items() if a != "ı"})
+# Small capitals, and letters in black circles and squares or of flags, which have no normal form.
+_LATIN |= dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢɑɡ", "abcdefghijklmnopqrstuvwyzag", strict=True))
+_ENCLOSED = {chr(first + i): chr(65 + i) for first in (0x1F150, 0x1F170, 0x1F1E6) for i in range(26)}
+_ALIKE = str.maketrans(
+    _LATIN | {a.upper(): b.upper() for a, b in _LATIN.items() if a.upper() not in (a, "I", "Ɑ", "Ɡ")} | _ENCLOSED
+)
+# Marks that no letter is composed with: they would split words, as invisible characters would.
+_MARKS = re.compile(
+    r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\ufe00-\ufe0f"
+    r"\u180b-\u180f\U000e0100-\U000e01ef\u115f\u1160\u3164\uffa0\u2800]"
+)
 # Letters whose bare form Unicode does not derive.
 _BASES = dict(zip("łŁøØđĐðÐıæÆœŒ", "lLoOdDdDiaAoO", strict=True))
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
@@ -45,7 +55,9 @@ def _fold_cluster(cluster: str, casefold: bool) -> str:
     text = unicodedata.normalize("NFKC", cluster).translate(_PLAIN)
     if casefold:
         text = unicodedata.normalize("NFKC", text.casefold())
-    text = text.translate(_ALIKE)
+    text = _MARKS.sub("", text).translate(_ALIKE)
+    if casefold and not text.isascii():
+        text = text.casefold()
     # Format and control characters (zero-width joiners, soft hyphens) would split words unseen.
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c in "\t\n\r\f\v")
     return "".join(" " if unicodedata.category(c) == "Zs" else c for c in text)

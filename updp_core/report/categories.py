@@ -29,6 +29,7 @@ class Category:
     labels: str = ""
 
 
+OTHER = "[REMOVED]"
 # Where pieces overlap, the category that stands first is kept: it says most.
 CATEGORIES: tuple[Category, ...] = (
     Category(
@@ -71,12 +72,13 @@ CATEGORIES: tuple[Category, ...] = (
     Category("titles_and_names", "[NAME]", "name", stand_ins.full_name),
     Category("personnel", "[PERSONNEL]", "staff"),
     Category("deid_markers", "[REDACTED]", "marker"),
+    Category("disguised_text", OTHER, "disguised"),
+    Category("hidden_text", "", "hidden"),  # nobody sees it, so nothing needs to stand in its place
 )
-OTHER = "[REMOVED]"
 _BY_NAME = {category.name: category for category in CATEGORIES}
 _BY_LABEL = {label: category.name for category in CATEGORIES for label in category.labels.split()}
 _RANK = {category.name: rank for rank, category in enumerate(CATEGORIES)}
-PLACEHOLDER = re.compile("|".join(map(re.escape, sorted({*(c.placeholder for c in CATEGORIES), OTHER}))))
+PLACEHOLDER = re.compile("|".join(map(re.escape, sorted({c.placeholder for c in CATEGORIES} - {""}))))
 """Any placeholder of this filter."""
 
 

@@ -19,7 +19,7 @@ from updp_core.domain import Span
 from updp_core.errors import UsageError
 from updp_core.lexicon import Lexicon
 from updp_core.lexicon.folding import fold
-from updp_core.report import header_values, names, ner, patterns, places, recognisers, unknown_words
+from updp_core.report import disguise, header_values, names, ner, patterns, places, recognisers, unknown_words
 from updp_core.report.categories import PLACEHOLDER, category_of, rank_of
 from updp_core.report.header_values import header_words
 from updp_core.report.surrogates import Surrogates
@@ -160,6 +160,7 @@ def _scan(
         Piece(hit.start, hit.end, hit.category, f"lexicon: {hit.category}", "blacklist")
         for hit in lexicon.terms_in(shown)
     ]
+    pieces += [p for p in disguise.find_in(shown) if not p.yields(shown[p.start : p.end], lexicon)]
     for finder in FINDERS if reading.text.strip() else ():
         for piece in finder.find(reading):
             start, end = folded.original(piece.start, piece.end)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 
-from updp_core.lexicon import Lexicon
 from updp_core.lexicon.folding import word_list
 from updp_core.report.gazetteer import gazetteer
 from updp_core.report.words import FILLER, Piece, Reading, Word, before_eponym_noun
@@ -87,7 +86,8 @@ _VERBAL = re.compile(r"(?:ed|ing|ly|ions?)$")
 def find(reading: Reading) -> list[Piece]:
     """Pieces that name people or places whom no list knows."""
     words, text, lexicon = reading.words, reading.text, reading.lexicon
-    unknown = [_unknown(word, lexicon) for word in words]
+    listed = lexicon.allowed_words | gazetteer().ordinary | lexicon.forbidden_terms.keys()
+    unknown = [_unknown(word, listed) for word in words]
     found = []
     for i in range(len(words)):
         first, last = i, i
@@ -103,14 +103,13 @@ def find(reading: Reading) -> list[Piece]:
     return found
 
 
-def _unknown(word: Word, lexicon: Lexicon) -> bool:
+def _unknown(word: Word, listed: frozenset[str]) -> bool:
     """Whether neither the whitelist nor the ordinary words hold this word, in whatever form, and no list of names."""
     if word.plain or _MARKER.match(word.text):
         return False
     lower = word.text.lower().removesuffix("'s")
     forms = {lower, _INFLECTED.sub("", lower), _INFLECTED.sub("e", lower)}
-    listed = lexicon.allowed_words | gazetteer().ordinary
-    if forms & listed or lower in lexicon.forbidden_terms or _GROWTH.match(lower):
+    if forms & listed or _GROWTH.match(lower):
         return False
     parts = word.text.split("-")
     return len(parts) == 1 or not (parts[-1].islower() or all(part.lower() in listed for part in parts))
