@@ -35,7 +35,7 @@ def test_all_starter_models_together_stay_below_64_mib() -> None:
 
 
 def test_every_starter_model_has_a_card_and_names_no_path_of_the_machine_that_made_it() -> None:
-    for part in ("encoder", "generator", "judges"):
+    for part in ("encoder", "generator", "judges", "recogniser"):
         assert (STARTER / part / "README.md").is_file()
         for file in (STARTER / part).rglob("*.json"):
             assert not re.search(r"[\"]/\w", file.read_text())  # an absolute path

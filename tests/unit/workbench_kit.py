@@ -88,11 +88,12 @@ def add(bench: Workbench, items: Sequence[SourceStudy]) -> list[str]:
 
 
 def hush(monkeypatch: Any) -> None:
-    """Leave out what costs seconds to load and is tested elsewhere: Presidio, name lists, reading text in images."""
+    """Leave out what costs seconds to load and is tested elsewhere: library finders, name lists, text in images."""
     few = Gazetteer(*(frozenset(names) for names in (["mortimer"], ["quill"], ["springfield"], [], ["seen", "by"])))
     for module in ("words", "places", "header_values"):
         monkeypatch.setattr(f"updp_core.report.{module}.gazetteer", lambda: few)
     monkeypatch.setattr("updp_core.report.recognisers.find", lambda reading: [])
+    monkeypatch.setattr("updp_core.report.ner.recognise", lambda text: ())
     monkeypatch.setattr("updp_core.evidence.ocr.read_boxes", lambda image: [])
     monkeypatch.setattr("updp_core.evidence.ocr.read_text", lambda image: [])
 

@@ -274,6 +274,22 @@ def generator(
 
 @app.command()
 @command
+def recogniser(out: Out = OUT, steps: Steps = 4_500, minutes: Minutes = None, seed: Seed = 0) -> None:
+    """The recogniser of names and places in reports (spaCy, on the processor), on text made here."""
+    from updp_core.report.light import light_imports
+
+    with light_imports():
+        from updp_core.training.recogniser import RecogniserConfig, evaluate, finder, train_recogniser, write_card
+
+        folder, config = out / "recogniser", RecogniserConfig()
+        run = train_recogniser(folder, steps, minutes, seed, config, _say)
+        scores = evaluate(finder(folder))
+    write_card(folder, run, seed, config, scores)
+    _say(f"Found on kept-out sentences: {scores['all'].recall:.1%} of {scores['all'].gold} entities.")
+
+
+@app.command()
+@command
 def lora(
     model: Annotated[str, typer.Option(help="The diffusers pipeline to fine-tune: folder or hub id.")],
     source: Annotated[Path, typer.Option(help="An archive that `import` reads.")],

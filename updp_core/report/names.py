@@ -8,14 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from updp_core.lexicon.folding import word_list
-from updp_core.report.words import Origin, Piece, Reading, Strength, Word, before_eponym_noun, joined
+from updp_core.report.words import PARTICLES, Origin, Piece, Reading, Strength, Word, before_eponym_noun, joined
 
-_PARTICLES = frozenset(
-    word_list("""
-    de da das do dos del della di der den van von vom zu ter ten la le el al bin ibn y e
-""")
-)
 _CREDENTIALS = re.compile(
     r",? {0,2}(?:M\.?D|D\.?O|Ph\.?D|R\.?N|N\.?P|P\.?A-?C|MBBS|MB ?BS|FRCR|FRCP|FACR|FRANZCR|MRCP|DNP|CRNP|APRN|ARNP|LPN"
     r"|DDS|Pharm\.?D|D\.?P\.?M|R\.?T\.?(?:\(R\))?|Esq|Jr|Sr|II|III)\b\.?"
@@ -101,7 +95,7 @@ def _run(words: tuple[Word, ...], i: int, text: str, most: int) -> int:
     n = 0
     while n < most and i + n < len(words):
         word = words[i + n]
-        particle = n > 0 and word.text in _PARTICLES and i + n + 1 < len(words) and words[i + n + 1].capital
+        particle = n > 0 and word.text in PARTICLES and i + n + 1 < len(words) and words[i + n + 1].capital
         if not (word.capital or particle) or (n and not joined(words, i + n - 1, text)):
             break
         # A name that is whole at the end of its line goes on in the next one only where that begins with a name.
@@ -125,7 +119,7 @@ def _after_title(words: tuple[Word, ...], i: int, text: str, dot: bool) -> int:
         if surely and not surname and word.capital and not word.initial:
             surname, keep = True, k + 1
             continue
-        particle = word.initial or word.text in _PARTICLES
+        particle = word.initial or word.text in PARTICLES
         # A plain word may be the surname ("Dr. Long"); after one, and in a line of capitals, only a clear name goes on.
         follows = surname and not (k and words[i + k - 1].given and not word.shouted)
         if not particle and word.plain and (follows or not word.known or word.text.islower()):
@@ -145,7 +139,7 @@ def _after_cue(words: tuple[Word, ...], i: int, text: str, sure: bool) -> int:
         return 2 if lower else int(words[i].strong and words[i].given)
     while n > 1 and words[i + n - 1].plain and not words[i + n - 1].known and not words[i + n - 1].initial:
         n -= 1
-    name = [w for w in words[i : i + n] if not w.initial and w.text not in _PARTICLES]
+    name = [w for w in words[i : i + n] if not w.initial and w.text not in PARTICLES]
     if not name or not _could_be_names(name) or before_eponym_noun(words, i + n - 1, text):
         return 0
     if name[0].shouted and not any(w.strong for w in name):
@@ -178,7 +172,7 @@ def _name_at(words: tuple[Word, ...], i: int, text: str) -> tuple[int, _Kind | N
     run = _run(words, i, text, 5)
     for n in range(run, 0, -1):
         part = words[i : i + n]
-        if part[-1].text in _PARTICLES or (n > 1 and before_eponym_noun(words, i + n - 1, text)):
+        if part[-1].text in PARTICLES or (n > 1 and before_eponym_noun(words, i + n - 1, text)):
             continue
         if _CREDENTIALS.match(text, part[-1].end) and _fits_credentials(part):
             return n, _CREDENTIAL
@@ -188,14 +182,14 @@ def _name_at(words: tuple[Word, ...], i: int, text: str) -> tuple[int, _Kind | N
 
 
 def _fits_credentials(part: tuple[Word, ...]) -> bool:
-    name = [w for w in part if not w.initial and w.text not in _PARTICLES]
+    name = [w for w in part if not w.initial and w.text not in PARTICLES]
     if not name or not _could_be_names(name):
         return False
     return any(w.strong for w in name) or (len(part) > 1 and not name[0].shouted and not name[0].opens)
 
 
 def _judge(part: tuple[Word, ...], text: str, words: tuple[Word, ...], i: int) -> _Kind | None:
-    name = [w for w in part if not w.initial and w.text not in _PARTICLES]
+    name = [w for w in part if not w.initial and w.text not in PARTICLES]
     initials = [w for w in part if w.initial]
     middle = len(part) == 3 and initials == [part[1]] and text[part[1].end] == "."
     if middle and part[0].given and not part[0].shouted and (part[0].strong or not part[0].opens):

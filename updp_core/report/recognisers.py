@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
-from importlib.abc import MetaPathFinder
 from typing import Any
 
+from updp_core.report.light import light_imports
 from updp_core.report.words import Piece, Reading
 
 # Presidio entity -> our category, and the score from which on it counts (its own context words are not used).
@@ -34,35 +30,12 @@ MAX_TEXT = 10_000
 _ENDLESS = re.compile(r"\S{400,}")
 
 
-class _Absent(MetaPathFinder):
-    """Makes packages look uninstalled to the imports of one thread."""
-
-    def __init__(self, *names: str) -> None:
-        self._names = names
-        self._thread = threading.get_ident()
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name in self._names and threading.get_ident() == self._thread:
-            raise ModuleNotFoundError(f"{name} is not needed here", name=name)
-
-
-@contextmanager
-def _light_imports() -> Iterator[None]:
-    """Presidio and spaCy import torch and transformers where they find them: seconds for engines not used here."""
-    finder = _Absent("torch", "transformers", "torchvision", "stanza", "gliner", "cupy", "tensorflow", "mxnet")
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-
-
 @lru_cache(maxsize=1)
 def _presidio() -> tuple[Any, ...]:
     """Presidio's recognisers, loaded once. tldextract reads the snapshot in its package and never the network."""
     import tldextract
 
-    with _light_imports():
+    with light_imports():
         from presidio_analyzer import predefined_recognizers as known
 
     bundled = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)

@@ -24,6 +24,13 @@ Origin = Literal["blacklist", "header", "context", "pattern", "recogniser", "mod
 Strength = Literal["firm", "doubtful", "weak"]
 """Whether the whitelist saves a piece: never, where it is written in lower case, or always."""
 
+PARTICLES = frozenset(
+    word_list("""
+    de da das do dos del della di der den van von vom zu ter ten la le el al bin ibn y e
+""")
+)
+"""Words in lower case that may stand inside a name."""
+
 _TOKEN = re.compile(r"[^\W\d_]+(?:['\-][^\W\d_]+)*")
 _LABEL = re.compile(r"[^\n:]{1,30}:")  # "Detector: ..." begins a line of its own
 _MEDICAL = re.compile(
