@@ -53,9 +53,9 @@ def build_app(session: Session, settings: Settings, background: Background) -> g
             shell.on(tab.select, one.look, inputs, one.shown)
             shell.on(shell.role.change, changed, inputs, one.shown)
             if one.at_once:
-                shell.on(app.load, changed, inputs, one.shown)
+                shell.on(app.load, changed, inputs, one.shown, quiet=True)
         if session.signed:
-            shell.on(app.load, lambda actor: {who: show.render("person.html", actor=actor)}, [], [who])
+            shell.on(app.load, lambda actor: {who: show.render("person.html", actor=actor)}, [], [who], quiet=True)
         _clock(shell, status, [one for _, one in made])
     return app
 
@@ -100,7 +100,7 @@ def _clock(shell: Shell, status: gr.HTML, pages: Sequence[Page]) -> None:
 
     inputs = [shell.screen, seen, *(part for page in pages for part in page.inputs)]
     outputs = [seen, status, *(part for page in pages for part in page.shown)]
-    shell.on(gr.Timer(2).tick, tick, inputs, outputs)
+    shell.on(gr.Timer(2).tick, tick, inputs, outputs, quiet=True)
 
 
 def head() -> str:

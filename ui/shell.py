@@ -139,17 +139,19 @@ class Shell:
         *,
         tells: Sequence[str] = (),
         how: Mapping[str, Any] = QUICK,
+        quiet: bool = False,
         **more: Any,
     ) -> Any:
         """Wire an event. The handler gets the actor, what the event tells (the fields `tells` of its data), the Screen
         where `self.screen` is the first input, and the values of the other inputs.
 
-        It returns updates, or yields them where it takes longer; its errors come on the message line. Returns Gradio's
-        dependency, so that a script can follow with `.then`.
+        It returns updates, or yields them where it takes longer; its errors come on the message line. What was said
+        before goes with the next thing that somebody does; `quiet` is an event that nobody has set off by hand.
+        Returns Gradio's dependency, so that a script can follow with `.then`.
         """
         asks = bool(inputs) and inputs[0] is self.screen
         given = [self.screen, self.role, *inputs[1:]] if asks else [self.role, *inputs]
-        call = self._called(handler, asks, tuple(tells))
+        call = self._called(handler, asks, tuple(tells), quiet)
         shown = list(dict.fromkeys([*outputs, self.message]))
         return event(call, given, shown, **{**how, **({"js": ASK} if asks else {}), **more})
 
@@ -183,7 +185,9 @@ class Shell:
         LOG.error("a handler failed: %s", name, exc_info=LOG.isEnabledFor(logging.DEBUG))
         return self.say("Something went wrong. Reload the page; if it happens again, tell the engineer.", "stop")
 
-    def _called(self, handler: Callable[..., Any], asks: bool, fields: tuple[str, ...]) -> Callable[..., Any]:
+    def _called(
+        self, handler: Callable[..., Any], asks: bool, fields: tuple[str, ...], quiet: bool
+    ) -> Callable[..., Any]:
         """What Gradio calls: a function of the request and, where the event tells something, of its data."""
 
         def arguments(request: gr.Request, data: Mapping[str, Any], given: tuple[Any, ...]) -> list[Any]:
@@ -204,22 +208,23 @@ class Shell:
 
             def told_in_steps(request: gr.Request, *given: Any) -> Iterator[Updates]:
                 for updates in steps(request, {}, given):
-                    yield self._sent(updates)
+                    yield self._sent(updates, quiet)
 
             return told_in_steps
         answer = self.answer(once)
 
         def told(request: gr.Request, *given: Any) -> Updates:
-            return self._sent(answer(request, {}, given))
+            return self._sent(answer(request, {}, given), quiet)
 
         def told_with_data(request: gr.Request, event: gr.EventData, *given: Any) -> Updates:
-            return self._sent(answer(request, event._data, given))
+            return self._sent(answer(request, event._data, given), quiet)
 
         return told_with_data if fields else told
 
-    def _sent(self, updates: Updates) -> Updates:
-        """What goes to the browser: plain strings, a key in every live part, and never nothing at all."""
-        return {c: self._value(c, v) for c, v in updates.items()} or {self.message: gr.skip()}
+    def _sent(self, updates: Updates, quiet: bool) -> Updates:
+        """What goes to the browser: plain strings, a key in every live part, and a word on the message line."""
+        said = {self.message: gr.skip() if quiet else ""}
+        return said | {c: self._value(c, v) for c, v in updates.items()}
 
     def _value(self, component: Any, value: Any) -> Any:
         if component in self._live and value:

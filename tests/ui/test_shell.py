@@ -80,6 +80,13 @@ def test_what_takes_longer_tells_its_steps_and_then_its_error(shell: Shell) -> N
     assert first == {shell.message: "one"} and "No more." in last[shell.message]
 
 
+def test_a_message_goes_with_the_next_thing_that_somebody_does_and_not_with_the_clock(shell: Shell) -> None:
+    call, _ = wired(shell, lambda actor: {})
+    assert call(REQUEST, "radiologist") == {shell.message: ""}
+    clock, _ = wired(shell, lambda actor: {}, quiet=True)
+    assert clock(REQUEST, "radiologist") == {shell.message: gr.skip()}
+
+
 def test_the_clock_sends_a_part_only_where_it_would_read_otherwise(shell: Shell) -> None:
     """The browser says by a key what stands in each part; what it shows already is not sent again."""
     queue, runs = (shell.part(elem_id=name, live=True) for name in ("queue", "runs"))

@@ -231,6 +231,12 @@ def test_a_distribution_says_in_words_where_this_pair_lies() -> None:
     assert plots.place([0.1, 0.2], 0.1, 0.3) == ""
 
 
+def test_a_run_never_says_that_it_made_more_than_there_was() -> None:
+    run = {"run": 1, "state": "running", "done": 11, "failed": 0, "total": 5, "method": "updp", "actor": "x"}
+    run |= {"started_at": "2026-01-01T00:00:00Z", "seconds": 22.0}
+    assert "11 of 11" in work.running([run], {}, 0) and "11 of 11" in work.runs([run])
+
+
 def test_panes_that_may_scroll_take_the_focus_so_that_keys_scroll_them() -> None:
     table = evidence.findings({"findings": {"report": {"nodule": "present"}}})
     entry: dict[str, Any] = {"candidate": 1, "created_at": "2026-01-01T00:00:00Z", "method": "updp", "seed": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 from tests.ui.desk import acting, shell_on
 from tests.unit.workbench_kit import OFFICER, SECOND, add, last, study, workbench
 from ui.background import Background
+from ui.pages.intake import Intake
+from ui.pages.release import Release
 from ui.pages.review import Review, viewer
 from ui.shell import Screen
 from updp_core.domain import Actor
@@ -89,6 +92,54 @@ def test_an_observer_reads_but_decides_nothing(desk: Desk) -> None:
     assert "Not shown to your role" in updates[desk.page.pair.column.reports]
     with pytest.raises(NotAllowed):
         desk.page.decide("approve", desk.acting(GUEST), desk.asked(), desk.view, "")
+
+
+def test_buttons_that_a_role_may_not_press_are_dead(desk: Desk) -> None:
+    guest, reader = (desk.page.on_role(desk.acting(role), Screen(), desk.view) for role in (GUEST, READER))
+    for button in desk.page.pair.buttons:
+        assert (guest[button]["interactive"], reader[button]["interactive"]) == (False, True)
+
+
+def test_the_end_of_a_queue_sums_up_and_offers_what_is_next(desk: Desk) -> None:
+    for record in desk.records:
+        desk.bench.decide(record, "approve", actor=desk.acting())
+    shown = desk.page.on_role(desk.acting(), Screen(), desk.view)[desk.page.pair.side.head]
+    assert "Everything of this filter is done." in shown and "You decided 6 today; 6 of 6 are decided." in shown
+    assert 'data-to-page="Release"' in shown and "6 approved: to the release" in shown
+
+
+def test_the_clock_keeps_the_counts_of_the_filters_as_fresh_as_the_progress(desk: Desk) -> None:
+    desk.bench.decide(desk.records[5], "approve", actor=SECOND)
+    now = desk.page.tick(desk.acting(), desk.asked(), desk.view)
+    assert ("To review (5)", "pending") in now[desk.page.filters.state]["choices"]
+    assert "<b>5</b> to review" in now[desk.page.progress]
+
+
+def test_a_batch_is_approved_after_a_look_at_both_images(desk: Desk) -> None:
+    sample = desk.page.batch_look(desk.acting(), desk.view)[desk.page.batch.sample]
+    number = int(re.search(r"<b>(\d+)</b>", sample)[1])  # type: ignore[index]
+    assert sample.count("Original image of") == sample.count("Synthetic image of") == min(number, 12)
+
+
+def test_the_menu_of_methods_of_the_next_run_is_filled(desk: Desk) -> None:
+    with gr.Blocks():
+        intake = Intake(shell_on(desk.bench))
+    menu = intake.on_role(desk.acting("privacy-officer"), Screen())[intake.method]["choices"]
+    assert menu[0][1] == "" and "updp" in [name for _, name in menu]
+
+
+def test_the_release_tells_of_each_pair_whether_it_leaves_and_opens_it_at_a_click(desk: Desk) -> None:
+    leaving, flagged, *_ = desk.records
+    desk.bench.decide(leaving, "approve", actor=SECOND)
+    desk.bench.decide(flagged, "approve", actor=SECOND)
+    desk.bench.flag(flagged, "look", audience="privacy-officer", actor=SECOND)
+    with gr.Blocks():
+        page = Release(shell_on(desk.bench))
+    table = page.look(desk.acting("privacy-officer"), Screen())[page.records]
+    rows = {record: row for row in table.split("<tr>")[2:] for record in desk.records if f'"{record}"' in row}
+    assert len(rows) == 6 and "<td>leaves</td>" in rows[leaving]
+    assert "stays: flagged for the privacy officer" in rows[flagged]
+    assert desk.bench.show(leaving, actor=OFFICER)["patient"] in rows[leaving]
 
 
 def test_undo_brings_back_the_pair_and_its_state(desk: Desk) -> None:

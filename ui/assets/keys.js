@@ -2,13 +2,15 @@
 (() => {
   const updp = (window.updp = window.updp || {});
   const by = (id) => document.getElementById(id), root = document.documentElement;
+  // Gradio may add this script once the page stands already.
+  const ready = (then) => (document.readyState === "loading" ? addEventListener("DOMContentLoaded", then) : then());
 
   // --- theme: a taste, not data; the only thing that this page keeps in the browser ---
   let theme = "dark";
   try { theme = localStorage.getItem("updp-theme") || "dark"; } catch { /* storage is barred: dark it is */ }
   const paint = () => { root.dataset.theme = theme; document.body?.classList.toggle("dark", theme === "dark"); };
   paint();
-  addEventListener("DOMContentLoaded", () => { paint(); new MutationObserver(() => document.body.classList.contains("dark") !== (theme === "dark") && paint()).observe(document.body, { attributes: true, attributeFilter: ["class"] }); });
+  ready(() => { paint(); new MutationObserver(() => document.body.classList.contains("dark") !== (theme === "dark") && paint()).observe(document.body, { attributes: true, attributeFilter: ["class"] }); });
   updp.theme = () => { theme = theme === "dark" ? "light" : "dark"; try { localStorage.setItem("updp-theme", theme); } catch { /* as above */ } paint(); };
 
   // --- what the reader sees, for the verbs ---
@@ -65,7 +67,7 @@
   });
 
   // --- the message line: good news fades, trouble stays ---
-  addEventListener("DOMContentLoaded", () => {
+  ready(() => {
     let timer = 0;
     new MutationObserver(() => {
       for (const [id, name] of Object.entries({ theme: "Dark or light (T)", help: "Keys (?)" })) {

@@ -29,10 +29,13 @@ MOST_FAILURES, FAILURE_SECONDS = 30, 10 * 60
 MOST_WAITING = 16
 """Sign-ins by password that may wait for their turn; hashing is slow on purpose, and one is hashed at a time."""
 BUSY = "Many people are signing in just now. Try again in a few seconds."
-WRONG = (
+WRONG = "The name or the password is not right."
+WRONG_AGAIN = (
     "The name or the password is not right, or the name is locked after several failures. "
     "Try again in ten minutes, or ask the administrator."
 )
+AGAIN = 3
+"""Attempts from an address after which the page speaks of a lock: whether there is one, it does not tell."""
 LOCKED = "Too many failed sign-ins from this address. Try again in ten minutes."
 ENDED = "Your sign-in has ended. Sign in again to go on."
 
@@ -88,7 +91,8 @@ class SignIn:
         finally:
             self.waiting -= 1
         if actor is None:
-            return self._said(request, WRONG, 400)
+            again = self.limit.recent(address) >= AGAIN
+            return self._said(request, WRONG_AGAIN if again else WRONG, 400)
         self.limit.forgive(address, attempt)
         answer: Response = RedirectResponse("./", 303) if _by_page(request) else JSONResponse({"success": True})
         return await self._welcome(request, answer, lambda: self.session.open(actor))
@@ -179,9 +183,12 @@ class Limit:
 
     def reached(self, address: str) -> bool:
         """True once an address has 30 attempts within ten minutes that failed or are not judged yet."""
+        return self.recent(address) >= MOST_FAILURES
+
+    def recent(self, address: str) -> int:
+        """Attempts of an address within ten minutes that failed or are not judged yet."""
         since = self.clock() - FAILURE_SECONDS
-        recent = [at for at in self._failures.get(address, []) if at > since]
-        return len(recent) >= MOST_FAILURES
+        return sum(at > since for at in self._failures.get(address, []))
 
     def begin(self, address: str) -> float:
         """Count an attempt; what `forgive` takes."""

@@ -26,6 +26,7 @@ LAYOUTS = [
     ("IU X-Ray", "iu-xray"),
     ("MIMIC-CXR-JPG", "mimic-cxr"),
 ]
+AS_SET = ("As set for this workspace", "")
 
 
 def near(path: Path) -> str:
@@ -47,7 +48,7 @@ class Intake(Page):
             with gr.Column(elem_classes=["pane"], min_width=0):
                 self._build_runs()
         self.buttons = {self.go: "import_", self.start: "generate", self.pause: "control", self.stop: "control"}
-        self.shown = [self.hint, *self.buttons, self.running, self.runs, self.failures]
+        self.shown = [self.hint, self.method, *self.buttons, self.running, self.runs, self.failures]
         now = [self.running, self.runs, self.failures]
         source = [self.path, self.layout, self.files]
         shell.on(self.go.click, self.take_in, source, [self.outcome, self.files], how=STREAM)
@@ -88,8 +89,7 @@ class Intake(Page):
             self.pause = gr.Button("❚❚ Pause", elem_id="run-pause", min_width=0)
             self.stop = gr.Button("■ Stop", elem_id="run-stop", min_width=0)
         with gr.Accordion("Settings of the next run", open=False):
-            as_set = [("As set for this workspace", "")]
-            self.method = gr.Dropdown(as_set, value="", label="Method", elem_id="run-method")
+            self.method = gr.Dropdown([AS_SET], value="", label="Method", elem_id="run-method")
             self.batch = gr.Slider(1, 64, 8, step=1, label="Records a batch")
             self.retry = gr.Checkbox(label="Try failed records again", container=False)
         self.failures = shell.part(elem_id="failures", live=True)
@@ -105,7 +105,9 @@ class Intake(Page):
     def on_role(self, actor: Actor, screen: Screen) -> Updates:
         """What this role may do here. Not a part of `now`: an answer to the role before would undo it."""
         live = {button: gr.update(interactive=may(actor, verb)) for button, verb in self.buttons.items()}
-        return {self.hint: work.hint("intake", actor), **live}
+        methods = [(m["title"], m["name"]) for m in self.bench.methods(actor=actor) if m["available"]]
+        menu = gr.update(choices=[AS_SET, *methods])
+        return {self.hint: work.hint("intake", actor), self.method: menu, **live}
 
     def now(self, actor: Actor) -> Updates:
         """What goes on."""

@@ -148,12 +148,12 @@ class Lexicons(Page):
         on(self.hits.go, self.go, [], [*everything, self.sought], tells=term).then(
             None, [self.sought], js=FIND_JS, **QUICK
         )
-        on(self.query.change, self.search, [self.query], [self.hits], trigger_mode="always_last")
-        on(self.draft.typed, self.typed, text, changed, trigger_mode="always_last")
+        on(self.query.change, self.search, [self.query], [self.hits], trigger_mode="always_last", quiet=True)
+        on(self.draft.typed, self.typed, text, changed, trigger_mode="always_last", quiet=True)
         on(self.draft.drop, self.drop, here, everything, tells=term)
         on(self.draft.discard, self.discard, here, everything)
         looked = on(self.see_impact.click, self.foresee, text, changed)
-        on(looked.then, self.spell, [], [self.pieces])
+        on(looked.then, self.spell, [], [self.pieces], quiet=True)
         on(self.keep.click, self.save, text, everything)
         on(self.log.see, self.see, [], [self.diff], tells=["version", "now"])
         on(self.log.back, self.back, here, everything, tells=["version"])

@@ -18,6 +18,9 @@ from updp_core.domain import Actor
 from updp_core.errors import UpdpError, UsageError
 from updp_core.workbench import may
 
+SHOWN = 300
+"""Pairs in the list at most."""
+
 
 class Release(Page):
     """Two columns: what would leave now, and what has left; the policy stands below."""
@@ -66,9 +69,10 @@ class Release(Page):
         """What would leave, what has left, and the policy in force."""
         try:
             preview = self.bench.release_preview(actor=actor)
+            page = self.bench.page(actor=actor, sort="imported", limit=SHOWN)
             shown = {
                 self.preview: show.render("release/preview.html", preview=preview),
-                self.records: work.release_records(preview),
+                self.records: work.release_records(preview, page),
             }
         except UpdpError as error:
             shown = {self.preview: show.empty("Not shown to your role.", str(error)), self.records: ""}

@@ -92,6 +92,18 @@ def head(pair: Mapping[str, Any]) -> str:
     )
 
 
+def end(text: str, counts: Mapping[str, Any], name: str, way: str) -> str:
+    """Where no pair is left: what was done today, and where there is something to do."""
+    ways = (
+        ("review", counts["states"]["pending"], "to review"),
+        ("flagged", counts["flagged_for_me"], "flagged for you"),
+        ("second", counts["second_readings"], "blind second readings"),
+    )
+    today, approved = counts["today"].get(name, 0), counts["states"].get("approved", 0)
+    following = [(key, n, label) for key, n, label in ways if n and key != way]
+    return render("review/end.html", text=text, counts=counts, today=today, approved=approved, ways=following)
+
+
 def current_version(pair: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The candidate that the pair stands with now."""
     return next((c for c in pair["candidates"] if c["candidate"] == pair["candidate"]), None)

@@ -48,7 +48,8 @@ def running(rows: Sequence[Mapping[str, Any]], now: Mapping[str, Any], waiting: 
     if live and now.get("stage") != "failed":
         finished = live["done"] + live["failed"]
         pace = f", {live['seconds'] / finished:.1f} s a pair" if finished else ""
-        return bar(finished, live["total"], f"{RUN_STATES[live['state']]}: {finished} of {live['total']}{pace}")
+        total = max(live["total"], finished)  # what comes in while it runs is made as well
+        return bar(finished, total, f"{RUN_STATES[live['state']]}: {finished} of {total}{pace}")
     return render("intake/running.html", now={"stage": "", **now}, waiting=waiting)
 
 
@@ -62,13 +63,12 @@ def failures(cards: Sequence[Mapping[str, Any]]) -> str:
     return render("intake/failures.html", records=cards) if cards else ""
 
 
-def release_records(preview: Mapping[str, Any]) -> str:
-    """The single records, with the reason of each that stays."""
-    rows = preview["records"]
-    if not rows:
+def release_records(preview: Mapping[str, Any], page: Mapping[str, Any]) -> str:
+    """Pair by pair: whether it would leave, and why not; `page` is a page of the queue in all states."""
+    if not page["records"]:
         return empty("No record.")
-    heads = [h for h in ("record", "state", "reason") if h in rows[0]]
-    return render("release/records.html", rows=rows, heads=heads)
+    leaving = {row["record"]: row["released"] for row in preview["records"]}
+    return render("release/records.html", page=page, leaving=leaving)
 
 
 def releases(rows: Sequence[Mapping[str, Any]]) -> str:

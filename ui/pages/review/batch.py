@@ -29,8 +29,8 @@ class BatchBox:
         preview = self.shell.workbench.approve_preview(actor=actor, filters=filters)
         number, pictures = preview["number"], []
         for record in preview["sample"]:
-            image = self.shell.workbench.image(record, "synthetic", actor=actor)
-            pictures.append((record, thumbnail(image, 160)))
+            pair = [self.shell.workbench.image(record, kind, actor=actor) for kind in ("original", "synthetic")]
+            pictures.append((record, *(thumbnail(image, 160) for image in pair)))
         return {
             self.number: number,
             self.sample: show.render(

@@ -30,6 +30,7 @@ element.addEventListener("click", (e) => {
   if (row) trigger("pick", { record: row.dataset.record });
   else if (turn && !turn.disabled) trigger("turn", { by: Number(turn.dataset.turn) });
 });
+window.updp.pick = (record) => trigger("pick", { record }); // from a link on another page
 watch("value", () => window.updp?.mark?.());
 """
 WAY_JS = """
@@ -74,7 +75,7 @@ class Review(Page):
         self.word_open = gr.Button("Word", visible="hidden", elem_id="word-open")
         self.inputs = [self.filters.view]
         self.every = [*self.pair.shown, *self.flags.shown, self.queue, self.progress]
-        self.shown = [*self.every, *self.filters.menus(), self.regenerate.method]
+        self.shown = [*self.every, *self.filters.menus(), self.regenerate.method, *self.pair.buttons]
         self._wire_verdicts()
         self._wire_queue()
         self._wire_sheets()
@@ -96,7 +97,7 @@ class Review(Page):
         side.reject.click(None, js=opens("reject-box"))
         side.regenerate.click(None, js=opens("regen-box"))
         side.flag.click(None, js=opens("flag-box"))
-        on(side.head.typed, self.draft, [screen, side.comment], trigger_mode="always_last")
+        on(side.head.typed, self.draft, [screen, side.comment], trigger_mode="always_last", quiet=True)
 
     def _wire_queue(self) -> None:
         on, view, controls = self.shell.on, self.filters.view, list(self.filters.controls().values())
@@ -168,9 +169,14 @@ class Review(Page):
             where = "This is the first pair of this filter." if back else "This is the last pair of this filter."
             return self.shell.say(where, "warn")
         if record is None:
-            return self.close(self.nothing(actor, view))
+            return self.at_the_end(actor, view)
         ahead = self.bench.upcoming(record, actor=actor, filters=filters, sort=sort)
         return self.open(self.bench.show(record, actor=actor), actor, ahead)
+
+    def at_the_end(self, actor: Actor, view: View) -> Updates:
+        """No pair is left in this filter: what was done, and what is next."""
+        text, counts = self.nothing(actor, view), self.bench.counts(actor=actor)
+        return {**self.close(text), self.pair.side.head: review.end(text, counts, actor.name, way_of(view))}
 
     def nothing(self, actor: Actor, view: View) -> str:
         """Why the viewer is empty."""
@@ -183,7 +189,7 @@ class Review(Page):
             return "No blind second reading waits for you."
         if counts["states"].get("new"):
             return "Nothing to review here yet: pairs are being prepared."
-        return "No pair in this filter."
+        return "Everything of this filter is done." if counts["left"] < counts["total"] else "No pair in this filter."
 
     def open_first(self, actor: Actor, view: View) -> Updates:
         """The first pair of the filter: held where the role decides, else only shown."""
@@ -191,7 +197,7 @@ class Review(Page):
             return self.go_on(actor, view, None)
         page = self.bench.page(actor=actor, filters=self.filters.read(view)[0], limit=1)["records"]
         if not page:
-            return self.close(self.nothing(actor, view))
+            return self.at_the_end(actor, view)
         return self.open(self.bench.show(page[0]["record"], actor=actor), actor)
 
     # --- the page as a whole ----------------------------------------------------------------------------
@@ -203,7 +209,8 @@ class Review(Page):
             **self.filters.choices(actor),
             self.regenerate.method: gr.update(choices=[("As before", ""), *methods]),
         }
-        return {**choices, **self.listing(actor, view), **self.open_first(actor, view)}
+        live = {button: gr.update(interactive=may(actor, verb)) for button, verb in self.pair.buttons.items()}
+        return {**choices, **live, **self.listing(actor, view), **self.open_first(actor, view)}
 
     def look(self, actor: Actor, screen: Screen, view: View) -> Updates:
         """Back on this page: the pair may stand otherwise now."""
@@ -214,7 +221,8 @@ class Review(Page):
 
     def tick(self, actor: Actor, screen: Screen, view: View) -> Updates:
         """Something has changed: the list follows, and a pair opens where none is open."""
-        return {**self.listing(actor, view), **({} if screen.record else self.open_first(actor, view))}
+        first = {} if screen.record else self.open_first(actor, view)
+        return {**self.filters.choices(actor), **self.listing(actor, view), **first}
 
     # --- verdicts and the way through the queue ---------------------------------------------------------
 

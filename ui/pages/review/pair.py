@@ -99,6 +99,20 @@ class Pair:
         self._values: dict[tuple[str, str], tuple[float, list[float]]] = {}
 
     @property
+    def buttons(self) -> dict[gr.Button, str]:
+        """Each button, and the verb that it needs."""
+        s = self.side
+        verdicts = dict.fromkeys((s.approve, s.reject), "decide")
+        return {
+            **verdicts,
+            s.regenerate: "regenerate",
+            s.flag: "flag",
+            s.undo: "undo",
+            s.back: "take_next",
+            s.forth: "take_next",
+        }
+
+    @property
     def shown(self) -> list[Any]:
         """Every part that follows the pair."""
         c, s = self.column, self.side
