@@ -257,6 +257,13 @@ def test_a_lost_finding_is_named_before_the_others() -> None:
     assert markup.index("Nodule") < markup.index("Edema") and "▲ lost" in markup
 
 
+def test_a_stated_finding_that_the_judge_sees_in_neither_image_is_not_measurable() -> None:
+    value: dict[str, Any] = {"report": {"nodule": "present"}, "original": {"nodule": 0.1}, "synthetic": {"nodule": 0.2}}
+    assert "? seen in neither: not measurable" in evidence.findings({"findings": value})
+    value["original"] = {"nodule": 0.9}
+    assert "not measurable" not in evidence.findings({"findings": value})
+
+
 def test_saving_a_list_tells_how_many_pairs_went_back() -> None:
     assert review.voided({"pending": 1, "approved": 2}) == "3 pairs went back into the queue."
     assert review.voided({"pending": 0, "approved": 0}) == "No pair was affected."

@@ -9,6 +9,8 @@ from ui import plots
 from ui.show import empty, render, titled
 
 ORDER = {"block": 0, "warn": 1, "clear": 2}
+SEEN = 0.5
+"""The probability from which a judge is said to see a finding."""
 
 
 def gates(rows: Sequence[Mapping[str, Any]], values: Mapping[str, Sequence[float]]) -> str:
@@ -72,11 +74,15 @@ def findings(evidence: Mapping[str, Any]) -> str:
     """What is seen in the original, said in the report, and seen in the synthetic image."""
     value = evidence.get("findings") or {}
     report, original, synthetic = (value.get(side) or {} for side in ("report", "original", "synthetic"))
-    seen = {n for side in (original, synthetic) for n, p in side.items() if p >= 0.5}
+    seen = {n for side in (original, synthetic) for n, p in side.items() if p >= SEEN}
     names = [name for name in _by_interest(value) if name in report or name in seen]
     if not names:
         return empty("No finding.", "Neither the report nor the judges name one.")
     remarks = {n: f"▲ {word}" for word in ("invented", "lost") for n in value.get(word, ())}
+    for name in names:  # a judge that is blind to a finding cannot tell whether it was lost
+        blind = all(name in side and side[name] < SEEN for side in (original, synthetic))
+        if blind and report.get(name) == "present":
+            remarks.setdefault(name, "? seen in neither: not measurable")
     said = {"present": "● stated", "absent": "○ denied"}
     rows = [
         {
@@ -92,7 +98,7 @@ def findings(evidence: Mapping[str, Any]) -> str:
 
 
 def _seen(probability: float | None) -> str:
-    return "–" if probability is None else f"{'●' if probability >= 0.5 else '○'} {_percent(probability)}"
+    return "–" if probability is None else f"{'●' if probability >= SEEN else '○'} {_percent(probability)}"
 
 
 def _percent(probability: float | None) -> str:
