@@ -103,7 +103,7 @@ def test_the_sheet_of_versions_lies_inside_the_window(page: Any, bench: Workbenc
     record = shown(page)
     reader = Actor(bench.show(record, actor=OFFICER)["held_by"] or "", "radiologist")
     list(bench.compare(record, actor=reader))
-    page.locator(f'#queue [data-record="{record}"]').click()
+    page.evaluate("(record) => updp.pick(record)", record)
     until(lambda: page.locator("#contact .card").count() > 1, "several versions")
     for size in (*DESKS, ZOOMED):
         sized(page, size)
@@ -152,7 +152,7 @@ def test_reading_mode_gives_the_images_the_window_and_keeps_the_verdict(page: An
     for name in ("approve", "reject", "regenerate", "flag", "undo", "previous", "next"):
         assert page.locator(f"#{name}").evaluate(IN_VIEW), name
     page.keyboard.press("Escape")
-    assert page.locator("#queue").is_visible()
+    assert page.locator("#gates").is_visible()
 
 
 def test_the_prompt_is_one_stop_and_the_arrows_walk_in_it(page: Any) -> None:
