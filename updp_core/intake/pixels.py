@@ -7,6 +7,7 @@ becomes v * 257, so that no 8-bit image loses or gains a grey level on the way.
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 import zlib
 from pathlib import Path
@@ -22,6 +23,7 @@ from updp_core.errors import IntakeError
 MAX_PIXELS = 40_000_000
 """Twice the largest flat-panel detector (43 cm at 0.1 mm a side); more is refused before any decoding."""
 MIN_SIDE = 64
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RASTER_FORMATS = ("PNG", "JPEG", "TIFF")
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601 weights; their sum is 1, so a grey RGB pixel keeps its value."""
@@ -154,10 +156,23 @@ def encode_png(image: Image8 | Image16) -> bytes:
     """A greyscale PNG, 8 or 16 bit as the array's dtype says, without any metadata chunk."""
     if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"A uint8 or uint16 array (H, W) is needed, not {image.dtype} with shape {image.shape}.")
-    buffer = io.BytesIO()
-    # Runs and Huffman codes alone: three times as fast as searching for repeats, and no larger on radiographs.
-    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
-    return buffer.getvalue()
+    # By hand, since Pillow tries five filters on every row: the difference to the row above, then runs and Huffman
+    # codes. Five times as fast, and no larger on radiographs.
+    height, width = image.shape
+    depth = 8 * image.dtype.itemsize
+    samples = np.ascontiguousarray(image, ">u2").view(np.uint8) if depth == 16 else image
+    rows = np.empty((height, samples.shape[1] + 1), np.uint8)
+    rows[:, 0] = 2  # the filter "up" (PNG specification, section 9.2)
+    rows[0, 1:] = samples[0]
+    np.subtract(samples[1:], samples[:-1], out=rows[1:, 1:])
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    head = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+    data = packer.compress(rows.tobytes()) + packer.flush()
+    return PNG_SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def decode_png(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:

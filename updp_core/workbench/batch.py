@@ -12,7 +12,7 @@ from updp_core.errors import ModelUnavailable, UpdpError, UsageError
 from updp_core.methods import Entry, config_of
 from updp_core.methods.settings import listed
 from updp_core.store import Transaction, word_index
-from updp_core.store.store import canonical, now, sha256
+from updp_core.store.store import canonical, now
 from updp_core.workbench import lexicons, population, verdicts
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.grades import grade
@@ -315,11 +315,14 @@ def again(
     return proposals[-1], {"requested": requested, **method.settings()}
 
 
-def digest_of(image: Any) -> str:
-    """The sha256 under which an image would be kept."""
-    from updp_core.intake.pixels import encode_png
+def is_kept_as(desk: Desk, image: Any, digest: str) -> bool:
+    """Whether the kept image of this sha256 has these pixels (its PNG may have been packed in another way)."""
+    import numpy as np
 
-    return sha256(encode_png(image))
+    from updp_core.intake.pixels import decode_png
+
+    kept = decode_png(desk.store.get_image(digest))
+    return kept.dtype == image.dtype and np.array_equal(kept, image)
 
 
 def described(desk: Desk, entry: Entry) -> MethodRow:

@@ -333,7 +333,7 @@ def reproduce(desk: Desk, candidate: int, actor: Actor) -> dict[str, Any]:
     report = {
         "same_models": canonical(settings) == canonical(settings_then),
         "same_prompt": proposal.prompt_text == row["prompt_text"],
-        "same_image": proposal.image is not None and batch.digest_of(proposal.image) == row["image"],
+        "same_image": proposal.image is not None and batch.is_kept_as(desk, proposal.image, row["image"]),
         "prompt_text": proposal.prompt_text,
     }
     _note(desk, actor, candidate, report)
