@@ -16,8 +16,8 @@ from updp_core.errors import UpdpError, UsageError
 def prepare(settings: Settings) -> None:
     """Private folders, and what Gradio reads from the environment when it is imported."""
     home = settings.home.resolve()
-    temp = home / "gradio"
-    for folder in (home, temp):
+    temp = home / "gradio" / str(os.getpid())  # so that the next start can tell what a killed process has left
+    for folder in (home, temp.parent, temp):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
     os.environ["GRADIO_TEMP_DIR"] = str(temp)
@@ -43,9 +43,11 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     from ui.app import build_app, launch_options
     from ui.background import Background
     from ui.door.session import Session
+    from ui.pages.intake import clean_uploads
     from updp_core.workbench import Workbench
 
     workbench = Workbench.open(settings)
+    clean_uploads(settings.home)
     session = Session(workbench, signed=settings.signed)
     background = Background(workbench, sample)
     app = build_app(session, settings, background)

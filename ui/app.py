@@ -28,6 +28,7 @@ WORKSPACE = (
     "tmp",
     "releases",
     "copies",
+    "imports",
     "users.json",
     "updp.sqlite3",
     "updp.sqlite3-wal",

@@ -29,11 +29,12 @@ from pydicom.uid import (
 
 from tests.unit.intake_sources import chest, data_set, save_dicom, save_picture, split
 from tests.unit.workbench_kit import OFFICER, last, workbench
-from updp_core.errors import IntakeError
+from updp_core.errors import IntakeError, UsageError
 from updp_core.intake import read_source
 from updp_core.intake.loaded import Pending, decoded
 from updp_core.intake.pixels import decode_png
 from updp_core.intake.pool import Pool, shared_pool
+from updp_core.workbench.studies import SHOWN
 
 HEADER = "file,patient_id,study_id,view,report_text\n"
 BITS = [(8, 8, 7), (8, 7, 6), (8, 4, 3), (8, 1, 0), (8, 8, 6), (8, 6, 7), (8, 12, 11), (16, 8, 7), (16, 12, 11)]
@@ -333,3 +334,25 @@ def test_a_closed_pool_says_so_and_leaves_no_process(pool, large):
         with pytest.raises(IntakeError, match="clos"):
             future.result()
     wait_for(lambda: not any(process.is_running() for process in processes))
+
+
+def test_rejections_are_counted_and_listed_in_a_file_and_only_the_first_are_kept(tmp_path):
+    rows = "".join(f"gone{n}.png,P{n},S{n},PA,ok\n" for n in range(SHOWN + 40))
+    (tmp_path / "manifest.csv").write_text(HEADER + "=1+1.png,P,S,PA,ok\n" + rows)
+    bench = workbench(tmp_path / "home")
+    result = last(bench.import_(tmp_path / "manifest.csv", actor=OFFICER))
+    bench.close()
+    assert result["rejections"] == SHOWN + 41 and len(result["rejected"]) == SHOWN
+    listed = Path(result["list"])
+    assert len(listed.read_text().splitlines()) == 1 + SHOWN + 41
+    assert listed.stat().st_mode & 0o777 == 0o600 and not any(
+        r.startswith("=") for r in listed.read_text().splitlines()
+    )
+
+
+@pytest.mark.parametrize("path", ["a\0b", "x" * 5000])
+def test_a_path_that_no_file_can_have_is_told_in_words(tmp_path, path):
+    bench = workbench(tmp_path / "home")
+    with pytest.raises(UsageError, match="does not exist"):
+        bench.import_(Path(path), actor=OFFICER)
+    bench.close()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import filelock
 import gradio as gr
+import psutil
 
 from ui import show
 from ui.pages.page import Page
@@ -32,6 +36,36 @@ AS_SET = ("As set for this workspace", "")
 def near(path: Path) -> str:
     """A path as short as it can be typed: from the working directory where it lies below it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _places(names: Sequence[str]) -> list[str]:
+    """Where uploaded files go: the second file of a name into the folder `2`, its report with it. Raises UsageError
+    beside a table, which could not tell them apart.
+    """
+    seen: Counter[str] = Counter()
+    places = []
+    for name in names:
+        seen[name] += 1
+        places.append(name if seen[name] == 1 else f"{seen[name]}/{name}")
+    twice = any(count > 1 for count in seen.values())
+    if twice and any(Path(name).suffix.lower() in (".csv", ".tsv", ".gz") for name in names):
+        raise UsageError("Two of the files have the same name, so the table cannot tell them apart: rename one.")
+    return places
+
+
+def clean_uploads(home: Path) -> list[str]:
+    """Remove the uploads that killed processes have left in the workspace, gathered for an import or not yet; returns
+    the folders' names. Those of a process that is alive, this one included, stay.
+    """
+    removed = []
+    with filelock.FileLock(home / "locks" / "uploads.lock", mode=0o600):
+        for folder in [*home.glob("upload-*"), *(home / "gradio").glob("*")]:
+            pid = folder.name.removeprefix("upload-").split("-")[0]
+            alive = pid.isdigit() and psutil.pid_exists(int(pid))
+            if folder.is_dir() and not folder.is_symlink() and not alive:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder.name)
+    return removed
 
 
 class Intake(Page):
@@ -144,16 +178,21 @@ class Intake(Page):
             return SAMPLE
         if not (path or "").strip():
             raise UsageError("Give the path of a folder or a CSV file on this machine, or choose files to upload.")
-        return Path(path.strip()).expanduser()
+        try:
+            return Path(path.strip()).expanduser()
+        except RuntimeError:
+            raise UsageError("There is no such user on this machine: write the folder's whole path.") from None
 
     def _gather(self, files: list[str]) -> Path:
         if self.settings.demo:
             raise UsageError(
                 "This public demonstration takes the sample studies only: do not upload patient data here."
             )
-        folder = Path(tempfile.mkdtemp(prefix="upload-", dir=self.settings.home))
-        for name in files:
-            shutil.copy(name, folder / Path(name).name)
+        places = _places([Path(name).name for name in files])
+        folder = Path(tempfile.mkdtemp(prefix=f"upload-{os.getpid()}-", dir=self.settings.home))
+        for name, place in zip(files, places, strict=True):
+            (folder / place).parent.mkdir(exist_ok=True)
+            shutil.copy(name, folder / place)
         return folder
 
     def generate(self, actor: Actor, method: str, batch: int, retry: bool) -> Updates:

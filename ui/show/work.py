@@ -55,7 +55,8 @@ def running(rows: Sequence[Mapping[str, Any]], now: Mapping[str, Any], waiting: 
 
 def imported(result: Mapping[str, Any]) -> str:
     """The outcome of an import; what was not taken stands with its reason."""
-    return render("intake/imported.html", result={"without_report": (), **result})
+    known = {"without_report": (), "rejections": len(result["rejected"]), "list": ""}
+    return render("intake/imported.html", result={**known, **result})
 
 
 def failures(cards: Sequence[Mapping[str, Any]]) -> str:

@@ -57,9 +57,10 @@ def import_(
         outcome = follow(steps)
     lines = [f"rejected {item['source']}: {item['reason']}" for item in outcome["rejected"]]
     lines += [f"without a report: {name}" for name in outcome["without_report"]]
-    lines += [
-        f"{outcome['imported']} imported, {outcome['duplicates']} already known, {len(outcome['rejected'])} rejected."
-    ]
+    if outcome.get("list"):
+        lines.append(f"all rejections, with their reasons: {outcome['list']}")
+    rejections = outcome.get("rejections", len(outcome["rejected"]))
+    lines.append(f"{outcome['imported']} imported, {outcome['duplicates']} already known, {rejections} rejected.")
     result(outcome, as_json, lines)
 
 

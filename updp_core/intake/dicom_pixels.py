@@ -157,9 +157,7 @@ def _pixel_array(ds: Dataset, syntax: UID) -> NDArray[Any]:
     plugins = get_decoder(syntax).available_plugins if syntax.is_compressed else ()
     if len(plugins) < 2:
         return pixel_array(ds)
-    *first, last = sorted(
-        plugins, key=lambda name: ("pillow", "gdcm").index(name) if name in ("pillow", "gdcm") else -1
-    )
+    *first, last = sorted(plugins, key=lambda name: (name == "gdcm", name == "pillow"))
     for name in first:
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError, OSError):
             return pixel_array(ds, decoding_plugin=name)

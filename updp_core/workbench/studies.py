@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy.exc import IntegrityError
 
@@ -18,6 +20,60 @@ from updp_core.workbench.shapes import Progress
 
 BATCH = 16
 """Records a transaction: a killed import loses at most these, and finds the others as duplicates."""
+SHOWN = 500
+"""Rejections that an import keeps in memory and hands to whoever asked for it."""
+LISTED = 100_000
+"""Rejections that it writes to a file; what is beyond is counted."""
+TELL = 1000
+"""Rejections between two signs of life where nothing can be imported."""
+
+
+def reachable(path: Path) -> bool:
+    """Whether there is such a file or folder; a path that none can have (a NUL, too long) is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+class _Refusals:
+    """What an import has not taken: counted, the first in memory, the rest in a private file once there are more."""
+
+    def __init__(self, folder: Path) -> None:
+        self.count = 0
+        self.first: list[dict[str, str]] = []
+        self._path = folder / f"rejected-{fresh_id('')}.csv"
+        self._file: IO[str] | None = None
+
+    def add(self, item: Rejection) -> None:
+        """One more."""
+        self.count += 1
+        row = {"source": item.source, "reason": item.reason}
+        if self.count <= SHOWN:
+            self.first.append(row)
+        elif self.count <= LISTED:
+            if self._file is None:
+                self._begin()
+            self._write(row)
+
+    def close(self) -> str:
+        """The file with all of them, "" where there is none."""
+        if self._file is None:
+            return ""
+        self._file.close()
+        return str(self._path)
+
+    def _begin(self) -> None:
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8")
+        self._write({"source": "source", "reason": "reason"})
+        for row in self.first:
+            self._write(row)
+
+    def _write(self, row: Mapping[str, str]) -> None:
+        # A cell that a spreadsheet would take for a formula is made text.
+        cells = ["'" + cell if cell[:1] in ("=", "+", "-", "@") else cell for cell in (row["source"], row["reason"])]
+        csv.writer(self._file).writerow(cells)  # type: ignore[arg-type]
 
 
 class Studies(Noun):
@@ -29,10 +85,12 @@ class Studies(Noun):
     ) -> Iterator[Progress]:
         """Read studies from a file or folder. `preview` is each new record's id.
 
-        Result: {"imported": n, "duplicates": n, "rejected": [{"source", "reason"}], "without_report": [source]}.
+        Result: {"imported": n, "duplicates": n, "rejected": [{"source", "reason"}], "without_report": [source],
+        "rejections": n, "list": file}. `rejected` and `without_report` hold the first SHOWN of them; where there are
+        more rejections, `list` names a CSV file of the workspace with all of them, up to LISTED, else it is "".
         """
         source = Path(source)
-        if not source.exists():
+        if not reachable(source):
             raise UsageError(f"The source {source.name} does not exist. Give a CSV file or a folder.")
         return _import(self.desk, source, actor, layout, columns)
 
@@ -43,16 +101,18 @@ def _import(
     from updp_core.intake import read_source
 
     imported = duplicates = 0
-    rejected: list[dict[str, str]] = []
+    refusals = _Refusals(desk.store.home / "imports")
     without_report: list[str] = []
     waiting: list[dict[str, Any]] = []
     seen = 0
     for item in read_source(source, layout=layout, columns=columns):
         seen += 1
         if isinstance(item, Rejection):
-            rejected.append({"source": item.source, "reason": item.reason})
+            refusals.add(item)
+            if refusals.count % TELL == 0:
+                yield Progress("import", seen, 0, f"{imported} imported, {refusals.count} rejected")
         else:
-            if not item.report.strip():
+            if not item.report.strip() and len(without_report) < SHOWN:
                 without_report.append(item.source)
             waiting.append(_prepare(desk, item))
         if len(waiting) >= BATCH:
@@ -63,11 +123,13 @@ def _import(
     new = _keep(desk, waiting, actor) if waiting else []
     imported, duplicates = imported + len(new), duplicates + len(waiting) - len(new)
     with desk.store.write() as tx:
-        tx.audit(actor, "import", imported=imported, duplicates=duplicates, rejected=len(rejected))
+        tx.audit(actor, "import", imported=imported, duplicates=duplicates, rejected=refusals.count)
     result = {
         "imported": imported,
         "duplicates": duplicates,
-        "rejected": rejected,
+        "rejected": refusals.first,
+        "rejections": refusals.count,
+        "list": refusals.close(),
         "without_report": without_report,
     }
     yield Progress("import", seen, seen, f"{imported} imported", preview=new[-1] if new else None, result=result)

@@ -1,0 +1,36 @@
+"""What the page promises about uploads: none overwrites another, and none outlives the process that took it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ui.pages.intake import _places, clean_uploads
+from updp_core.errors import UsageError
+
+
+def test_files_of_one_name_lie_apart_each_with_its_report() -> None:
+    assert _places(["a.dcm", "a.txt", "b.dcm", "a.dcm", "a.txt"]) == ["a.dcm", "a.txt", "b.dcm", "2/a.dcm", "2/a.txt"]
+
+
+def test_a_table_beside_two_files_of_one_name_is_refused_in_words() -> None:
+    with pytest.raises(UsageError, match="same name"):
+        _places(["a.png", "a.png", "manifest.csv"])
+
+
+def test_what_killed_processes_left_is_removed_and_the_rest_stays(tmp_path: Path) -> None:
+    (tmp_path / "locks").mkdir()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    gone = [f"upload-{dead.pid}-x1", "upload-old", f"gradio/{dead.pid}", "gradio/4f3c2b1a"]
+    stay = [f"upload-{os.getpid()}-x2", f"gradio/{os.getpid()}", "images"]
+    for name in (*gone, *stay):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "scan.dcm").write_bytes(b"x")
+    assert len(clean_uploads(tmp_path)) == len(gone)
+    assert not any((tmp_path / name).exists() for name in gone)
+    assert all((tmp_path / name / "scan.dcm").exists() for name in stay)
