@@ -9,7 +9,8 @@ from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, add, last, m
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, NotAllowed, ReleaseError, UsageError
-from updp_core.workbench import Filters, Workbench
+from updp_core.store.schema import Standing
+from updp_core.workbench import Filters, Workbench, verdicts
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -75,9 +76,8 @@ def test_a_flag_raised_while_a_release_is_written_stops_it(bench: Workbench, tmp
         # Writing goes on in its own thread: hold its last transaction back until the flag is in the book.
         with bench.desk.store.write() as tx:
             next(steps)
-            from updp_core.workbench import verdicts
-
-            stands = tx.one("SELECT * FROM standing WHERE record = :r", r=records[0])
+            stands = tx.get(Standing, record=records[0])
+            assert stands is not None
             verdicts.enter(tx, stands, "flag", READER, "Stop!", reasons=["anybody"])
             tx.refresh([records[0]])
             raised = True

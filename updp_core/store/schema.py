@@ -5,6 +5,8 @@ Columns that end in `_json` hold canonical JSON. Times are UTC in ISO 8601 with 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
@@ -37,7 +39,7 @@ over the rows that no event tells one by one."""
 class Record(SQLModel, table=True):
     """A source pair. Report, header and source name are PHI and stay in the workspace."""
 
-    seq: int | None = Field(default=None, primary_key=True)
+    seq: int = Field(default=None, primary_key=True)
     id: str = Field(unique=True)
     patient: str
     study: str
@@ -77,7 +79,7 @@ class LexiconVersion(SQLModel, table=True):
     """An immutable version of both lists."""
 
     __tablename__ = "lexicon_version"
-    version: int | None = Field(default=None, primary_key=True)
+    version: int = Field(default=None, primary_key=True)
     digest: str
     content_json: str
     author: str
@@ -96,7 +98,7 @@ class Candidate(SQLModel, table=True):
     """
 
     __table_args__ = (Index("candidate_by_record", "record"), {"sqlite_autoincrement": True})
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     record: str = Field(foreign_key="record.id")
     method: str
     releasable: bool
@@ -152,7 +154,7 @@ class Choice(SQLModel, table=True):
     """This candidate became the record's current one. Verdicts up to `after_decision` were given before that."""
 
     __table_args__ = (Index("choice_by_record", "record", "id"), {"sqlite_autoincrement": True})
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     record: str = Field(foreign_key="record.id")
     candidate: int = Field(foreign_key="candidate.id")
     after_decision: int
@@ -186,7 +188,7 @@ class Decision(SQLModel, table=True):
         UniqueConstraint("undoes"),
         {"sqlite_autoincrement": True},
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     record: str = Field(foreign_key="record.id")
     candidate: int = Field(foreign_key="candidate.id")
     reviewer: str
@@ -200,11 +202,25 @@ class Decision(SQLModel, table=True):
     decided_at: str
 
 
+@dataclass(frozen=True)
+class OpenFlag:
+    """A row of the view `open_flag` (see `standing`): a flag that nobody has cleared or taken back."""
+
+    id: int
+    record: str
+    candidate: int
+    reviewer: str
+    role: str
+    comment: str
+    decided_at: str
+    audience: str
+
+
 class PolicyVersion(SQLModel, table=True):
     """What the privacy officer has set; the newest row is in force."""
 
     __tablename__ = "policy_version"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     verdicts: int
     content_json: str
     author: str
@@ -242,7 +258,7 @@ class AuditEvent(SQLModel, table=True):
 
     __tablename__ = "audit_event"
     __table_args__ = (Index("audit_by_verb", "verb", "id"), {"sqlite_autoincrement": True})
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     at: str
     actor: str
     role: str
@@ -309,7 +325,7 @@ class Run(SQLModel, table=True):
     """A generate run and what is wished of it."""
 
     __table_args__ = ({"sqlite_autoincrement": True},)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     owner: str
     actor: str
     method: str

@@ -7,6 +7,7 @@ append-only. The folder is readable by its owner alone (0700, files 0600).
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -16,10 +17,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import filelock
-from sqlalchemy import Connection, create_engine, event, exc, insert, text
+from sqlalchemy import Boolean, Connection, TextClause, TextualSelect, create_engine, event, exc, insert, text
+from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
 from updp_core.domain import Actor
@@ -31,6 +33,8 @@ GENESIS = "0" * 64
 BUSY_SECONDS = 60
 FEW = 50
 """Up to here, records are derived one by one: each with statements that SQLite has prepared."""
+R = TypeVar("R")
+M = TypeVar("M", bound=SQLModel)
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -63,8 +67,26 @@ class Transaction:
         self._untold: dict[str, dict[str, str]] = {}
         self._untold_groups: dict[str, dict[str, dict[str, Any]]] = {}
 
+    def rows(self, kind: type[R], sql: str, **values: Any) -> list[R]:
+        """The rows of a query, each as `kind`: a class of the schema, or a dataclass with a field for each column."""
+        return [kind(**row) for row in self._connection.execute(_typed(kind, sql), values).mappings()]
+
+    def row(self, kind: type[R], sql: str, **values: Any) -> R | None:
+        """The first row of a query as `kind`, or None."""
+        found = self._connection.execute(_typed(kind, sql), values).mappings().first()
+        return kind(**found) if found is not None else None
+
+    def get(self, kind: type[M], **key: Any) -> M | None:
+        """The row of a table of the schema whose columns have these values (the first of them), or None."""
+        clause = " AND ".join(f"{name} = :{name}" for name in key)
+        return self.row(kind, f"SELECT * FROM {kind.__tablename__} WHERE {clause} LIMIT 1", **key)
+
+    def column(self, sql: str, **values: Any) -> list[Any]:
+        """The first column of all rows."""
+        return list(self._connection.execute(text(sql), values).scalars())
+
     def all(self, sql: str, **values: Any) -> list[dict[str, Any]]:
-        """The rows of a query."""
+        """The rows of a query as they are, for code that looks at any table (the audit, migrations): see `rows`."""
         return [dict(row) for row in self._connection.execute(text(sql), values).mappings()]
 
     def stream(self, sql: str, **values: Any) -> Iterator[dict[str, Any]]:
@@ -321,7 +343,18 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def known(row: dict[str, Any] | None, what: str) -> dict[str, Any]:
+def _typed(kind: Any, sql: str) -> TextClause | TextualSelect:
+    """The query, its columns read as the fields of `kind` are declared: SQLite keeps true and false as numbers."""
+    switches = _switches(kind)
+    return text(sql).columns(**switches) if switches else text(sql)
+
+
+@functools.cache
+def _switches(kind: Any) -> dict[str, TypeEngine[Any]]:
+    return {name: Boolean() for name, hint in get_type_hints(kind).items() if hint is bool}
+
+
+def known(row: R | None, what: str) -> R:
     """The row, or UsageError where there is none."""
     if row is None:
         raise UsageError(f"There is no {what} in this workspace.")

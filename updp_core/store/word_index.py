@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
 from updp_core.domain import Span
 from updp_core.lexicon.folding import fold, unaccented, words
@@ -25,13 +26,29 @@ CREATE: Final = (
 )
 TEXTS: Final = "c.prompt_text, c.filtered, c.surrogates_json"
 """The columns of `candidate c` that make its row."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is indexed of a candidate: its prompt, its filtered report, and where the filter wrote stand-ins there."""
+
+    prompt_text: str
+    filtered: str
+    surrogates_json: str
+
+
+@dataclass(frozen=True)
+class _Indexed(Texts):
+    id: int
+
+
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SIGN = re.compile(r"[\W_]")
 
 
-def add(tx: Transaction, candidate: int, row: Mapping[str, Any]) -> None:
-    """Index a new candidate: `prompt_text`, `filtered`, `surrogates_json`."""
-    said, near = indexed(row)
+def add(tx: Transaction, candidate: int, texts: Texts) -> None:
+    """Index a new candidate."""
+    said, near = indexed(texts)
     tx.run(
         "INSERT INTO candidate_word (rowid, said, near) VALUES (:c, :said, :near)", c=candidate, said=said, near=near
     )
@@ -41,11 +58,15 @@ def add_all(tx: Transaction) -> None:
     """Index every candidate anew."""
     tx.run("DROP TABLE IF EXISTS candidate_word")
     tx.run(CREATE)
-    for row in tx.stream(f"SELECT c.id, {TEXTS} FROM candidate c WHERE c.error = '' ORDER BY c.id"):
-        add(tx, row["id"], row)
+    last = 0
+    some = f"SELECT c.id, {TEXTS} FROM candidate c WHERE c.error = '' AND c.id > :last ORDER BY c.id LIMIT 500"
+    while rows := tx.rows(_Indexed, some, last=last):
+        for row in rows:
+            add(tx, row.id, row)
+        last = rows[-1].id
 
 
-def indexed(row: Mapping[str, Any]) -> tuple[str, str]:
+def indexed(row: Texts) -> tuple[str, str]:
     """The two columns of a candidate's row."""
     said = {word for text in compared(row) for word in words(fold(text).text)}
     near = set(said)
@@ -58,27 +79,27 @@ def indexed(row: Mapping[str, Any]) -> tuple[str, str]:
     return _ascii(said), _ascii(near - said)
 
 
-def compared(row: Mapping[str, Any]) -> Iterator[str]:
+def compared(row: Texts) -> Iterator[str]:
     """The texts of a candidate that a lexicon is held against: all readings of the prompt, the report's own words."""
     from updp_core.prompt.constraint import readings
 
-    yield row["prompt_text"]
-    yield from (text for text, _ in readings(row["prompt_text"]))
+    yield row.prompt_text
+    yield from (text for text, _ in readings(row.prompt_text))
     yield report_words(row)
 
 
-def report_words(row: Mapping[str, Any]) -> str:
+def report_words(row: Texts) -> str:
     """The filtered report without what the filter itself wrote there."""
     from updp_core.report.filter import own_words
 
-    return own_words(row["filtered"], [Span(**span) for span in json.loads(row["surrogates_json"])])
+    return own_words(row.filtered, [Span(**span) for span in json.loads(row.surrogates_json)])
 
 
 def having(tx: Transaction, sought: Iterable[str], where: Literal["said", "anywhere"] = "anywhere") -> set[int]:
     """Candidates that hold all of these words and signs."""
     column = "said : " if where == "said" else ""
     query = " AND ".join(f'{column}"{_coded(word)}"' for word in sorted(set(sought)))
-    return {row["rowid"] for row in tx.all("SELECT rowid FROM candidate_word WHERE candidate_word MATCH :q", q=query)}
+    return set(tx.column("SELECT rowid FROM candidate_word WHERE candidate_word MATCH :q", q=query))
 
 
 def parts(term: str) -> set[str]:

@@ -121,12 +121,12 @@ def _first_account(desk: Desk, name: str) -> str | None:
     A service may give a name that somebody has left to somebody else.
     """
     with desk.store.read() as tx:
-        rows = tx.all(
+        details = tx.column(
             "SELECT detail_json FROM audit_event WHERE verb = 'sign_in' AND actor = :n AND id > coalesce("
             "(SELECT max(id) FROM audit_event WHERE verb = 'add_user' AND subject = :n), 0) ORDER BY id",
             n=name,
         )
-    return next((mark for row in rows if (mark := json.loads(row["detail_json"]).get("account"))), None)
+    return next((mark for detail in details if (mark := json.loads(detail).get("account"))), None)
 
 
 def _note_at_the_door(desk: Desk, verb: str, subject: str, address: str, **detail: Any) -> None:

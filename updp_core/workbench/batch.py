@@ -207,7 +207,8 @@ def _keep(
                 created_at=now(),
             )
             if not error:
-                word_index.add(tx, candidate, row)
+                texts = word_index.Texts(row["prompt_text"], row["filtered"], row["surrogates_json"])
+                word_index.add(tx, candidate, texts)
                 best = min(best or (float("inf"), 0), (grade(tx, candidate, evidence, policy), candidate))
                 lexicons.check_candidate(tx, desk, candidate)  # the lexicon may have changed meanwhile
             kept.append(Kept(record, candidate, error))

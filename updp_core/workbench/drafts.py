@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.lexicon.folding import fold_term
+from updp_core.store.schema import LexiconDraft as LexiconDraftRow
 from updp_core.store.store import canonical, known, now
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import READERS, verb
@@ -35,7 +36,7 @@ class Drafts(Noun):
         if len(content) > MAX_COMMENT_DRAFT:
             raise UsageError(f"The draft is longer than {MAX_COMMENT_DRAFT} characters.")
         with self.desk.store.write() as tx:
-            known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
+            known(tx.value("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
             tx.run("DELETE FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name)
             if draft:
                 tx.insert("draft", record=record, owner=actor.name, content_json=content, saved_at=now())
@@ -45,10 +46,10 @@ class Drafts(Noun):
         """The actor's unsaved changes of the lists."""
         with self.desk.store.read() as tx:
             current, lexicon = self.desk.lexicon(tx)
-            row = tx.one("SELECT * FROM lexicon_draft WHERE owner = :me", me=actor.name)
+            row = tx.get(LexiconDraftRow, owner=actor.name)
         kept: dict[str, Any] = {"add": {}, "remove": {}, "comment": "", "version": current}
         if row:
-            kept = json.loads(row["content_json"])
+            kept = json.loads(row.content_json)
         # What has come into force since, by whomever, is no longer a change.
         add = _each(kept["add"], lambda which, category, term: term not in _terms(lexicon, which, category))
         remove = _each(kept["remove"], lambda which, category, term: term in _terms(lexicon, which, category))
@@ -59,7 +60,7 @@ class Drafts(Noun):
             "terms": _count(add) + _count(remove),
             "version": kept["version"],
             "current": current,
-            "saved_at": row["saved_at"] if row else "",
+            "saved_at": row.saved_at if row else "",
         }
 
     @verb(READERS)
@@ -78,8 +79,8 @@ class Drafts(Noun):
         """
         content = {"add": _each(add or {}, _any), "remove": _each(remove or {}, _any), "comment": comment}
         with self.desk.store.write() as tx:
-            row = tx.one("SELECT content_json FROM lexicon_draft WHERE owner = :me", me=actor.name)
-            begun = json.loads(row["content_json"])["version"] if row else version or self.desk.lexicon(tx)[0]
+            before = tx.value("SELECT content_json FROM lexicon_draft WHERE owner = :me", me=actor.name)
+            begun = json.loads(before)["version"] if before else version or self.desk.lexicon(tx)[0]
             text = canonical({**content, "version": begun})
             if len(text) > MAX_LEXICON_DRAFT:
                 raise UsageError(

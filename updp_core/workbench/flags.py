@@ -10,6 +10,7 @@ from typing import get_args
 
 from updp_core.domain import Actor, Audience
 from updp_core.errors import Conflict, NotAllowed, UsageError
+from updp_core.store.schema import OpenFlag, Standing
 from updp_core.store.store import known
 from updp_core.workbench import second_reading, verdicts
 from updp_core.workbench.desk import Noun
@@ -34,10 +35,10 @@ class Flags(Noun):
         if audience not in get_args(Audience):
             raise UsageError(f"A flag asks one of: {', '.join(get_args(Audience))}; not {audience!r}.")
         with self.desk.store.write() as tx:
-            stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
-            if stands["candidate"] is None:
+            stands = known(tx.get(Standing, record=record), f"record {record}")
+            if stands.candidate is None:
                 raise Conflict("This record has no candidate yet. Generate one first.")
-            if candidate is not None and candidate != stands["candidate"]:
+            if candidate is not None and candidate != stands.candidate:
                 raise Conflict("Another candidate has become current since you opened this pair. Look at it again.")
             verdicts.enter(tx, stands, "flag", actor, reason, reasons=[audience])
             tx.refresh([record])
@@ -48,12 +49,12 @@ class Flags(Noun):
         """Settle an open flag, saying what came of it: by the role that it asks, or by who raised it."""
         comment = _written(comment, "Say in a few words what came of it.")
         with self.desk.store.write() as tx:
-            row = tx.one("SELECT * FROM open_flag WHERE id = :f AND record = :r", f=flag, r=record)
+            row = tx.row(OpenFlag, "SELECT * FROM open_flag WHERE id = :f AND record = :r", f=flag, r=record)
             if row is None:
                 raise Conflict("This flag is not open (any more). Look at the pair again.")
             if not may_clear(row, actor):
-                raise NotAllowed(f"This flag asks the {row['audience']}: that role clears it, or {row['reviewer']}.")
-            if second_reading.is_waiting(tx, record, actor) and row["reviewer"] != actor.name:
+                raise NotAllowed(f"This flag asks the {row.audience}: that role clears it, or {row.reviewer}.")
+            if second_reading.is_waiting(tx, record, actor) and row.reviewer != actor.name:
                 raise Conflict("You read this pair blind: give your verdict first, then see its flags.")
             verdicts.enter(tx, row, "clear", actor, comment, undoes=flag)
             tx.refresh([record])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from updp_core.domain import Actor
@@ -24,6 +24,14 @@ UPSERT_GRADE = (
 UPSERT_GATE = (
     "INSERT OR REPLACE INTO gate_value (candidate, name, state, value) VALUES (:candidate, :name, :state, :value)"
 )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A candidate and its evidence."""
+
+    id: int
+    evidence_json: str
 
 
 class Grades(Noun):
@@ -76,9 +84,11 @@ def graded(evidence: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
 def regrade(tx: Transaction, policy: Policy) -> None:
     """Compute every candidate's gates anew, after the policy has changed."""
     last = 0
-    while rows := tx.all(
-        "SELECT id, evidence_json FROM candidate WHERE id > :last AND error = '' ORDER BY id LIMIT 500", last=last
+    while rows := tx.rows(
+        Measured,
+        "SELECT id, evidence_json FROM candidate WHERE id > :last AND error = '' ORDER BY id LIMIT 500",
+        last=last,
     ):
         for row in rows:
-            grade(tx, row["id"], json.loads(row["evidence_json"]), policy)
-        last = rows[-1]["id"]
+            grade(tx, row.id, json.loads(row.evidence_json), policy)
+        last = rows[-1].id

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from updp_core.domain import Actor, Sort
 from updp_core.errors import Conflict, UsageError
 from updp_core.store import Transaction
+from updp_core.store.schema import Standing
 from updp_core.store.store import known
 from updp_core.workbench import queue
 from updp_core.workbench.desk import Noun
@@ -22,6 +24,14 @@ _NOT_MINE = (
 """Leaves out what the holder has approved and what now waits for somebody else's approval."""
 
 
+@dataclass(frozen=True)
+class Following:
+    """A record of the queue, and its candidate where it has one."""
+
+    record: str
+    candidate: int | None
+
+
 class Holds(Noun):
     """Take pairs in hand, one at a time, and let go of them."""
 
@@ -32,7 +42,7 @@ class Holds(Noun):
         Raises Conflict where somebody else holds it.
         """
         with self.desk.store.write() as tx:
-            known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
+            known(tx.value("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
             held = nobody_elses(tx, record, actor)
             _hold(tx, record, actor, minutes)
             if not held:
@@ -57,7 +67,7 @@ class Holds(Noun):
         """
         with self.desk.store.write() as tx:
             following = _following(tx, filters, sort, after, back, actor, 1)
-            found = following[0]["record"] if following else None
+            found = following[0].record if following else None
             if found:
                 _hold(tx, found, actor, minutes)
                 tx.audit(actor, "take", found)
@@ -69,7 +79,8 @@ class Holds(Noun):
     ) -> list[dict[str, Any]]:
         """What `take_next` would give after `after`, without holding it: [{"record", "candidate"}], to load ahead."""
         with self.desk.store.read() as tx:
-            return _following(tx, filters, sort, after, False, actor, max(1, min(limit, 10)))
+            following = _following(tx, filters, sort, after, False, actor, max(1, min(limit, 10)))
+        return [asdict(row) for row in following]
 
     @verb(READERS)
     def release_hold(self, *, actor: Actor, record: str | None = None) -> int:
@@ -113,7 +124,7 @@ def _hold(tx: Transaction, record: str, actor: Actor, minutes: int) -> None:
 
 def _following(
     tx: Transaction, filters: Filters, sort: Sort, after: str | None, back: bool, actor: Actor, limit: int
-) -> list[dict[str, Any]]:
+) -> list[Following]:
     """The next records (and their candidates) of the queue that nobody else holds."""
     clause, values = queue.where(tx, filters, actor)
     free = "s.record NOT IN (SELECT record FROM hold WHERE expires > :clock AND holder <> :holder)"
@@ -122,8 +133,8 @@ def _following(
         clause += f" AND {_NOT_MINE}"
     values |= {"clock": time.time(), "holder": actor.name, "most": limit}
     columns = queue.keys(sort, back)
-    if after and (place := tx.one("SELECT * FROM standing WHERE record = :r", r=after)):
+    if after and (place := tx.get(Standing, record=after)):
         beyond, more = queue.beyond(columns, place)
         clause, values = f"{clause} AND {beyond}", values | more
     ordered = f"SELECT s.record, s.candidate FROM standing s {clause} ORDER BY {queue.order_by(columns)} LIMIT :most"
-    return tx.all(ordered, **values)
+    return tx.rows(Following, ordered, **values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from updp_core.backends import files
@@ -37,6 +37,29 @@ IN_QUESTION = (
     "SELECT candidate FROM standing WHERE candidate IS NOT NULL AND error = '' "
     "UNION SELECT p.candidate FROM release_pair p"
 )
+
+
+@dataclass(frozen=True)
+class Held(word_index.Texts):
+    """What is held against a lexicon: a candidate's texts, and what its source's header says of the patient."""
+
+    candidate: int
+    record: str
+    lexicon_version: int
+    header_json: str
+
+
+@dataclass(frozen=True)
+class _Stands:
+    record: str
+    candidate: int | None
+    state: str
+
+
+@dataclass(frozen=True)
+class _InState:
+    state: str
+    n: int
 
 
 @dataclass(frozen=True)
@@ -109,7 +132,7 @@ class Impacts(Noun):
 
 def foresee(tx: Transaction, version: int, old: Lexicon, new: Lexicon) -> Foreseen:
     """Look at all candidates in question in one snapshot. `version` is the number of `old`, the version in force."""
-    among = {row["candidate"] for row in tx.all(IN_QUESTION)}
+    among = set(tx.column(IN_QUESTION))
     before = void_under(tx, version)
     certain, phrases, judged = _suspects(tx, old, new)
     hits = {c: sorted(terms) for c, terms in certain.items() if c in among and c not in before | phrases}
@@ -119,19 +142,18 @@ def foresee(tx: Transaction, version: int, old: Lexicon, new: Lexicon) -> Forese
 
 def catch_up(tx: Transaction, seen: Foreseen) -> dict[int, list[str]]:
     """The hits as they are now, under the lock, the version being the same: only what was chosen since is looked at."""
-    chosen = tx.all("SELECT DISTINCT candidate FROM choice WHERE id > :last", last=seen.choice)
+    chosen = tx.column("SELECT DISTINCT candidate FROM choice WHERE id > :last", last=seen.choice)
     if not chosen:
         return seen.hits
-    among = {row["candidate"] for row in tx.all(IN_QUESTION)}
-    fresh = {row["candidate"] for row in chosen} & among
+    among = set(tx.column(IN_QUESTION))
+    fresh = set(chosen) & among
     hits = {c: terms for c, terms in seen.hits.items() if c in among and c not in fresh}
     return hits | _checked(tx, fresh, seen.old, seen.new, void_under(tx, seen.version), fresh)
 
 
 def void_under(tx: Transaction, version: int) -> set[int]:
     """Candidates that a version forbids."""
-    rows = tx.all("SELECT candidate FROM violation WHERE lexicon_version = :v", v=version)
-    return {row["candidate"] for row in rows}
+    return set(tx.column("SELECT candidate FROM violation WHERE lexicon_version = :v", v=version))
 
 
 def _suspects(tx: Transaction, old: Lexicon, new: Lexicon) -> tuple[dict[int, set[str]], set[int], set[int]]:
@@ -164,7 +186,7 @@ def _checked(
     """
     hits = {}
     for row in rows(tx, candidates):
-        candidate = row["candidate"]
+        candidate = row.candidate
         terms = set(violations(new, row, candidate in filtered))
         if terms and candidate not in before:
             terms -= set(violations(old, row, candidate in filtered))
@@ -173,11 +195,12 @@ def _checked(
     return hits
 
 
-def rows(tx: Transaction, candidates: Iterable[int]) -> Iterator[dict[str, Any]]:
+def rows(tx: Transaction, candidates: Iterable[int]) -> Iterator[Held]:
     """What `violations` looks at, of candidates that did not fail."""
     ordered = sorted(candidates)
     for start in range(0, len(ordered), CHUNK):
-        yield from tx.all(
+        yield from tx.rows(
+            Held,
             f"SELECT c.id AS candidate, c.record, c.lexicon_version, {word_index.TEXTS}, r.header_json "
             "FROM candidate c JOIN record r ON r.id = c.record "
             "WHERE c.error = '' AND c.id IN (SELECT value FROM json_each(:some))",
@@ -185,17 +208,17 @@ def rows(tx: Transaction, candidates: Iterable[int]) -> Iterator[dict[str, Any]]
         )
 
 
-def violations(lexicon: Lexicon, row: Mapping[str, Any], filtered: bool = True) -> list[str]:
-    """What the lexicon forbids in a candidate (`prompt_text`, `filtered`, `surrogates_json`, `header_json`).
+def violations(lexicon: Lexicon, row: Held, filtered: bool = True) -> list[str]:
+    """What the lexicon forbids in a candidate.
 
     By term or pattern; where there is none, the categories of what the filter would now remove from the report. The
     stand-ins that the filter wrote itself do not count. Without `filtered` the filter is not asked.
     """
-    hits = hits_in(lexicon, row["prompt_text"]) + lexicon.terms_in(word_index.report_words(row))
+    hits = hits_in(lexicon, row.prompt_text) + lexicon.terms_in(word_index.report_words(row))
     if hits or not filtered:
         return sorted({hit.term for hit in hits})
-    stand_ins = [Span(**span) for span in json.loads(row["surrogates_json"])]
-    spans = residual(row["filtered"], lexicon, json.loads(row["header_json"]), stand_ins)
+    stand_ins = [Span(**span) for span in json.loads(row.surrogates_json)]
+    spans = residual(row.filtered, lexicon, json.loads(row.header_json), stand_ins)
     return sorted({f"{span.category} (in the report)" for span in spans})
 
 
@@ -215,7 +238,9 @@ def impact(tx: Transaction, seen: Foreseen, hits: Mapping[int, Sequence[str]]) -
     fresh = hits.keys() - void_under(tx, seen.version)
     values = {"fresh": json.dumps(sorted(fresh))}
     listed = "FROM json_each(:fresh) hit JOIN standing s ON s.candidate = hit.value"
-    states = {r["state"]: r["n"] for r in tx.all(f"SELECT s.state, count(*) AS n {listed} GROUP BY s.state", **values)}
+    states = {
+        r.state: r.n for r in tx.rows(_InState, f"SELECT s.state, count(*) AS n {listed} GROUP BY s.state", **values)
+    }
     released = tx.value(
         "SELECT count(DISTINCT p.candidate) FROM json_each(:fresh) hit JOIN release_pair p ON p.candidate = hit.value",
         **values,
@@ -244,8 +269,9 @@ def impact(tx: Transaction, seen: Foreseen, hits: Mapping[int, Sequence[str]]) -
 def _where(tx: Transaction, new: Lexicon, candidates: Sequence[int]) -> list[dict[str, Any]]:
     """Each pair by record: how it stands, what would be forbidden, and in which of its texts."""
     standings = {
-        row["record"]: row
-        for row in tx.all(
+        row.record: row
+        for row in tx.rows(
+            _Stands,
             "SELECT record, candidate, state FROM standing WHERE record IN "
             "(SELECT record FROM candidate WHERE id IN (SELECT value FROM json_each(:some)))",
             some=json.dumps(candidates),
@@ -253,13 +279,13 @@ def _where(tx: Transaction, new: Lexicon, candidates: Sequence[int]) -> list[dic
     }
     found = []
     for row in rows(tx, candidates):
-        now_is = standings[row["record"]]
-        in_prompt, in_report = violations(new, {**row, "filtered": ""}), violations(new, {**row, "prompt_text": ""})
+        now_is = standings[row.record]
+        in_prompt, in_report = violations(new, replace(row, filtered="")), violations(new, replace(row, prompt_text=""))
         found.append(
             {
-                "record": row["record"],
+                "record": row.record,
                 # a candidate that left in a release may have been replaced in the queue since
-                "state": now_is["state"] if now_is["candidate"] == row["candidate"] else "replaced",
+                "state": now_is.state if now_is.candidate == row.candidate else "replaced",
                 "terms": sorted({*in_prompt, *in_report}),
                 "in": [name for name, terms in (("prompt", in_prompt), ("report", in_report)) if terms],
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,45 @@ from updp_core.workbench.roles import EVERYBODY, verb
 MOST = 5000
 
 
+@dataclass(frozen=True)
+class _Current:
+    """A current candidate."""
+
+    record: str
+    candidate: int
+    method: str
+    lexicon_version: int
+    state: str
+
+
+@dataclass(frozen=True)
+class _Gate:
+    candidate: int
+    name: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class _Decided:
+    day: str
+    reviewer: str
+    verdict: str
+    count: int
+
+
+@dataclass(frozen=True)
+class _Made:
+    hour: str
+    generated: int
+
+
+@dataclass(frozen=True)
+class _Voided:
+    version: int
+    created_at: str
+    voided: int
+
+
 class Insight(Noun):
     """Numbers for the plots, and the measured figures of the models."""
 
@@ -28,37 +68,42 @@ class Insight(Noun):
         "lexicon": [{"version", "created_at", "voided"}], "agreement": {"pairs", "kappa", "agree"}}.
         """
         with self.desk.store.read() as tx:
-            rows = tx.all(
+            rows = tx.rows(
+                _Current,
                 "SELECT s.record, s.candidate, s.method, s.lexicon_version, s.state FROM standing s "
                 "WHERE s.candidate IS NOT NULL AND s.state <> 'failed' ORDER BY s.seq LIMIT :n",
                 n=MOST,
             )
-            by_candidate = {row["candidate"]: row for row in rows}
-            for value in tx.stream(
+            by_candidate = {row.candidate: asdict(row) for row in rows}
+            for value in tx.rows(
+                _Gate,
                 "SELECT g.candidate, g.name, g.value FROM gate_value g JOIN (SELECT candidate FROM standing WHERE "
                 "candidate IS NOT NULL AND state <> 'failed' ORDER BY seq LIMIT :n) s ON s.candidate = g.candidate",
                 n=MOST,
             ):
-                by_candidate[value["candidate"]][value["name"]] = value["value"]
-            decisions = tx.all(
+                by_candidate[value.candidate][value.name] = value.value
+            decisions = tx.rows(
+                _Decided,
                 "SELECT substr(decided_at, 1, 10) AS day, reviewer, verdict, count(*) AS count FROM decision "
                 "WHERE verdict NOT IN ('flag', 'clear') "
-                "GROUP BY day, reviewer, verdict ORDER BY day"
+                "GROUP BY day, reviewer, verdict ORDER BY day",
             )
-            throughput = tx.all(
+            throughput = tx.rows(
+                _Made,
                 "SELECT substr(created_at, 1, 13) AS hour, count(*) AS generated FROM candidate WHERE error = '' "
-                "GROUP BY hour ORDER BY hour"
+                "GROUP BY hour ORDER BY hour",
             )
-            lexicon = tx.all(
+            lexicon = tx.rows(
+                _Voided,
                 "SELECT l.version, l.created_at, (SELECT count(*) FROM violation v "
-                "WHERE v.lexicon_version = l.version) AS voided FROM lexicon_version l ORDER BY l.version"
+                "WHERE v.lexicon_version = l.version) AS voided FROM lexicon_version l ORDER BY l.version",
             )
             agreement = second_reading.agreement(tx)
         return {
-            "candidates": rows,
-            "decisions": decisions,
-            "throughput": throughput,
-            "lexicon": lexicon,
+            "candidates": list(by_candidate.values()),
+            "decisions": [asdict(row) for row in decisions],
+            "throughput": [asdict(row) for row in throughput],
+            "lexicon": [asdict(row) for row in lexicon],
             "agreement": agreement,
         }
 

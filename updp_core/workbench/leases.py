@@ -100,14 +100,14 @@ def alive(store: Store, owner: str) -> bool:
 def reap(store: Store, tx: Transaction) -> None:
     """Free the leases of dead owners and those whose time is up; mark runs of dead owners."""
     tx.run("DELETE FROM lease WHERE expires < :t", t=time.time())
-    owners = tx.all("SELECT owner FROM lease UNION SELECT owner FROM run WHERE state IN ('running', 'paused')")
-    for row in owners:
-        if not alive(store, row["owner"]):
-            tx.run("DELETE FROM lease WHERE owner = :o", o=row["owner"])
+    owners = tx.column("SELECT owner FROM lease UNION SELECT owner FROM run WHERE state IN ('running', 'paused')")
+    for owner in owners:
+        if not alive(store, owner):
+            tx.run("DELETE FROM lease WHERE owner = :o", o=owner)
             tx.run(
                 "UPDATE run SET state = 'died', message = 'The process ended; start again to go on.' "
                 "WHERE owner = :o AND state IN ('running', 'paused')",
-                o=row["owner"],
+                o=owner,
             )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, LexiconError
 from updp_core.lexicon import Lexicon, edit
 from updp_core.report import filter_report
 from updp_core.store import Transaction
+from updp_core.store.schema import LexiconVersion
 from updp_core.store.store import canonical, known, now, sha256
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.impact import catch_up, difference, foresee, impact, rows, violations
@@ -35,11 +36,11 @@ class Lexicons(Noun):
     def lexicon_log(self, *, actor: Actor) -> list[LexiconRow]:
         """All versions, newest first."""
         with self.desk.store.read() as tx:
-            rows = tx.all(
+            return tx.rows(
+                LexiconRow,
                 "SELECT version, digest, author, role, comment, created_at, added, removed FROM lexicon_version "
-                "ORDER BY version DESC"
+                "ORDER BY version DESC",
             )
-        return cast(list[LexiconRow], rows)
 
     @verb(EVERYBODY)
     def lexicon_diff(self, a: int, b: int, *, actor: Actor) -> LexiconDiff:
@@ -98,9 +99,18 @@ def _view(desk: Desk, version: int | None) -> LexiconView:
     with desk.store.read() as tx:
         current = tx.value(CURRENT_LEXICON)
         version, lexicon = desk.lexicon(tx, version)
-        row = known(tx.one("SELECT * FROM lexicon_version WHERE version = :v", v=version), f"lexicon {version}")
-    about = {name: row[name] for name in ("digest", "author", "comment", "created_at")}
-    return cast(LexiconView, {"version": version, "current": version == current, **about, **lexicon.to_dict()})
+        row = known(tx.get(LexiconVersion, version=version), f"lexicon {version}")
+    lists = lexicon.to_dict()
+    return {
+        "version": version,
+        "current": version == current,
+        "digest": row.digest,
+        "author": row.author,
+        "comment": row.comment,
+        "created_at": row.created_at,
+        "blacklist": lists["blacklist"],
+        "whitelist": lists["whitelist"],
+    }
 
 
 def _save(
@@ -183,8 +193,8 @@ def check_candidate(tx: Transaction, desk: Desk, candidate: int) -> None:
     version, lexicon = desk.lexicon(tx)
     [row] = rows(tx, [candidate])
     seen = tx.value("SELECT 1 FROM violation WHERE candidate = :c AND lexicon_version = :v", c=candidate, v=version)
-    if row["lexicon_version"] != version and not seen and (terms := violations(lexicon, row)):
-        mark(tx, candidate, version, row["record"], terms)
+    if row.lexicon_version != version and not seen and (terms := violations(lexicon, row)):
+        mark(tx, candidate, version, row.record, terms)
 
 
 def _count(lists: Mapping[str, Mapping[str, Sequence[str]]]) -> int:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
-from updp_core.domain import Actor
+from updp_core.domain import Actor, State
 from updp_core.errors import ModelUnavailable, NotAllowed, UsageError
 from updp_core.intake.pixels import decode_png
 from updp_core.report import filter_report
 from updp_core.report.categories import category_of
 from updp_core.store import Transaction
+from updp_core.store.schema import OpenFlag, Record, Standing
 from updp_core.store.store import known
 from updp_core.workbench import second_reading
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
@@ -25,6 +27,63 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _VIEW_SECONDS = 600
+_GRADED = (
+    "c.id, c.record, c.method, c.releasable, c.settings_json, c.lexicon_version, c.seed, c.prompt_json, c.prompt_text, "
+    "c.filtered, c.spans_json, c.image, c.height, c.width, c.evidence_json, c.error, c.created_at"
+)
+_ENTRY = (
+    "d.id, d.candidate, d.reviewer, d.role, d.verdict, d.reasons_json, d.comment, d.overrides_json, d.decided_at, "
+    "d.undoes, d.blind"
+)
+
+
+@dataclass(frozen=True)
+class _Graded:
+    """A candidate and its grade."""
+
+    id: int
+    record: str
+    method: str
+    releasable: bool
+    settings_json: str
+    lexicon_version: int
+    seed: int
+    prompt_json: str | None
+    prompt_text: str
+    filtered: str
+    spans_json: str
+    image: str | None
+    height: int | None
+    width: int | None
+    evidence_json: str
+    error: str
+    created_at: str
+    gates_json: str | None
+    risk: float | None
+
+
+@dataclass(frozen=True)
+class _Forbidden:
+    candidate: int
+    terms_json: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of the book, and whether a later one took it back."""
+
+    id: int
+    candidate: int
+    reviewer: str
+    role: str
+    verdict: str
+    reasons_json: str
+    comment: str
+    overrides_json: str
+    decided_at: str
+    undoes: int | None
+    blind: bool
+    undone: bool
 
 
 class Pairs(Noun):
@@ -35,25 +94,26 @@ class Pairs(Noun):
         """All about one record. PHI is kept back from roles that do not need it."""
         phi = actor.role in PHI_ROLES
         with self.desk.store.read() as tx:
-            row = known(tx.one("SELECT * FROM record WHERE id = :r", r=record), f"record {record}")
-            stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+            row = known(tx.get(Record, id=record), f"record {record}")
+            stands = known(tx.get(Standing, record=record), f"record {record}")
             blind = second_reading.is_waiting(tx, record, actor)
-            rows = tx.all(
-                "SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
+            rows = tx.rows(
+                _Graded,
+                f"SELECT {_GRADED}, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
                 "WHERE c.record = :r ORDER BY c.id",
                 r=record,
             )
             forbidden = _forbidden(tx, record)
-            candidates = [_candidate(c, stands["candidate"], forbidden, actor) for c in rows]
-            current = next((c for c in rows if c["id"] == stands["candidate"]), None)
+            candidates = [_candidate(c, stands.candidate, forbidden, actor) for c in rows]
+            current = next((c for c in rows if c.id == stands.candidate), None)
             draft = tx.value(
                 "SELECT content_json FROM draft WHERE record = :r AND owner = :me", r=record, me=actor.name
             )
             rarity = tx.value(
                 "SELECT count(*) FROM "
                 "(SELECT DISTINCT patient FROM record WHERE finding_key = :k AND patient <> :p LIMIT 100)",
-                k=row["finding_key"],
-                p=row["patient"],
+                k=row.finding_key,
+                p=row.patient,
             )
             decisions = _decisions(tx, record, phi)
             flags = _flags(tx, record, actor, blind)
@@ -64,35 +124,35 @@ class Pairs(Noun):
         gates = next((c["gates"] for c in candidates if c["current"]), [])
         return {
             "record": record,
-            "state": "pending" if blind else stands["state"],  # the state would tell the first verdict
-            "revision": stands["revision"],
-            "candidate": stands["candidate"],
-            "patient": row["patient"],
-            "study": row["study"],
-            "view": row["view"],
-            "source": row["source"] if phi else None,
-            "imported_at": row["imported_at"],
-            "remarks": json.loads(row["flags_json"]) if phi else [],
+            "state": "pending" if blind else cast(State, stands.state),  # the state would tell the first verdict
+            "revision": stands.revision,
+            "candidate": stands.candidate,
+            "patient": row.patient,
+            "study": row.study,
+            "view": row.view,
+            "source": row.source if phi else None,
+            "imported_at": row.imported_at,
+            "remarks": json.loads(row.flags_json) if phi else [],
             "flags": flags,
-            "error": stands["error"],
-            "prompt": json.loads(current["prompt_json"])
-            if current and current["prompt_json"] and (phi or current["releasable"])
+            "error": stands.error,
+            "prompt": json.loads(current.prompt_json)
+            if current and current.prompt_json and (phi or current.releasable)
             else None,
             "report": _report(self.desk, row, current, phi),
-            "evidence": json.loads(current["evidence_json"]) if current else {},
+            "evidence": json.loads(current.evidence_json) if current else {},
             "gates": gates,
             "images": {
-                "original": _described(row["image"], row["height"], row["width"], row["bit_depth"], phi),
-                "synthetic": _described(current["image"], current["height"], current["width"], 8) if current else None,
+                "original": _described(row.image, row.height, row.width, row.bit_depth, phi),
+                "synthetic": _described(current.image, current.height, current.width, 8) if current else None,
             },
-            "findings": json.loads(row["findings_json"]),
+            "findings": json.loads(row.findings_json),
             "rarity": rarity,
             "candidates": candidates,
             "decisions": [d for d in decisions if not blind or d["reviewer"] == actor.name],
             "held_by": held,
             "draft": json.loads(draft) if draft else {},
             "blind": blind,
-            "void_terms": forbidden.get(stands["candidate"] or 0, []),
+            "void_terms": forbidden.get(stands.candidate or 0, []),
             "needs": needs,
         }
 
@@ -101,15 +161,16 @@ class Pairs(Noun):
         """One candidate in full (for a contact sheet)."""
         with self.desk.store.read() as tx:
             row = known(
-                tx.one(
-                    "SELECT c.*, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
+                tx.row(
+                    _Graded,
+                    f"SELECT {_GRADED}, g.gates_json, g.risk FROM candidate c LEFT JOIN grade g ON g.candidate = c.id "
                     "WHERE c.id = :c",
                     c=candidate,
                 ),
                 f"candidate {candidate}",
             )
-            current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=row["record"])
-            return _candidate(row, current, _forbidden(tx, row["record"]), actor)
+            current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=row.record)
+            return _candidate(row, current, _forbidden(tx, row.record), actor)
 
     @verb(EVERYBODY)
     def image(
@@ -122,16 +183,16 @@ class Pairs(Noun):
             raise UsageError(f"There is no image {kind!r}: choose original or synthetic.")
         with self.desk.store.read() as tx:
             if kind == "original":
-                digest = known(tx.one("SELECT image FROM record WHERE id = :r", r=record), f"record {record}")["image"]
+                digest = known(tx.get(Record, id=record), f"record {record}").image
                 noted = holder(tx, record) == actor.name
             else:
-                row = tx.one(
+                digest = tx.value(
                     "SELECT c.image FROM standing s JOIN candidate c ON c.id = coalesce(:c, s.candidate) "
                     "AND c.record = s.record WHERE s.record = :r",
                     r=record,
                     c=candidate,
                 )
-                digest, noted = row and row["image"], True
+                noted = True
         if not noted:
             _note_view(self.desk, record, actor)
         if not digest:
@@ -162,14 +223,14 @@ class Pairs(Noun):
         return maps
 
 
-def _report(desk: Desk, row: dict[str, Any], current: dict[str, Any] | None, phi: bool) -> dict[str, Any]:
+def _report(desk: Desk, row: Record, current: _Graded | None, phi: bool) -> dict[str, Any]:
     """Original, filtered and spans; filtered now, under the current lexicon, where there is no candidate yet."""
     if current is not None:
-        filtered, spans = current["filtered"], json.loads(current["spans_json"])
+        filtered, spans = current.filtered, json.loads(current.spans_json)
     else:
         result = filter_record(desk, row)
         filtered, spans = result.text, [vars(span) for span in result.spans]
-    text = row["report"]
+    text = row.report
     spans = [
         {**span, "text": text[span["start"] : span["end"]], "short": category_of(span["category"]).short}
         for span in spans
@@ -177,71 +238,75 @@ def _report(desk: Desk, row: dict[str, Any], current: dict[str, Any] | None, phi
     return {"original": text if phi else None, "filtered": filtered, "spans": spans if phi else []}
 
 
-def filter_record(desk: Desk, row: dict[str, Any]) -> Any:
+def filter_record(desk: Desk, row: Record) -> Any:
     """`report.filter_report` of a row of `record`, under the lexicon and policy in force."""
     with desk.store.read() as tx:
         _, lexicon = desk.lexicon(tx)
         policy = desk.policy(tx)["report_policy"]
-    header = json.loads(row["header_json"])
-    return filter_report(row["report"], lexicon, header, policy, desk.stand_in_key(row["id"]), desk.ner())
+    header = json.loads(row.header_json)
+    return filter_report(row.report, lexicon, header, policy, desk.stand_in_key(row.id), desk.ner())
 
 
-def _described(digest: str | None, height: int, width: int, depth: int, told: bool = True) -> dict[str, Any] | None:
+def _described(
+    digest: str | None, height: int | None, width: int | None, depth: int, told: bool = True
+) -> dict[str, Any] | None:
     return {"sha256": digest if told else "", "height": height, "width": width, "bit_depth": depth} if digest else None
 
 
 def _forbidden(tx: Transaction, record: str) -> dict[int, list[str]]:
     """Candidate -> terms that the current lexicon forbids in it."""
-    rows = tx.all(
+    rows = tx.rows(
+        _Forbidden,
         f"SELECT candidate, terms_json FROM violation WHERE record = :r AND lexicon_version = ({CURRENT_LEXICON})",
         r=record,
     )
-    return {row["candidate"]: json.loads(row["terms_json"]) for row in rows}
+    return {row.candidate: json.loads(row.terms_json) for row in rows}
 
 
-def _candidate(row: dict[str, Any], current: int | None, forbidden: dict[int, list[str]], actor: Actor) -> CandidateRow:
+def _candidate(row: _Graded, current: int | None, forbidden: dict[int, list[str]], actor: Actor) -> CandidateRow:
     # The prompt of a method for comparison may be the unfiltered report.
-    told = bool(row["releasable"]) or actor.role in PHI_ROLES
+    told = row.releasable or actor.role in PHI_ROLES
     return {
-        "candidate": row["id"],
-        "method": row["method"],
-        "releasable": bool(row["releasable"]),
-        "settings": json.loads(row["settings_json"]),
-        "lexicon_version": row["lexicon_version"],
-        "seed": row["seed"] if actor.role in PHI_ROLES else None,
-        "prompt_text": row["prompt_text"] if told else "",
-        "created_at": row["created_at"],
-        "current": row["id"] == current,
-        "void": row["id"] in forbidden,
-        "void_terms": forbidden.get(row["id"], []),
-        "risk": row["risk"],
-        "gates": gate_rows(row["gates_json"]),
-        "evidence": json.loads(row["evidence_json"]),
-        "error": row["error"],
+        "candidate": row.id,
+        "method": row.method,
+        "releasable": row.releasable,
+        "settings": json.loads(row.settings_json),
+        "lexicon_version": row.lexicon_version,
+        "seed": row.seed if actor.role in PHI_ROLES else None,
+        "prompt_text": row.prompt_text if told else "",
+        "created_at": row.created_at,
+        "current": row.id == current,
+        "void": row.id in forbidden,
+        "void_terms": forbidden.get(row.id, []),
+        "risk": row.risk,
+        "gates": gate_rows(row.gates_json),
+        "evidence": json.loads(row.evidence_json),
+        "error": row.error,
     }
 
 
 def _decisions(tx: Transaction, record: str, phi: bool) -> list[DecisionRow]:
     """The whole book of a record. What people typed may quote a report: it is kept back like one."""
-    rows = tx.all(
-        "SELECT d.*, EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) AS undone "
+    rows = tx.rows(
+        _Entry,
+        f"SELECT {_ENTRY}, EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) AS undone "
         "FROM decision d WHERE record = :r ORDER BY id",
         r=record,
     )
     return [
         {
-            "decision": d["id"],
-            "candidate": d["candidate"],
-            "reviewer": d["reviewer"],
-            "role": d["role"],
-            "verdict": d["verdict"],
-            "reasons": json.loads(d["reasons_json"]),
-            "comment": d["comment"] if phi else "",
-            "overrides": json.loads(d["overrides_json"]),
-            "decided_at": d["decided_at"],
-            "undoes": d["undoes"],
-            "undone": bool(d["undone"]),
-            "blind": bool(d["blind"]),
+            "decision": d.id,
+            "candidate": d.candidate,
+            "reviewer": d.reviewer,
+            "role": d.role,
+            "verdict": d.verdict,
+            "reasons": json.loads(d.reasons_json),
+            "comment": d.comment if phi else "",
+            "overrides": json.loads(d.overrides_json),
+            "decided_at": d.decided_at,
+            "undoes": d.undoes,
+            "undone": d.undone,
+            "blind": d.blind,
         }
         for d in rows
     ]
@@ -249,26 +314,26 @@ def _decisions(tx: Transaction, record: str, phi: bool) -> list[DecisionRow]:
 
 def _flags(tx: Transaction, record: str, actor: Actor, blind: bool) -> list[FlagRow]:
     """The open flags of a record, oldest first; a blind second reader sees their own only."""
-    rows = tx.all("SELECT * FROM open_flag WHERE record = :r ORDER BY id", r=record)
+    rows = tx.rows(OpenFlag, "SELECT * FROM open_flag WHERE record = :r ORDER BY id", r=record)
     return [
         {
-            "flag": row["id"],
-            "candidate": row["candidate"],
-            "reviewer": row["reviewer"],
-            "role": row["role"],
-            "audience": row["audience"],
-            "reason": row["comment"] if actor.role in PHI_ROLES else "",
-            "raised_at": row["decided_at"],
+            "flag": row.id,
+            "candidate": row.candidate,
+            "reviewer": row.reviewer,
+            "role": row.role,
+            "audience": row.audience,
+            "reason": row.comment if actor.role in PHI_ROLES else "",
+            "raised_at": row.decided_at,
             "may_clear": may_clear(row, actor),
         }
         for row in rows
-        if not blind or row["reviewer"] == actor.name
+        if not blind or row.reviewer == actor.name
     ]
 
 
-def may_clear(flag: dict[str, Any], actor: Actor) -> bool:
+def may_clear(flag: OpenFlag, actor: Actor) -> bool:
     """A flag is cleared by the role that it asks (a reader, where it asks anybody), or by who raised it."""
-    asked = flag["audience"] in (actor.role, "anybody") or flag["reviewer"] == actor.name
+    asked = flag.audience in (actor.role, "anybody") or flag.reviewer == actor.name
     return asked and actor.role in PHI_ROLES
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from updp_core.domain import SYSTEM
@@ -17,13 +18,33 @@ AT_ONCE = 64
 """Originals embedded before a batch: a small workspace is complete at once, a large one grows batch by batch."""
 
 
+@dataclass(frozen=True)
+class _Shared:
+    findings_json: str
+    n: int
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    patient: str
+    vector: bytes
+
+
+@dataclass(frozen=True)
+class _Original:
+    id: str
+    image: str
+
+
 def sharing(desk: Desk) -> dict[frozenset[str], int]:
     """Combination of findings -> number of patients whose reports assert it; counted anew after an import."""
     with desk.store.read() as tx:
         last = tx.value("SELECT max(seq) FROM record")
         if desk.shared[0] != last:
-            rows = tx.all("SELECT findings_json, count(DISTINCT patient) AS n FROM record GROUP BY finding_key")
-            desk.shared = (last, {frozenset(json.loads(row["findings_json"])): row["n"] for row in rows})
+            rows = tx.rows(
+                _Shared, "SELECT findings_json, count(DISTINCT patient) AS n FROM record GROUP BY finding_key"
+            )
+            desk.shared = (last, {frozenset(json.loads(row.findings_json)): row.n for row in rows})
     return desk.shared[1]
 
 
@@ -38,13 +59,14 @@ def bank(desk: Desk, judges: Any) -> Any:
     judge = str(getattr(judges, "digest", "judges"))
     _embed_more(desk, judges, judge)
     with desk.store.read() as tx:
-        rows = tx.all(
+        rows = tx.rows(
+            _Embedded,
             "SELECT r.patient, e.vector FROM embedding e JOIN record r ON r.id = e.record WHERE e.judge = :j LIMIT :n",
             j=judge,
             n=MOST,
         )
-    vectors = [np.frombuffer(row["vector"], dtype=np.float32) for row in rows]
-    return IdentityBank(tuple(row["patient"] for row in rows), np.stack(vectors)) if vectors else None
+    vectors = [np.frombuffer(row.vector, dtype=np.float32) for row in rows]
+    return IdentityBank(tuple(row.patient for row in rows), np.stack(vectors)) if vectors else None
 
 
 def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
@@ -55,7 +77,8 @@ def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
 
     with desk.store.read() as tx:
         known = tx.value("SELECT count(*) FROM embedding WHERE judge = :j", j=judge)
-        rows = tx.all(
+        rows = tx.rows(
+            _Original,
             "SELECT id, image FROM record r WHERE NOT EXISTS (SELECT 1 FROM embedding e WHERE e.record = r.id "
             "AND e.judge = :j) ORDER BY seq LIMIT :n",
             j=judge,
@@ -63,13 +86,13 @@ def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
         )
     for start in range(0, len(rows), 16):
         part = rows[start : start + 16]
-        images = for_judges([decode_png(desk.store.get_image(row["image"])) for row in part])
+        images = for_judges([decode_png(desk.store.get_image(row.image)) for row in part])
         vectors = np.asarray(judges.identity(images), dtype=np.float32)
         with desk.store.write() as tx:
             for row, vector in zip(part, vectors, strict=True):
                 tx.run(
                     "INSERT OR REPLACE INTO embedding (record, judge, vector) VALUES (:r, :j, :v)",
-                    r=row["id"],
+                    r=row.id,
                     j=judge,
                     v=vector.tobytes(),
                 )

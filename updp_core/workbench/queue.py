@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
-from updp_core.domain import Actor, Sort
+from updp_core.domain import Actor, GateState, Sort, State
 from updp_core.errors import UsageError
 from updp_core.store import Transaction
+from updp_core.store.schema import GateCount, Standing
 from updp_core.store.standing import VERDICTS
 from updp_core.workbench import second_reading
 from updp_core.workbench.desk import Noun
@@ -51,6 +53,55 @@ MANY = 2000
 """From here on, a page in order meets enough matches that each record is asked; below, the matches are listed first."""
 
 
+_LINE = (
+    "s.record, s.state, s.patient, s.candidate, s.revision, s.method, s.lexicon_version, s.risk, s.worst, s.alignment, "
+    "s.approvals, s.reviewer, s.decided_at, s.flagged_for, s.error"
+)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A record of the queue as it stands, with what its card tells besides."""
+
+    record: str
+    state: State
+    patient: str
+    candidate: int | None
+    revision: int
+    method: str | None
+    lexicon_version: int | None
+    risk: float | None
+    worst: GateState | None
+    alignment: float | None
+    approvals: int
+    reviewer: str | None
+    decided_at: str | None
+    flagged_for: str | None
+    error: str
+    study: str
+    view: str
+    has_report: bool
+    flags_json: str
+    holder: str | None
+
+
+@dataclass(frozen=True)
+class _Group:
+    """How many records have this much in common."""
+
+    state: State
+    method: str | None
+    lexicon_version: int | None
+    released: bool
+    n: int
+
+
+@dataclass(frozen=True)
+class _Number:
+    name: str
+    n: int
+
+
 class Queue(Noun):
     """Look at the queue as a whole: a page of it, how far the work is, the spread of one gate."""
 
@@ -64,8 +115,9 @@ class Queue(Noun):
         with self.desk.store.read() as tx:
             clause, values = where(tx, filters, actor)
             total = _total(tx, filters, clause, values)
-            rows = tx.all(
-                f"""SELECT s.*, r.study, r.view, r.report <> '' AS has_report, r.flags_json, h.holder
+            rows = tx.rows(
+                _Line,
+                f"""SELECT {_LINE}, r.study, r.view, r.report <> '' AS has_report, r.flags_json, h.holder
                 FROM (SELECT s.seq FROM standing s {clause} ORDER BY {order(sort)} LIMIT :limit OFFSET :offset) p
                 JOIN standing s ON s.seq = p.seq JOIN record r ON r.seq = s.seq
                 LEFT JOIN hold h ON h.record = s.record AND h.expires > :clock
@@ -91,39 +143,37 @@ class Queue(Noun):
         released = 0
         today = datetime.now(UTC).date().isoformat()
         with self.desk.store.read() as tx:
-            for row in tx.all(
+            for row in tx.rows(
+                _Group,
                 "SELECT state, method, lexicon_version, released, count(*) AS n FROM standing "
-                "GROUP BY state, method, lexicon_version, released"
+                "GROUP BY state, method, lexicon_version, released",
             ):
-                states[row["state"]] += row["n"]
-                released += row["n"] if row["released"] else 0
-                if row["method"]:
-                    methods[row["method"]] = methods.get(row["method"], 0) + row["n"]
-                    version = str(row["lexicon_version"])
-                    versions[version] = versions.get(version, 0) + row["n"]
-            for row in tx.all("SELECT name, state, n FROM gate_count WHERE n > 0 ORDER BY name, state"):
-                gates.setdefault(row["name"], {})[row["state"]] = row["n"]
+                states[row.state] += row.n
+                released += row.n if row.released else 0
+                if row.method:
+                    methods[row.method] = methods.get(row.method, 0) + row.n
+                    version = str(row.lexicon_version)
+                    versions[version] = versions.get(version, 0) + row.n
+            for gate in tx.rows(GateCount, "SELECT name, state, n FROM gate_count WHERE n > 0 ORDER BY name, state"):
+                gates.setdefault(gate.name, {})[gate.state] = gate.n
             reviewers = _pairs(
-                tx, "SELECT reviewer, count(*) FROM standing WHERE reviewer IS NOT NULL GROUP BY reviewer"
+                tx, "SELECT reviewer AS name, count(*) AS n FROM standing WHERE reviewer IS NOT NULL GROUP BY reviewer"
             )
-            findings = _pairs(tx, "SELECT finding, count(*) FROM record_finding GROUP BY finding")
+            findings = _pairs(tx, "SELECT finding AS name, count(*) AS n FROM record_finding GROUP BY finding")
             day = _pairs(
                 tx,
-                f"SELECT reviewer, count(*) FROM decision WHERE decided_at >= :today AND verdict IN {VERDICTS} "
-                "GROUP BY reviewer",
+                f"SELECT reviewer AS name, count(*) AS n FROM decision WHERE decided_at >= :today "
+                f"AND verdict IN {VERDICTS} GROUP BY reviewer",
                 today=today,
             )
             mine = tx.value(
                 "SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time()
             )
-            flags = _pairs(tx, "SELECT flagged_for, count(*) FROM standing WHERE flagged_at IS NOT NULL GROUP BY 1")
+            flags = _pairs(
+                tx, "SELECT flagged_for AS name, count(*) AS n FROM standing WHERE flagged_at IS NOT NULL GROUP BY 1"
+            )
             blind = second_reading.number(tx, actor) if actor.role in PHI_ROLES else 0
-            latest = [
-                row["decided_at"]
-                for row in tx.all(
-                    f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50"
-                )
-            ]
+            latest = tx.column(f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50")
             needed = self.desk.policy(tx)["verdicts"]
             begun = (
                 tx.value("SELECT count(*) FROM standing WHERE state = 'pending' AND approvals > 0") if needed > 1 else 0
@@ -153,14 +203,14 @@ class Queue(Noun):
         """Values of one gate over the current candidates (a random part of them beyond `limit`), for a small plot."""
         clause = "AND s.method = :method" if method else ""
         with self.desk.store.read() as tx:
-            rows = tx.all(
+            values: list[float] = tx.column(
                 f"""SELECT g.value FROM gate_value g JOIN standing s ON s.candidate = g.candidate
                 WHERE g.name = :name AND g.value IS NOT NULL {clause} ORDER BY random() LIMIT :limit""",
                 name=name,
                 limit=limit,
                 **({"method": method} if method else {}),
             )
-        return [cast(float, row["value"]) for row in rows]
+        return values
 
 
 def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[str, Any]]:
@@ -235,17 +285,17 @@ def order(sort: Sort | str) -> str:
     return order_by(keys(sort))
 
 
-def beyond(columns: list[tuple[str, bool]], place: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def beyond(columns: list[tuple[str, bool]], place: Standing) -> tuple[str, dict[str, Any]]:
     """The clause for records that come after the row `place` in this order (NULL is smaller than every value)."""
-    (name, down), seq = columns[0], place["seq"]
+    (name, down), seq = columns[0], place.seq
     values: dict[str, Any] = {"place_seq": seq}
     later_seq = f"s.seq {'<' if columns[-1][1] else '>'} :place_seq"
     if name == "seq":
         return later_seq, values
-    if place[name] is None:
+    if getattr(place, name) is None:
         further = "0" if down else f"s.{name} IS NOT NULL"
         return f"({further} OR (s.{name} IS NULL AND {later_seq}))", values
-    values["place_value"] = place[name]
+    values["place_value"] = getattr(place, name)
     further = f"(s.{name} < :place_value OR s.{name} IS NULL)" if down else f"s.{name} > :place_value"
     return f"({further} OR (s.{name} = :place_value AND {later_seq}))", values
 
@@ -256,34 +306,35 @@ def _total(tx: Transaction, filters: Filters, clause: str, values: dict[str, Any
     return tx.value(f"SELECT count(*) FROM standing s {clause}", **values)
 
 
-def _card(row: dict[str, Any], actor: Actor) -> Card:
+def _card(row: _Line, actor: Actor) -> Card:
     phi = actor.role in PHI_ROLES
     return {
-        "record": row["record"],
-        "state": row["state"],
-        "patient": row["patient"],
-        "study": row["study"],
-        "view": row["view"],
-        "candidate": row["candidate"],
-        "revision": row["revision"],
-        "method": row["method"],
-        "lexicon_version": row["lexicon_version"],
-        "risk": row["risk"],
-        "worst_gate": row["worst"],
-        "alignment": row["alignment"],
-        "approvals": row["approvals"],
-        "reviewer": row["reviewer"],
-        "decided_at": row["decided_at"],
-        "held_by": row["holder"],
-        "has_report": bool(row["has_report"]),
-        "remarks": json.loads(row["flags_json"]) if phi else [],
-        "flagged_for": row["flagged_for"],
-        "error": row["error"],
+        "record": row.record,
+        "state": row.state,
+        "patient": row.patient,
+        "study": row.study,
+        "view": row.view,
+        "candidate": row.candidate,
+        "revision": row.revision,
+        "method": row.method,
+        "lexicon_version": row.lexicon_version,
+        "risk": row.risk,
+        "worst_gate": row.worst,
+        "alignment": row.alignment,
+        "approvals": row.approvals,
+        "reviewer": row.reviewer,
+        "decided_at": row.decided_at,
+        "held_by": row.holder,
+        "has_report": row.has_report,
+        "remarks": json.loads(row.flags_json) if phi else [],
+        "flagged_for": row.flagged_for,
+        "error": row.error,
     }
 
 
 def _pairs(tx: Transaction, sql: str, **values: Any) -> dict[str, int]:
-    return {str(name): int(n) for name, n in (row.values() for row in tx.all(sql, **values))}
+    """Name -> number, of a query of `name` and `n`."""
+    return {row.name: row.n for row in tx.rows(_Number, sql, **values)}
 
 
 def _minutes_left(latest: list[str], left: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from updp_core.domain import Actor
@@ -36,23 +37,32 @@ def is_waiting(tx: Transaction, record: str, actor: Actor) -> bool:
     return tx.value(f"SELECT 1 FROM standing s WHERE s.record = :record AND {clause}", record=record, **values) == 1
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """Whether the blind second reader approved, and whether the first had; None where nobody had read before."""
+
+    second: int
+    first: int | None
+
+
 def agreement(tx: Transaction) -> dict[str, Any]:
     """{"pairs", "agree", "kappa"}: first against blind second verdicts (approve, or not), Cohen's kappa.
 
     J. Cohen, A coefficient of agreement for nominal scales, 1960. None where fewer than two pairs were read twice
     or every verdict is the same (kappa is not defined then).
     """
-    rows = tx.all(
+    rows = tx.rows(
+        _Reading,
         f"""SELECT b.verdict = 'approve' AS second, (
             SELECT a.verdict = 'approve' FROM decision a WHERE a.candidate = b.candidate AND a.id < b.id
               AND a.reviewer <> b.reviewer AND a.verdict IN {VERDICTS}
               AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = a.id AND u.id < b.id)
             ORDER BY a.id DESC LIMIT 1) AS first
         FROM decision b WHERE b.blind AND b.verdict <> 'undo'
-          AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = b.id)"""
+          AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = b.id)""",
     )
-    firsts = [row["first"] for row in rows if row["first"] is not None]
-    seconds = [row["second"] for row in rows if row["first"] is not None]
+    firsts = [row.first for row in rows if row.first is not None]
+    seconds = [row.second for row in rows if row.first is not None]
     kappa = None
     if len(firsts) >= 2 and len(set(firsts) | set(seconds)) > 1:
         from sklearn.metrics import cohen_kappa_score

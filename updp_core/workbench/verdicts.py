@@ -6,11 +6,13 @@ import json
 import random
 import time
 from collections.abc import Sequence
-from typing import Any, get_args
+from dataclasses import dataclass
+from typing import Any, Protocol, get_args
 
 from updp_core.domain import Actor, Verdict
 from updp_core.errors import Conflict, UsageError
 from updp_core.store import Transaction
+from updp_core.store.schema import Candidate, Decision, Standing
 from updp_core.store.store import canonical, known, now, sha256
 from updp_core.workbench import holds, lexicons, queue, second_reading
 from updp_core.workbench.desk import Noun
@@ -54,7 +56,7 @@ class Verdicts(Noun):
         if len(comment) > MAX_COMMENT:
             raise UsageError(f"The comment has {len(comment)} characters; {MAX_COMMENT} are the most.")
         with self.desk.store.write() as tx:
-            stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+            stands = known(tx.get(Standing, record=record), f"record {record}")
             _still(tx, stands, actor, candidate, expected_revision)
             blind = second_reading.is_waiting(tx, record, actor)
             if verdict == "approve":
@@ -73,7 +75,8 @@ class Verdicts(Noun):
         The book is append-only: it is a new entry.
         """
         with self.desk.store.write() as tx:
-            last = tx.one(
+            last = tx.row(
+                Decision,
                 "SELECT * FROM decision d WHERE reviewer = :me AND (undoes IS NULL OR verdict = 'clear') "
                 "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
                 + ("AND record = :r " if record else "")
@@ -83,23 +86,23 @@ class Verdicts(Noun):
             )
             if last is None:
                 raise Conflict("You have no verdict or flag that could be undone.")
-            if last["verdict"] == "clear":  # the flag that it settled is raised again, in its own words
-                flag = known(tx.one("SELECT * FROM decision WHERE id = :d", d=last["undoes"]), "flag")
-                audience = json.loads(flag["reasons_json"])
-                enter(tx, last, "flag", actor, flag["comment"], audience, undoes=last["id"])
+            if last.verdict == "clear":  # the flag that it settled is raised again, in its own words
+                flag = known(tx.get(Decision, id=last.undoes), "flag")
+                audience = json.loads(flag.reasons_json)
+                enter(tx, last, "flag", actor, flag.comment, audience, undoes=last.id)
             else:
-                if last["verdict"] != "flag":
+                if last.verdict != "flag":
                     _still_counts(tx, last)
-                enter(tx, last, "undo", actor, undoes=last["id"])
-            tx.refresh([last["record"]])
-        return Pairs(self.desk).show(last["record"], actor=actor)
+                enter(tx, last, "undo", actor, undoes=last.id)
+            tx.refresh([last.record])
+        return Pairs(self.desk).show(last.record, actor=actor)
 
     @verb(READERS)
     def approve_preview(self, *, actor: Actor, filters: Filters = Filters(), sample: int = 12) -> dict[str, Any]:
         """{"number": n, "sample": [record], "left_out": n}: what approve_all would approve."""
         with self.desk.store.read() as tx:
             fit, left_out = _all_clear(tx, filters, actor)
-        drawn = random.sample([row["record"] for row in fit], min(sample, len(fit)))
+        drawn = random.sample([row.record for row in fit], min(sample, len(fit)))
         return {"number": len(fit), "sample": drawn, "left_out": left_out}
 
     @verb(READERS)
@@ -120,17 +123,17 @@ class Verdicts(Noun):
                 name: value for name, value in filters.to_dict().items() if name != "text"
             }  # a text may be a name
             tx.audit(actor, "approve_all", number=len(fit), filters=narrowed, by_text=bool(filters.text))
-            tx.refresh([row["record"] for row in fit])
+            tx.refresh([row.record for row in fit])
         return {"approved": len(fit)}
 
     @verb(READERS)
     def choose(self, record: str, candidate: int, *, actor: Actor) -> Detail:
         """Make another candidate of this record current. Verdicts belong to the candidate that they were given on."""
         with self.desk.store.write() as tx:
-            row = tx.one("SELECT id, error FROM candidate WHERE id = :c AND record = :r", c=candidate, r=record)
-            if known(row, f"candidate {candidate} of record {record}")["error"]:
+            row = tx.get(Candidate, id=candidate, record=record)
+            if known(row, f"candidate {candidate} of record {record}").error:
                 raise Conflict("This candidate failed, so it cannot be chosen.")
-            stands = known(tx.one("SELECT * FROM standing WHERE record = :r", r=record), f"record {record}")
+            stands = known(tx.get(Standing, record=record), f"record {record}")
             _still(tx, stands, actor, None, None)
             make_current(tx, record, candidate, actor)
             lexicons.check_candidate(tx, self.desk, candidate)
@@ -139,41 +142,41 @@ class Verdicts(Noun):
         return Pairs(self.desk).show(record, actor=actor)
 
 
-def _still(tx: Transaction, stands: dict[str, Any], actor: Actor, candidate: int | None, revision: int | None) -> None:
+def _still(tx: Transaction, stands: Standing, actor: Actor, candidate: int | None, revision: int | None) -> None:
     """Conflict unless the record is as the reviewer saw it, and in nobody else's hands."""
-    if stands["candidate"] is None:
+    if stands.candidate is None:
         raise Conflict("This record has no candidate yet. Generate one first.")
-    if candidate is not None and candidate != stands["candidate"]:
+    if candidate is not None and candidate != stands.candidate:
         raise Conflict("Another candidate has become current since you opened this pair. Look at it again.")
-    if revision is not None and revision != stands["revision"]:
+    if revision is not None and revision != stands.revision:
         raise Conflict("This pair has changed since you opened it. Look at it again.")
-    holds.nobody_elses(tx, stands["record"], actor)
+    holds.nobody_elses(tx, stands.record, actor)
 
 
 def _may_approve(
-    tx: Transaction, stands: dict[str, Any], actor: Actor, comment: str, overrides: Sequence[str], blind: bool
+    tx: Transaction, stands: Standing, actor: Actor, comment: str, overrides: Sequence[str], blind: bool
 ) -> None:
-    state = stands["state"]
+    state = stands.state
     if state == "void":
         raise Conflict("The lexicon forbids something in this pair, so it cannot be approved. Generate it again.")
     if state == "new":
         raise Conflict("This pair waits to be regenerated, so it cannot be approved. Generate it, or undo the verdict.")
     if state == "failed":
-        raise Conflict(f"Generation failed for this record ({stands['error']}), so there is nothing to approve.")
-    row = known(tx.one("SELECT releasable, method FROM candidate WHERE id = :c", c=stands["candidate"]), "candidate")
-    if not row["releasable"]:
+        raise Conflict(f"Generation failed for this record ({stands.error}), so there is nothing to approve.")
+    row = known(tx.get(Candidate, id=stands.candidate), "candidate")
+    if not row.releasable:
         raise Conflict(
-            f"This version by {row['method']} is never released: it is for comparison only, or it keeps source pixels "
+            f"This version by {row.method} is never released: it is for comparison only, or it keeps source pixels "
             "and the policy did not let such images leave when it was made."
         )
     if state == "rejected" and not blind and not comment.strip():
         last = tx.value(
             "SELECT reviewer FROM valid_decision WHERE candidate = :c AND verdict = 'reject' ORDER BY id DESC LIMIT 1",
-            c=stands["candidate"],
+            c=stands.candidate,
         )
         if last != actor.name:
             raise Conflict(f"{last} rejected this pair. To overrule it, say why in the comment.")
-    blocking = {gate["name"] for gate in gates(tx, stands["candidate"]) if gate["state"] == "block"}
+    blocking = {gate["name"] for gate in gates(tx, stands.candidate) if gate["state"] == "block"}
     if hard := sorted(blocking & HARD_GATES):
         raise Conflict(f"This pair cannot be approved: {', '.join(hard)} blocks it and cannot be overridden.")
     if rest := sorted(blocking - set(overrides)):
@@ -184,14 +187,24 @@ def _may_approve(
         raise UsageError(f"The gate {unknown[0]} does not block this pair, so there is nothing to override.")
 
 
-def gates(tx: Transaction, candidate: int) -> list[Any]:
+def gates(tx: Transaction, candidate: int | None) -> list[Any]:
     """The gates of a candidate under the policy in force."""
     return gate_rows(tx.value("SELECT gates_json FROM grade WHERE candidate = :c", c=candidate))
 
 
+class Entered(Protocol):
+    """What an entry is about: a standing, or an earlier entry."""
+
+    @property
+    def record(self) -> str: ...
+
+    @property
+    def candidate(self) -> int | None: ...
+
+
 def enter(
     tx: Transaction,
-    stands: dict[str, Any],
+    stands: Entered,
     verdict: str,
     actor: Actor,
     comment: str = "",
@@ -202,8 +215,8 @@ def enter(
 ) -> int:
     """Add an entry to the book of verdicts and flags, with its audit event. The caller refreshes the standing."""
     row = {
-        "record": stands["record"],
-        "candidate": stands["candidate"],
+        "record": stands.record,
+        "candidate": stands.candidate,
         "reviewer": actor.name,
         "role": actor.role,
         "verdict": verdict,
@@ -218,9 +231,9 @@ def enter(
     tx.audit(
         actor,
         verdict,
-        stands["record"],
+        stands.record,
         decision=decision,
-        candidate=stands["candidate"],
+        candidate=stands.candidate,
         **({"overrides": sorted(overrides)} if overrides else {}),
         **({"undoes": undoes} if undoes else {}),
         **({"comment_sha256": sha256(comment)} if comment else {}),
@@ -228,10 +241,10 @@ def enter(
     return decision
 
 
-def _still_counts(tx: Transaction, verdict: dict[str, Any]) -> None:
-    valid = tx.value("SELECT 1 FROM valid_decision WHERE id = :d", d=verdict["id"])
-    current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=verdict["record"])
-    if not valid or current != verdict["candidate"]:
+def _still_counts(tx: Transaction, verdict: Decision) -> None:
+    valid = tx.value("SELECT 1 FROM valid_decision WHERE id = :d", d=verdict.id)
+    current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=verdict.record)
+    if not valid or current != verdict.candidate:
         raise Conflict("Your last verdict no longer counts: the pair has been regenerated or voided since.")
 
 
@@ -249,26 +262,27 @@ def make_current(tx: Transaction, record: str, candidate: int, actor: Actor) -> 
     )
 
 
-def _all_clear(tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[dict[str, Any]], int]:
+@dataclass(frozen=True)
+class _Fit:
+    """A pair that may be approved with others. A row of the schema would cost ten times as much, for each of many."""
+
+    record: str
+    candidate: int | None
+
+
+def _all_clear(tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[_Fit], int]:
     """Pending pairs of the filter with all gates clear, no open flag, in nobody else's hands; how many are left out."""
     clause, values = queue.where(tx, filters, actor)
-    rows = tx.all(f"SELECT s.* FROM standing s {clause} ORDER BY s.seq", **values)
-    taken = {
-        row["record"]
-        for row in tx.all("SELECT record FROM hold WHERE expires > :t AND holder <> :me", t=time.time(), me=actor.name)
-    }
-    approved = {
-        row["candidate"]
-        for row in tx.all(
-            "SELECT DISTINCT candidate FROM valid_decision WHERE reviewer = :me AND verdict = 'approve'", me=actor.name
-        )
-    }
-    usable = {
-        row["candidate"]
-        for row in tx.all(
+    rows = tx.rows(_Fit, f"SELECT s.record, s.candidate FROM standing s {clause} ORDER BY s.seq", **values)
+    others = "SELECT record FROM hold WHERE expires > :t AND holder <> :me"
+    taken = set(tx.column(others, t=time.time(), me=actor.name))
+    mine = "SELECT DISTINCT candidate FROM valid_decision WHERE reviewer = :me AND verdict = 'approve'"
+    approved = set(tx.column(mine, me=actor.name))
+    usable = set(
+        tx.column(
             "SELECT s.candidate FROM standing s JOIN candidate c ON c.id = s.candidate "
             "WHERE s.state = 'pending' AND s.worst = 'clear' AND s.flagged_for IS NULL AND c.releasable"
         )
-    }
-    fit = [row for row in rows if row["candidate"] in usable - approved and row["record"] not in taken]
+    )
+    fit = [row for row in rows if row.candidate in usable - approved and row.record not in taken]
     return fit, len(rows) - len(fit)

@@ -6,6 +6,7 @@ import json
 
 from updp_core.domain import Actor, Sort
 from updp_core.errors import UsageError
+from updp_core.store.schema import SavedView as SavedViewRow
 from updp_core.store.store import canonical
 from updp_core.workbench import queue
 from updp_core.workbench.desk import Noun
@@ -20,14 +21,16 @@ class Views(Noun):
     def views(self, *, actor: Actor) -> list[SavedView]:
         """The actor's saved views and the shared ones."""
         with self.desk.store.read() as tx:
-            rows = tx.all("SELECT * FROM saved_view WHERE owner = :me OR shared ORDER BY name, owner", me=actor.name)
+            rows = tx.rows(
+                SavedViewRow, "SELECT * FROM saved_view WHERE owner = :me OR shared ORDER BY name, owner", me=actor.name
+            )
         return [
             {
-                "name": row["name"],
-                "owner": row["owner"],
-                "shared": bool(row["shared"]),
-                "filters": json.loads(row["filters_json"]),
-                "sort": row["sort"],
+                "name": row.name,
+                "owner": row.owner,
+                "shared": row.shared,
+                "filters": json.loads(row.filters_json),
+                "sort": row.sort,
             }
             for row in rows
         ]
