@@ -225,7 +225,7 @@ def at_once(bench: Workbench) -> dict[str, dict[str, float]]:
             **_beside(bench, "lexicon_edit", save),
         }
     with bench.desk.store.read() as tx:
-        approved = {row["candidate"]: row for row in tx.all(releases.APPROVED)}
+        approved = {row.candidate: row for row in tx.rows(releases.Approved, releases.APPROVED)}
         moment = releases.Moment.of(tx)
     about = {
         "folder": "benchmark",

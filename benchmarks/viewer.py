@@ -26,7 +26,7 @@ import psutil
 from benchmarks._served import serve
 from updp_core.config import Settings
 from updp_core.domain import Actor
-from updp_core.workbench import Workbench
+from updp_core.workbench import Models, Workbench
 
 OFFICER = Actor("benchmark", "privacy-officer")
 # Without a card, as in a virtual machine: the page is put together in software, and WebGL is imitated.
@@ -97,10 +97,18 @@ def fill(home: Path, studies: Path, size: int) -> None:
     from updp_core.methods.dp_pix import Config, DpPix
 
     ocr.read_boxes = lambda image: []
-    bench = Workbench.open(Settings(home=home, method="dp-pix"))
-    method: Any = DpPix(Config(size=size, epsilon=4.0))
-    bench.desk.make_method = lambda *_: method
-    bench.desk._judges = (None,)
+
+    class Pixelised(Models):
+        """One method at one size, and no judges."""
+
+        def make_method(self, *_: Any) -> Any:
+            return DpPix(Config(size=size, epsilon=4.0))
+
+        def judges(self) -> None:
+            return None
+
+    settings = Settings(home=home, method="dp-pix")
+    bench = Workbench.open(settings, Pixelised(settings))
     for steps in (bench.import_(studies, actor=OFFICER), bench.generate(actor=OFFICER, batch_size=2)):
         *_, last = steps
         print(f"  {last.stage}: {last.done} of {last.total}", flush=True)

@@ -28,7 +28,7 @@ from tests.pixel_judges import PixelJudges
 from updp_core.config import Settings
 from updp_core.domain import Actor, MethodInput, Prompt, Proposal, RefusedToken, Step, Token
 from updp_core.methods import METHODS
-from updp_core.workbench import Workbench, users_file
+from updp_core.workbench import Models, Workbench, users_file
 
 PAIRS = 500
 PICTURES = 12
@@ -112,6 +112,13 @@ class Prepared:
         yield Step("draw", len(records), len(records), tuple(made))
 
 
+class PixelModels(Models):
+    """The models of the settings, and judges that need no weights."""
+
+    def judges(self) -> PixelJudges:
+        return PixelJudges()
+
+
 def fill(home: Path, archive: Path, models: dict[str, str]) -> Workbench:
     """A workspace in `home` with a pending pair for each study of the archive."""
     from updp_core.evidence import ocr
@@ -132,8 +139,7 @@ def fill(home: Path, archive: Path, models: dict[str, str]) -> Workbench:
         find = functools.cache(lambda text: tuple(recognisers.find_in(text)))
         patch.setattr(recognisers, "find", lambda reading: list(find(reading.flowing)))
         patch.setattr(ocr, "read_boxes", read_once)
-        bench = Workbench.open(settings)
-        bench.desk._judges = (PixelJudges(),)
+        bench = Workbench.open(settings, PixelModels(settings))
         for step in bench.import_(archive, actor=OFFICER):
             assert not step.result or not step.result["rejected"]
         *_, end = bench.generate(actor=OFFICER, batch_size=50)

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork (Lin
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     hush(monkeypatch)
-    monkeypatch.setattr("updp_core.workbench.desk.Desk.judges", lambda self: None)
+    monkeypatch.setattr("updp_core.workbench.Models.judges", lambda self: None)
 
 
 def opened(home: Path) -> Workbench:

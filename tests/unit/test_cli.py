@@ -29,7 +29,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UPDP_HOME", str(tmp_path / "ws"))
     monkeypatch.setenv("UPDP_METHOD", "dp-pix")
     monkeypatch.delenv("UPDP_AUTH", raising=False)
-    monkeypatch.setattr("updp_core.workbench.desk.Desk.judges", lambda self: None)
+    monkeypatch.setattr("updp_core.workbench.Models.judges", lambda self: None)
 
 
 def run(*arguments: object, code: int = 0, stdin: str | None = None) -> Any:

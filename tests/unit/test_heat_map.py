@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,10 +91,9 @@ def peak(fields: np.ndarray) -> tuple[int, ...]:
 @pytest.fixture
 def bench(tmp_path: Path, judges: Judges, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     hush(monkeypatch)
-    opened = workbench(tmp_path / "ws")
-    made(opened, 2)
-    opened.desk._judges = (judges,)
-    return opened
+    with contextlib.closing(workbench(tmp_path / "ws")) as opened:
+        made(opened, 2)
+    return workbench(tmp_path / "ws", judges=judges)
 
 
 def test_a_map_is_shown_to_those_who_may_see_its_image(bench: Workbench) -> None:
@@ -115,9 +115,9 @@ def test_what_cannot_be_mapped_is_refused_in_a_sentence(bench: Workbench) -> Non
         bench.heat_map(first["record"], "broken_heart", actor=READER)
     with pytest.raises(UsageError, match="no synthetic image"):
         bench.heat_map(first["record"], FINDING, actor=READER, candidate=second["candidate"])
-    bench.desk._judges = (None,)
+    without = workbench(bench.desk.settings.home)
     with pytest.raises(ModelUnavailable, match="no heat map"):
-        bench.heat_map(first["record"], FINDING, actor=READER)
+        without.heat_map(first["record"], FINDING, actor=READER)
 
 
 def test_the_command_line_prints_the_same_fields(bench: Workbench, judges: Judges, tmp_path: Path) -> None:

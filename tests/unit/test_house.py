@@ -55,7 +55,6 @@ FLOORS = [
     "evaluation",
     "training",
     "workbench",
-    "workflow",
     "cli",
     "__main__",
 ]

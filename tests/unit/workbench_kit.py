@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 from updp_core.config import Settings
 from updp_core.domain import Actor, MethodInput, Prompt, Proposal, SourceStudy, Step, Token
 from updp_core.intake.pixels import encode_png
+from updp_core.lexicon import Lexicon
 from updp_core.report.gazetteer import Gazetteer
 from updp_core.store.store import sha256
-from updp_core.workbench import Progress, Workbench, studies
+from updp_core.workbench import Models, Progress, Workbench, studies
 
 READER = Actor("Dr. Reader", "radiologist")
 SECOND = Actor("Dr. Second", "radiologist")
@@ -73,13 +74,24 @@ class QuickMethod:
         yield Step("draw", len(records), len(records), tuple(made))
 
 
-def workbench(home: Path, method: Any = None) -> Workbench:
-    """A workspace in `home` whose every method is `method`, without judges and without reading text in images."""
-    opened = Workbench.open(Settings(home=home, method="updp"))
-    quick = method or QuickMethod()
-    opened.desk.make_method = lambda lexicon, requested: quick
-    opened.desk._judges = (None,)
-    return opened
+class QuickModels(Models):
+    """One method, whichever is asked for, and these judges (by default none)."""
+
+    def __init__(self, settings: Settings, method: Any, judges: Any = None) -> None:
+        super().__init__(settings)
+        self.only, self.few = method, judges
+
+    def make_method(self, lexicon: Lexicon, requested: Mapping[str, Any]) -> Any:
+        return self.only
+
+    def judges(self) -> Any:
+        return self.few
+
+
+def workbench(home: Path, method: Any = None, judges: Any = None) -> Workbench:
+    """A workspace in `home` whose every method is `method`, by default without judges."""
+    settings = Settings(home=home, method="updp")
+    return Workbench.open(settings, QuickModels(settings, method or QuickMethod(), judges))
 
 
 def add(bench: Workbench, items: Sequence[SourceStudy]) -> list[str]:

@@ -20,6 +20,7 @@ from updp_core.workbench.holds import Holds
 from updp_core.workbench.impact import Impacts
 from updp_core.workbench.insight import Insight
 from updp_core.workbench.lexicons import Lexicons
+from updp_core.workbench.models import Models
 from updp_core.workbench.pacs import Pacs
 from updp_core.workbench.pairs import Pairs
 from updp_core.workbench.policy import Policies
@@ -33,7 +34,7 @@ from updp_core.workbench.upkeep import Upkeep
 from updp_core.workbench.verdicts import Verdicts
 from updp_core.workbench.views import Views
 
-__all__ = ["PHI_ROLES", "ROLE_VERBS", "Actor", "Filters", "Progress", "Workbench", "may"]
+__all__ = ["PHI_ROLES", "ROLE_VERBS", "Actor", "Filters", "Models", "Progress", "Workbench", "may"]
 
 
 class Workbench(
@@ -65,9 +66,12 @@ class Workbench(
     """
 
     @classmethod
-    def open(cls, settings: Settings) -> Workbench:
-        """Open the workspace in `settings.home`; create it (mode 0700, lexicon version 1) where there is none."""
-        return cls(Desk.open(settings))
+    def open(cls, settings: Settings, models: Models | None = None) -> Workbench:
+        """Open the workspace in `settings.home`; create it (mode 0700, lexicon version 1) where there is none.
+
+        `models` stands in for the models that the settings name.
+        """
+        return cls(Desk.open(settings, models))
 
     def close(self) -> None:
         """Close the database; open iterators become invalid."""

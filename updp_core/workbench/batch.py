@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,8 @@ from updp_core.errors import ModelUnavailable, UpdpError, UsageError
 from updp_core.methods import Entry, config_of
 from updp_core.methods.settings import listed
 from updp_core.store import Transaction, word_index
-from updp_core.store.store import canonical, now
+from updp_core.store.schema import Candidate, Record
+from updp_core.store.store import canonical, known, now
 from updp_core.workbench import lexicons, population, verdicts
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.grades import grade
@@ -38,7 +39,7 @@ class Kept:
 class _Task:
     """A record in work: its row, what the method sees, the filter's result, and its seeds."""
 
-    row: dict[str, Any]
+    row: Record
     input: MethodInput
     spans: list[dict[str, Any]]
     surrogates: list[dict[str, Any]]
@@ -68,7 +69,7 @@ def propose(
     with desk.store.read() as tx:
         version, lexicon = desk.lexicon(tx)
         report_policy = desk.policy(tx)["report_policy"]
-        rows = [tx.one("SELECT * FROM record WHERE id = :r", r=record) or {} for record in records]
+        rows = [known(tx.get(Record, id=record), f"record {record}") for record in records]
         attempts = [tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record) for record in records]
     requested = requested_of(desk, options)
     context = _Context(version, lexicon, report_policy, options, requested, actor)
@@ -77,30 +78,30 @@ def propose(
         try:
             tasks.append(_task(desk, context, row, tuple(seeds) or (_seed(desk, options, row, attempt),)))
         except Exception as error:
-            yield _fail(desk, worker, context, row["id"], seeds[0] if seeds else 0, reason_of(error))
+            yield _fail(desk, worker, context, row.id, seeds[0] if seeds else 0, reason_of(error))
     with desk.model_lock:
         if tasks:
-            method = desk.method(lexicon, requested)
+            method = desk.models.method(lexicon, requested)
             yield from _try(desk, worker, context, method, tasks)
 
 
-def _seed(desk: Desk, options: Options, row: Mapping[str, Any], attempt: int) -> int:
+def _seed(desk: Desk, options: Options, row: Record, attempt: int) -> int:
     from updp_core.workbench.runs import seed_for
 
-    return seed_for(desk.store.secret, options.seed, row["id"], attempt)
+    return seed_for(desk.store.secret, options.seed, row.id, attempt)
 
 
-def _task(desk: Desk, context: _Context, row: dict[str, Any], seeds: tuple[int, ...]) -> _Task:
+def _task(desk: Desk, context: _Context, row: Record, seeds: tuple[int, ...]) -> _Task:
     from updp_core.intake.pixels import decode_png
     from updp_core.report import filter_report
 
-    image: Any = decode_png(desk.store.get_image(row["image"]))
-    header = json.loads(row["header_json"])
+    image: Any = decode_png(desk.store.get_image(row.image))
+    header = json.loads(row.header_json)
     found = filter_report(
-        row["report"], context.lexicon, header, context.report_policy, desk.stand_in_key(row["id"]), desk.ner()
+        row.report, context.lexicon, header, context.report_policy, desk.stand_in_key(row.id), desk.models.ner()
     )
     spans, surrogates = ([asdict(span) for span in part] for part in (found.spans, found.surrogates))
-    return _Task(row, MethodInput(row["id"], image, row["report"], found.text), spans, surrogates, seeds)
+    return _Task(row, MethodInput(row.id, image, row.report, found.text), spans, surrogates, seeds)
 
 
 def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list[_Task]) -> Iterator[Step | Kept]:
@@ -118,7 +119,7 @@ def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list
             for task in tasks:
                 yield from _try(desk, worker, context, method, [task])
             return
-        yield _fail(desk, worker, context, tasks[0].row["id"], tasks[0].seeds[0], reason_of(error))
+        yield _fail(desk, worker, context, tasks[0].row.id, tasks[0].seeds[0], reason_of(error))
         return
     settings = {"requested": context.requested, **method.settings()}
     evidence = _measure(desk, context, tasks, proposals)
@@ -126,10 +127,10 @@ def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list
     for proposal, measured in zip(proposals, evidence, strict=True):
         by_task.setdefault(proposal.record, []).append((proposal, measured))
     for task in tasks:
-        made = by_task.get(task.row["id"])
+        made = by_task.get(task.row.id)
         if not made:
             reason = "The method returned nothing for this record. Regenerate it with other settings."
-            yield _fail(desk, worker, context, task.row["id"], task.seeds[0], reason)
+            yield _fail(desk, worker, context, task.row.id, task.seeds[0], reason)
         else:
             yield from _keep(desk, worker, context, task, made, settings, bool(method.releasable))
 
@@ -140,11 +141,11 @@ def _measure(
     """Evidence for each proposal. Where measuring fails, the reason stands there and every gate is unknown."""
     from updp_core.evidence.pair import measure
 
-    headers = {task.row["id"]: json.loads(task.row["header_json"]) for task in tasks}
-    patients = {task.row["id"]: task.row["patient"] for task in tasks}
+    headers = {task.row.id: json.loads(task.row.header_json) for task in tasks}
+    patients = {task.row.id: task.row.patient for task in tasks}
     inputs = [task.input for task in tasks]
-    judges = desk.judges()
-    stand_ins = {task.row["id"]: [Span(**span) for span in task.surrogates] for task in tasks}
+    judges = desk.models.judges()
+    stand_ins = {task.row.id: [Span(**span) for span in task.surrogates] for task in tasks}
     more = {"headers": headers, "surrogates": stand_ins, **population.context(desk, judges, patients)}
     try:
         return measure(inputs, proposals, context.lexicon, judges, **more)
@@ -172,7 +173,7 @@ def _keep(
 
     images = [None if p.image is None else desk.store.put_image(encode_png(p.image)) for p, _ in made]
     kept: list[Kept] = []
-    record = task.row["id"]
+    record = task.row.id
     with desk.store.write() as tx:
         if not worker.holds(tx, record):
             return [Kept(record, None)]
@@ -181,11 +182,7 @@ def _keep(
         best: tuple[float, int] | None = None
         for (proposal, evidence), image in zip(made, images, strict=True):
             error = proposal.error or ("" if image else "The method made no image for this record.")
-            row = {
-                "prompt_text": proposal.prompt_text,
-                "filtered": task.input.filtered_report,
-                "surrogates_json": canonical(task.surrogates),
-            }
+            texts = word_index.Texts(proposal.prompt_text, task.input.filtered_report, canonical(task.surrogates))
             candidate = tx.insert(
                 "candidate",
                 record=record,
@@ -198,7 +195,7 @@ def _keep(
                 spans_json=canonical(task.spans),
                 report_policy=context.report_policy,
                 image=image,
-                **row,
+                **asdict(texts),
                 height=proposal.image.shape[0] if proposal.image is not None else None,
                 width=proposal.image.shape[1] if proposal.image is not None else None,
                 evidence_json=canonical(evidence),
@@ -207,7 +204,6 @@ def _keep(
                 created_at=now(),
             )
             if not error:
-                texts = word_index.Texts(row["prompt_text"], row["filtered"], row["surrogates_json"])
                 word_index.add(tx, candidate, texts)
                 best = min(best or (float("inf"), 0), (grade(tx, candidate, evidence, policy), candidate))
                 lexicons.check_candidate(tx, desk, candidate)  # the lexicon may have changed meanwhile
@@ -295,24 +291,22 @@ def requested_of(desk: Desk, options: Options) -> dict[str, Any]:
         kept = {name: value for name, value in default.get("settings", {}).items() if name not in own}
         requested["settings"] = {**kept, **requested["settings"]}
         requested["named"] = default.get("named", "")
-    desk.check_settings(requested)
+    desk.models.check_settings(requested)
     return requested
 
 
-def again(
-    desk: Desk, record: Mapping[str, Any], candidate: Mapping[str, Any], lexicon: Lexicon
-) -> tuple[Proposal, dict[str, Any]]:
+def again(desk: Desk, record: Record, candidate: Candidate, lexicon: Lexicon) -> tuple[Proposal, dict[str, Any]]:
     """Run a candidate's recorded request again: (the proposal, the settings now)."""
     from updp_core.intake.pixels import decode_png
 
-    requested = json.loads(candidate["settings_json"])["requested"]
+    requested = json.loads(candidate.settings_json)["requested"]
     if requested["preset"] != desk.settings.preset:
         raise UsageError(f"This candidate was made with the preset {requested['preset']}. Open the workspace with it.")
-    image: Any = decode_png(desk.store.get_image(record["image"]))
-    item = MethodInput(record["id"], image, record["report"], candidate["filtered"])
+    image: Any = decode_png(desk.store.get_image(record.image))
+    item = MethodInput(record.id, image, record.report, candidate.filtered)
     with desk.model_lock:
-        method = desk.method(lexicon, requested)
-        proposals = [p for step in method.propose([item], seeds=[candidate["seed"]]) for p in step.proposals]
+        method = desk.models.method(lexicon, requested)
+        proposals = [p for step in method.propose([item], seeds=[candidate.seed]) for p in step.proposals]
     return proposals[-1], {"requested": requested, **method.settings()}
 
 

@@ -88,7 +88,7 @@ class Lexicons(Noun):
         with self.desk.store.read() as tx:
             _, lexicon = self.desk.lexicon(tx)
             policy = self.desk.policy(tx)["report_policy"]
-        found = filter_report(text, lexicon, header=header, policy=policy, ner=self.desk.ner())
+        found = filter_report(text, lexicon, header=header, policy=policy, ner=self.desk.models.ner())
         return {
             "text": found.text,
             "spans": [{**vars(span), "text": text[span.start : span.end]} for span in found.spans],

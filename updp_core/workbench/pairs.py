@@ -207,7 +207,7 @@ class Pairs(Noun):
         """
         from updp_core.evidence.pair import for_judges
 
-        judges = self.desk.judges()
+        judges = self.desk.models.judges()
         if judges is None:
             raise ModelUnavailable("The judges are not available, so there is no heat map.", "See `doctor`.")
         if finding not in judges.finding_names:
@@ -244,7 +244,7 @@ def filter_record(desk: Desk, row: Record) -> Any:
         _, lexicon = desk.lexicon(tx)
         policy = desk.policy(tx)["report_policy"]
     header = json.loads(row.header_json)
-    return filter_report(row.report, lexicon, header, policy, desk.stand_in_key(row.id), desk.ner())
+    return filter_report(row.report, lexicon, header, policy, desk.stand_in_key(row.id), desk.models.ner())
 
 
 def _described(

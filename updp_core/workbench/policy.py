@@ -79,7 +79,7 @@ def _check_method(desk: Desk, name: str, wish: Any) -> None:
         raise UsageError(f"The policy of a method looks like {_EXAMPLE}.")
     if wish.get("release") and not entry.releasable:
         raise UsageError(f"The method {name} is for comparison only: what it makes is never released.")
-    desk.check_settings({"method": name, **{key: wish.get(key) for key in ("named", "settings")}})
+    desk.models.check_settings({"method": name, **{key: wish.get(key) for key in ("named", "settings")}})
 
 
 def may_leave(policy: Policy, method: str, settings: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ import queue
 import random
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from updp_core.domain import Actor, Span
 from updp_core.errors import Conflict, NotAllowed, ReleaseError
 from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
+from updp_core.store.schema import Release
 from updp_core.store.store import fresh_id, now
 from updp_core.workbench import audit
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
@@ -40,34 +41,143 @@ _LEAVES = "state = 'approved' AND flagged_for IS NULL"
 APPROVED = f"SELECT record, candidate, revision FROM derived_standing WHERE {_LEAVES} ORDER BY seq"
 
 
-def preview(desk: Desk) -> ReleasePreview:
-    """See Workbench.release_preview."""
-    with desk.store.read() as tx:
-        states = {r["state"]: r["n"] for r in tx.all("SELECT state, count(*) AS n FROM standing GROUP BY state")}
-        rows = tx.all(f"SELECT record, candidate, released FROM standing WHERE {_LEAVES} ORDER BY seq LIMIT 500")
-        would = tx.value(f"SELECT count(*) FROM standing WHERE {_LEAVES}")
-        patients = tx.value(f"SELECT count(DISTINCT patient) FROM standing WHERE {_LEAVES}")
-        states["flagged"] = states.get("approved", 0) - would
-        version, head = tx.value(CURRENT_LEXICON), audit.head(tx)
-    return {
-        "would": would,
-        "would_not": {reason: states[state] for state, reason in REASONS.items() if states.get(state)},
-        "records": [{**row, "released": bool(row["released"])} for row in rows],
-        "patients": patients,
-        "lexicon_version": version,
-        "audit_head": head,
-    }
+_KEPT = (
+    "c.image, c.evidence_json, c.settings_json, c.filtered, c.surrogates_json, c.prompt_text, c.method, "
+    "c.lexicon_version"
+)
 
 
-def release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Progress]:
-    """See Workbench.release."""
-    return _release(desk, Path(out).absolute(), comment, actor)
+@dataclass(frozen=True)
+class Approved:
+    """A pair that leaves, and the revision of its record at which it was read."""
+
+    record: str
+    candidate: int
+    revision: int
+
+
+@dataclass(frozen=True)
+class _Leaving:
+    record: str
+    candidate: int
+    released: bool
+
+
+@dataclass(frozen=True)
+class _InState:
+    state: str
+    n: int
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A candidate with what the workspace knows of its record, before the writer takes its part."""
+
+    image: str
+    evidence_json: str
+    settings_json: str
+    filtered: str
+    surrogates_json: str
+    prompt_text: str
+    method: str
+    lexicon_version: int
+    patient: str
+    study: str
+    header_json: str
+    gates_json: str | None
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    verdict: str
+    role: str
+    decided_at: str
+    overrides_json: str
+    reasons_json: str
+
+
+class Releases(Noun):
+    """Write releases, and check them."""
+
+    @verb(READERS)
+    def release_preview(self, *, actor: Actor) -> ReleasePreview:
+        """What would leave the house now, and what would not and why."""
+        with self.desk.store.read() as tx:
+            counted = tx.rows(_InState, "SELECT state, count(*) AS n FROM standing GROUP BY state")
+            states = {row.state: row.n for row in counted}
+            rows = tx.rows(
+                _Leaving, f"SELECT record, candidate, released FROM standing WHERE {_LEAVES} ORDER BY seq LIMIT 500"
+            )
+            would = tx.value(f"SELECT count(*) FROM standing WHERE {_LEAVES}")
+            patients = tx.value(f"SELECT count(DISTINCT patient) FROM standing WHERE {_LEAVES}")
+            states["flagged"] = states.get("approved", 0) - would
+            version, head = tx.value(CURRENT_LEXICON), audit.head(tx)
+        return {
+            "would": would,
+            "would_not": {reason: states[state] for state, reason in REASONS.items() if states.get(state)},
+            "records": [asdict(row) for row in rows],
+            "patients": patients,
+            "lexicon_version": version,
+            "audit_head": head,
+        }
+
+    @verb(OFFICER)
+    def release(self, out: Path, *, actor: Actor, comment: str = "") -> Iterator[Progress]:
+        """Write the approved pairs to a new folder `out`; all or nothing.
+
+        Result: {"release": id, "folder": str, "released": n, "manifest_sha256": str}. ReleaseError where nothing is
+        approved or a check fails; Conflict where an approval fell while the release was written.
+        """
+        return _release(self.desk, Path(out).absolute(), comment, actor)
+
+    @verb(EVERYBODY)
+    def releases(self, *, actor: Actor) -> list[ReleaseRow]:
+        """Every release of this workspace, newest first."""
+        with self.desk.store.read() as tx:
+            rows = tx.rows(Release, "SELECT * FROM release ORDER BY created_at DESC, id")
+        return [
+            {
+                "release": r.id,
+                "folder": r.folder,
+                "officer": r.officer,
+                "created_at": r.created_at,
+                "pairs": r.pairs,
+                "manifest_sha256": r.manifest_sha256,
+                "root_digest": r.root_digest,
+                "present": Path(r.folder).is_dir(),
+                "audit_head": r.audit_head,
+            }
+            for r in rows
+        ]
+
+    @verb(EVERYBODY)
+    def verify(self, out: Path, *, actor: Actor, anywhere: bool = False) -> dict[str, Any]:
+        """Check a release folder to the byte: {"ok": bool, "problems": [str]}.
+
+        NotAllowed for a folder that is neither a release of this workspace nor in its folder `releases`: the page
+        reads nothing else of this machine. `anywhere` is for the command line, whose user may read what they may.
+        """
+        from updp_core.release import verify as check
+
+        out = Path(out).absolute()
+        with self.desk.store.read() as tx:
+            roots = tx.column("SELECT root_digest FROM release WHERE folder = :f", f=str(out))
+        home = (self.desk.settings.home / "releases").resolve()
+        if not (anywhere or roots or out.resolve().is_relative_to(home)):
+            raise NotAllowed(
+                f"Only releases of this workspace, and folders in {home}, are checked here. Check any other with: "
+                "python -m updp_core verify FOLDER."
+            )
+        problems = [f"{problem.path}: {problem.what}" for problem in check(out, root=roots[-1] if roots else None)]
+        with self.desk.store.write() as tx:
+            tx.audit(actor, "verify", problems=len(problems))
+        return {"ok": not problems, "problems": problems}
 
 
 def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Progress]:
     """The writer works in a thread of its own, so that its progress can be told; it stops with the process."""
     with desk.store.read() as tx:
-        approved = {row["candidate"]: row for row in tx.all(APPROVED)}
+        approved = {row.candidate: row for row in tx.rows(Approved, APPROVED)}
         moment = Moment.of(tx)
         version, lexicon = desk.lexicon(tx)
         policy, head = desk.policy(tx), audit.head(tx)
@@ -169,9 +279,9 @@ class Moment:
         if (self.lexicon_version, self.policy_version) != (now_is.lexicon_version, now_is.policy_version):
             return None
         return {
-            row["record"]
+            record
             for table in ("choice", "decision", "violation")
-            for row in tx.all(f"SELECT record FROM {table} WHERE rowid > :last", last=getattr(self, table))
+            for record in tx.column(f"SELECT record FROM {table} WHERE rowid > :last", last=getattr(self, table))
         }
 
 
@@ -179,7 +289,7 @@ def record(
     desk: Desk,
     name: str,
     about: Mapping[str, Any],
-    approved: Mapping[int, Mapping[str, Any]],
+    approved: Mapping[int, Approved],
     since: Moment,
     actor: Actor,
 ) -> None:
@@ -189,12 +299,12 @@ def record(
     """
     with desk.store.write() as tx:
         touched = since.touched(tx)
-        asked = [row["record"] for row in approved.values() if touched is None or row["record"] in touched]
+        asked = [row.record for row in approved.values() if touched is None or row.record in touched]
         again = set(asked)
         clause = "AND record IN (SELECT value FROM json_each(:asked))"
-        rows = tx.all(APPROVED.replace("ORDER BY", f"{clause} ORDER BY"), asked=json.dumps(asked))
-        still = {row["candidate"]: row for row in rows}
-        if fallen := [c for c, row in approved.items() if row["record"] in again and still.get(c) != row]:
+        rows = tx.rows(Approved, APPROVED.replace("ORDER BY", f"{clause} ORDER BY"), asked=json.dumps(asked))
+        still = {row.candidate: row for row in rows}
+        if fallen := [c for c, row in approved.items() if row.record in again and still.get(c) != row]:
             raise Conflict(
                 f"{len(fallen)} approval(s) changed while the release was written. Nothing left; start again."
             )
@@ -221,50 +331,52 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
     from updp_core.release import ReleasePair
     from updp_core.report.filter import without_stand_ins
 
-    row = tx.one(
-        "SELECT c.*, r.patient, r.study, r.header_json, g.gates_json FROM candidate c "
+    row = tx.row(
+        _Kept,
+        f"SELECT {_KEPT}, r.patient, r.study, r.header_json, g.gates_json FROM candidate c "
         "JOIN record r ON r.id = c.record "
         "LEFT JOIN grade g ON g.candidate = c.id WHERE c.id = :c",
         c=candidate,
     )
     assert row is not None
-    image: Any = decode_png(desk.store.get_image(row["image"]))
-    decisions = tx.all(
+    image: Any = decode_png(desk.store.get_image(row.image))
+    decisions = tx.rows(
+        _Verdict,
         "SELECT v.verdict, v.role, v.decided_at, d.overrides_json, d.reasons_json "
         "FROM valid_decision v JOIN decision d ON d.id = v.id "
         "WHERE v.candidate = :c ORDER BY v.id",
         c=candidate,
     )
-    evidence, settings = json.loads(row["evidence_json"]), json.loads(row["settings_json"])
-    report, stand_ins = row["filtered"], [Span(**span) for span in json.loads(row["surrogates_json"])]
+    evidence, settings = json.loads(row.evidence_json), json.loads(row.settings_json)
+    report, stand_ins = row.filtered, [Span(**span) for span in json.loads(row.surrogates_json)]
     if old := candidate <= source_seeds_to(tx):
         report, stand_ins = without_stand_ins(report, stand_ins), []
-    states = {gate["name"]: gate["state"] for gate in gate_rows(row["gates_json"])}
+    states = {gate["name"]: gate["state"] for gate in gate_rows(row.gates_json)}
     return ReleasePair(
         candidate=candidate,
         image=image if image.dtype == "uint8" else to_uint8(image),
         report=report,
-        prompt=row["prompt_text"],
-        method=row["method"],
-        lexicon_version=row["lexicon_version"],
-        patient_key=row["patient"],
-        study_key=row["study"],
+        prompt=row.prompt_text,
+        method=row.method,
+        lexicon_version=row.lexicon_version,
+        patient_key=row.patient,
+        study_key=row.study,
         settings=settings,
         models=_models(settings),
         evidence=evidence,
         gates=states,
         decisions=[
             {
-                "verdict": d["verdict"],
-                "role": d["role"],
-                "day": d["decided_at"][:10],
-                "how": "batch" if BATCH in json.loads(d["reasons_json"]) else "single",
-                "overrides": json.loads(d["overrides_json"]),
+                "verdict": d.verdict,
+                "role": d.role,
+                "day": d.decided_at[:10],
+                "how": "batch" if BATCH in json.loads(d.reasons_json) else "single",
+                "overrides": json.loads(d.overrides_json),
             }
             for d in decisions
         ],
         out_of_domain={"clear": False, "warn": True, "block": True}.get(states.get("domain", "unknown")),
-        identifiers=json.loads(row["header_json"]),
+        identifiers=json.loads(row.header_json),
         surrogates=stand_ins,
         recipe_withheld=old,
     )
@@ -274,74 +386,3 @@ def _models(settings: Mapping[str, Any]) -> dict[str, str]:
     """Part (encoder, generator) -> digest of its weights, from a candidate's settings."""
     parts = {name: value for name, value in settings.items() if isinstance(value, Mapping)}
     return {name: str(value["sha256"]) for name, value in parts.items() if "sha256" in value}
-
-
-def releases(desk: Desk) -> list[ReleaseRow]:
-    """See Workbench.releases."""
-    with desk.store.read() as tx:
-        rows = tx.all("SELECT * FROM release ORDER BY created_at DESC, id")
-    return [
-        {
-            "release": r["id"],
-            "folder": r["folder"],
-            "officer": r["officer"],
-            "created_at": r["created_at"],
-            "pairs": r["pairs"],
-            "manifest_sha256": r["manifest_sha256"],
-            "root_digest": r["root_digest"],
-            "present": Path(r["folder"]).is_dir(),
-            "audit_head": r["audit_head"],
-        }
-        for r in rows
-    ]
-
-
-def verify(desk: Desk, out: Path, anywhere: bool, actor: Actor) -> dict[str, Any]:
-    """See Workbench.verify."""
-    from updp_core.release import verify as check
-
-    out = Path(out).absolute()
-    with desk.store.read() as tx:
-        roots = [r["root_digest"] for r in tx.all("SELECT root_digest FROM release WHERE folder = :f", f=str(out))]
-    home = (desk.settings.home / "releases").resolve()
-    if not (anywhere or roots or out.resolve().is_relative_to(home)):
-        raise NotAllowed(
-            f"Only releases of this workspace, and folders in {home}, are checked here. Check any other with: "
-            "python -m updp_core verify FOLDER."
-        )
-    problems = [f"{problem.path}: {problem.what}" for problem in check(out, root=roots[-1] if roots else None)]
-    with desk.store.write() as tx:
-        tx.audit(actor, "verify", problems=len(problems))
-    return {"ok": not problems, "problems": problems}
-
-
-class Releases(Noun):
-    """Write releases, and check them."""
-
-    @verb(READERS)
-    def release_preview(self, *, actor: Actor) -> ReleasePreview:
-        """What would leave the house now, and what would not and why."""
-        return preview(self.desk)
-
-    @verb(OFFICER)
-    def release(self, out: Path, *, actor: Actor, comment: str = "") -> Iterator[Progress]:
-        """Write the approved pairs to a new folder `out`; all or nothing.
-
-        Result: {"release": id, "folder": str, "released": n, "manifest_sha256": str}. ReleaseError where nothing is
-        approved or a check fails; Conflict where an approval fell while the release was written.
-        """
-        return release(self.desk, out, comment, actor)
-
-    @verb(EVERYBODY)
-    def releases(self, *, actor: Actor) -> list[ReleaseRow]:
-        """Every release of this workspace, newest first."""
-        return releases(self.desk)
-
-    @verb(EVERYBODY)
-    def verify(self, out: Path, *, actor: Actor, anywhere: bool = False) -> dict[str, Any]:
-        """Check a release folder to the byte: {"ok": bool, "problems": [str]}.
-
-        NotAllowed for a folder that is neither a release of this workspace nor in its folder `releases`: the page
-        reads nothing else of this machine. `anywhere` is for the command line, whose user may read what they may.
-        """
-        return verify(self.desk, out, anywhere, actor)

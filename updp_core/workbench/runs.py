@@ -16,6 +16,8 @@ from updp_core.domain import Actor
 from updp_core.errors import Conflict, UsageError
 from updp_core.methods import METHODS
 from updp_core.store import Transaction
+from updp_core.store.schema import Candidate, Record
+from updp_core.store.schema import Run as RunRow
 from updp_core.store.secret import Secret
 from updp_core.store.store import canonical, known, now
 from updp_core.workbench import batch, holds, leases
@@ -52,12 +54,153 @@ class Options:
         return ("void", "new", "failed") if self.retry_failed else ("void", "new")
 
 
-def generate(desk: Desk, options: Options, actor: Actor) -> Iterator[Progress]:
-    """See Workbench.generate."""
-    if options.batch_size < 1 or (options.limit is not None and options.limit < 1):
-        raise UsageError("Batch size and limit are at least 1.")
-    batch.requested_of(desk, options)  # refuse what cannot be before the run begins
-    return _generate(desk, options, actor)
+class Runs(Noun):
+    """Make candidates, for the queue or for one record; watch and steer the runs of every process."""
+
+    @verb(OPERATORS)
+    def generate(
+        self,
+        *,
+        actor: Actor,
+        method: str | None = None,
+        limit: int | None = None,
+        batch_size: int = 8,
+        seed: int = 0,
+        records: Sequence[str] | None = None,
+        retry_failed: bool = False,
+        prompt: Mapping[str, Any] | None = None,
+        generation: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        named: str = "",
+    ) -> Iterator[Progress]:
+        """Work through the queue (new, void, to be regenerated); may be stopped or killed and started again.
+
+        `settings` changes settings of the method by dotted name (see `methods`), after the set `named`. `prompt` and
+        `generation` are short for those that start so, and count only where the method has them. `records` narrows the
+        queue to these. Result: {"generated": n, "failed": [{"record", "reason"}], "seconds": s, "run": id,
+        "stopped": bool}. Raises ModelUnavailable where a model is missing.
+        """
+        options = Options(
+            method or self.desk.settings.method,
+            limit,
+            batch_size,
+            seed,
+            records,
+            retry_failed,
+            prompt,
+            generation,
+            settings,
+            named,
+        )
+        if options.batch_size < 1 or (options.limit is not None and options.limit < 1):
+            raise UsageError("Batch size and limit are at least 1.")
+        batch.requested_of(self.desk, options)  # refuse what cannot be before the run begins
+        return _generate(self.desk, options, actor)
+
+    @verb(EVERYBODY)
+    def runs(self, *, actor: Actor, limit: int = 20) -> list[Run]:
+        """Generate runs of every process on this workspace, newest first."""
+        with self.desk.store.read() as tx:
+            rows = tx.rows(RunRow, "SELECT * FROM run ORDER BY id DESC LIMIT :n", n=limit)
+        return [_run(self.desk, row) for row in rows]
+
+    @verb(OPERATORS)
+    def control(self, run: int, wish: str, *, actor: Actor) -> Run:
+        """`wish` is "pause", "resume" or "stop"; a run heeds it between two batches."""
+        if wish not in ("pause", "resume", "stop"):
+            raise UsageError(f"A run can be told pause, resume or stop, not {wish!r}.")
+        with self.desk.store.write() as tx:
+            row = known(tx.get(RunRow, id=run), f"run {run}")
+            if row.state not in ("running", "paused"):
+                raise Conflict(f"Run {run} is over.")
+            tx.run("UPDATE run SET wish = :w WHERE id = :r", w="" if wish == "resume" else wish, r=run)
+            tx.audit(actor, "control", f"run {run}", wish=wish)
+            row = known(tx.get(RunRow, id=run), f"run {run}")
+        return _run(self.desk, row)
+
+    @verb(EVERYBODY)
+    def methods(self, *, actor: Actor) -> list[MethodRow]:
+        """Every method: what it hides, its settings with range and meaning, and whether it can run here."""
+        return [batch.described(self.desk, entry) for entry in METHODS.values()]
+
+    @verb(READERS)
+    def regenerate(
+        self,
+        record: str,
+        *,
+        actor: Actor,
+        seeds: Sequence[int] = (),
+        method: str | None = None,
+        prompt: Mapping[str, Any] | None = None,
+        generation: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        named: str = "",
+    ) -> Iterator[Progress]:
+        """Make a candidate for each seed now (one with a fresh seed by default), with other settings or another method.
+
+        The method is by default that of the current candidate. The one with the lowest risk becomes current; `choose`
+        takes another. Earlier candidates stay in the history. Result: {"record", "candidates": [id], "current": id,
+        "failed": [reason]}.
+        """
+        seeds = list(dict.fromkeys(int(seed) for seed in seeds))
+        if len(seeds) > MAX_SEEDS or any(not 0 <= seed < 2**31 for seed in seeds):
+            raise UsageError(f"Give at most {MAX_SEEDS} seeds from 0 to {2**31 - 1}.")
+        with self.desk.store.read() as tx:
+            known(tx.value("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
+            attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
+            before = tx.value(
+                "SELECT c.method FROM standing s JOIN candidate c ON c.id = s.candidate WHERE s.record = :r", r=record
+            )
+            holds.nobody_elses(tx, record, actor)
+        options = Options(
+            method or before or self.desk.settings.method,
+            prompt=prompt,
+            generation=generation,
+            settings=settings,
+            named=named,
+        )
+        batch.requested_of(self.desk, options)
+        return _regenerate(
+            self.desk, record, seeds or [seed_for(self.desk.store.secret, 0, record, attempt)], options, actor
+        )
+
+    @verb(READERS)
+    def compare(self, record: str, *, actor: Actor, seed: int | None = None) -> Iterator[Progress]:
+        """Make a candidate by each method that can run here, with one seed, to be looked at side by side.
+
+        The current candidate stays current. Result as of `regenerate`.
+        """
+        with self.desk.store.read() as tx:
+            known(tx.value("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
+            attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
+            holds.nobody_elses(tx, record, actor)
+        seeds = [seed_for(self.desk.store.secret, 0, record, attempt) if seed is None else seed]
+        return _compare(self.desk, record, seeds, actor)
+
+    @verb(READERS)
+    def reproduce(self, candidate: int, *, actor: Actor) -> dict[str, Any]:
+        """Run the candidate's recorded method, settings, lexicon and seed again and compare.
+
+        {"same_models": bool, "same_prompt": bool, "same_image": bool, "prompt_text": str}.
+        """
+        with self.desk.store.read() as tx:
+            row = known(tx.get(Candidate, id=candidate), f"candidate {candidate}")
+            record = known(tx.get(Record, id=row.record), "record")
+            lexicon = self.desk.lexicon(tx, row.lexicon_version)[1]
+        if row.error:
+            raise Conflict("This candidate failed, so there is nothing to reproduce.")
+        proposal, settings = batch.again(self.desk, record, row, lexicon)
+        settings_then = json.loads(row.settings_json)
+        report = {
+            "same_models": canonical(settings) == canonical(settings_then),
+            "same_prompt": proposal.prompt_text == row.prompt_text,
+            "same_image": bool(
+                proposal.image is not None and row.image and batch.is_kept_as(self.desk, proposal.image, row.image)
+            ),
+            "prompt_text": proposal.prompt_text,
+        }
+        _note(self.desk, actor, candidate, report)
+        return report
 
 
 def _generate(desk: Desk, options: Options, actor: Actor) -> Iterator[Progress]:
@@ -109,7 +252,7 @@ def _begin(desk: Desk, worker: leases.Worker, options: Options, actor: Actor) ->
     with desk.store.write() as tx:
         leases.reap(desk.store, tx)
         for record in options.records or ():
-            known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
+            known(tx.value("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
         clause, values = _queue(options)
         total = tx.value(f"SELECT count(*) FROM standing s WHERE {clause}", **values)
         total = total if options.limit is None else min(total, options.limit)
@@ -152,7 +295,7 @@ def _claim(desk: Desk, worker: leases.Worker, options: Options, size: int, first
         leases.reap(desk.store, tx)
         taken: list[str] = []
         for state in options.states:
-            rows = tx.all(
+            rows = tx.column(
                 f"""SELECT s.record FROM standing s WHERE s.state = :state AND {clause}
                 AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.record = s.record)
                 AND (s.state = 'new' OR NOT EXISTS (SELECT 1 FROM candidate c WHERE c.record = s.record
@@ -163,7 +306,7 @@ def _claim(desk: Desk, worker: leases.Worker, options: Options, size: int, first
                 size=size - len(taken),
                 **values,
             )
-            taken += [row["record"] for row in rows]
+            taken += rows
             if len(taken) == size:
                 break
         worker.take(tx, taken)
@@ -173,16 +316,16 @@ def _claim(desk: Desk, worker: leases.Worker, options: Options, size: int, first
 def _heed(desk: Desk, run: int, generated: int, failed: Sequence[Any], began: float) -> str:
     """Note how far the run is; what is wished of it: "", "pause" or "stop"."""
     with desk.store.write() as tx:
-        row = known(tx.one("SELECT wish, state FROM run WHERE id = :r", r=run), f"run {run}")
+        row = known(tx.get(RunRow, id=run), f"run {run}")
         tx.run(
             "UPDATE run SET state = :s, done = :d, failed = :f, seconds = :t WHERE id = :r",
-            s="paused" if row["wish"] == "pause" else "running",
+            s="paused" if row.wish == "pause" else "running",
             d=generated,
             f=len(failed),
             t=round(time.monotonic() - began, 3),
             r=run,
         )
-    return row["wish"]
+    return row.wish
 
 
 def _end(desk: Desk, run: int, state: str, generated: int, failed: Sequence[Any], began: float, actor: Actor) -> None:
@@ -198,89 +341,29 @@ def _end(desk: Desk, run: int, state: str, generated: int, failed: Sequence[Any]
         tx.audit(actor, "generate_end", f"run {run}", state=state, generated=generated, failed=len(failed))
 
 
-def runs(desk: Desk, limit: int) -> list[Run]:
-    """See Workbench.runs."""
-    with desk.store.read() as tx:
-        rows = tx.all("SELECT * FROM run ORDER BY id DESC LIMIT :n", n=limit)
-    return [_run(desk, row) for row in rows]
-
-
-def _run(desk: Desk, row: dict[str, Any]) -> Run:
-    state = row["state"]
+def _run(desk: Desk, row: RunRow) -> Run:
+    state = row.state
     if state in ("running", "paused"):
-        if not leases.alive(desk.store, row["owner"]):
+        if not leases.alive(desk.store, row.owner):
             state = "died"
-        elif row["wish"] == "stop":
+        elif row.wish == "stop":
             state = "stopping"
     return {
-        "run": row["id"],
-        "actor": row["actor"],
-        "method": row["method"],
+        "run": row.id,
+        "actor": row.actor,
+        "method": row.method,
         "state": state,
-        "total": row["total"],
-        "done": row["done"],
-        "failed": row["failed"],
-        "message": row["message"],
-        "started_at": row["started_at"],
-        "seconds": row["seconds"],
+        "total": row.total,
+        "done": row.done,
+        "failed": row.failed,
+        "message": row.message,
+        "started_at": row.started_at,
+        "seconds": row.seconds,
     }
 
 
-def control(desk: Desk, run: int, wish: str, actor: Actor) -> Run:
-    """See Workbench.control."""
-    if wish not in ("pause", "resume", "stop"):
-        raise UsageError(f"A run can be told pause, resume or stop, not {wish!r}.")
-    with desk.store.write() as tx:
-        row = known(tx.one("SELECT * FROM run WHERE id = :r", r=run), f"run {run}")
-        if row["state"] not in ("running", "paused"):
-            raise Conflict(f"Run {run} is over.")
-        tx.run("UPDATE run SET wish = :w WHERE id = :r", w="" if wish == "resume" else wish, r=run)
-        tx.audit(actor, "control", f"run {run}", wish=wish)
-        row = known(tx.one("SELECT * FROM run WHERE id = :r", r=run), f"run {run}")
-    return _run(desk, row)
-
-
-def regenerate(
-    desk: Desk,
-    record: str,
-    seeds: Sequence[int],
-    method: str | None,
-    prompt: Mapping[str, Any] | None,
-    generation: Mapping[str, Any] | None,
-    settings: Mapping[str, Any] | None,
-    named: str,
-    actor: Actor,
-) -> Iterator[Progress]:
-    """See Workbench.regenerate."""
-    seeds = list(dict.fromkeys(int(seed) for seed in seeds))
-    if len(seeds) > MAX_SEEDS or any(not 0 <= seed < 2**31 for seed in seeds):
-        raise UsageError(f"Give at most {MAX_SEEDS} seeds from 0 to {2**31 - 1}.")
-    with desk.store.read() as tx:
-        known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
-        attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
-        before = tx.value(
-            "SELECT c.method FROM standing s JOIN candidate c ON c.id = s.candidate WHERE s.record = :r", r=record
-        )
-        holds.nobody_elses(tx, record, actor)
-    options = Options(
-        method or before or desk.settings.method, prompt=prompt, generation=generation, settings=settings, named=named
-    )
-    batch.requested_of(desk, options)
-    return _regenerate(desk, record, seeds or [seed_for(desk.store.secret, 0, record, attempt)], options, actor)
-
-
-def compare(desk: Desk, record: str, seed: int | None, actor: Actor) -> Iterator[Progress]:
-    """See Workbench.compare."""
-    with desk.store.read() as tx:
-        known(tx.one("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
-        attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
-        holds.nobody_elses(tx, record, actor)
-    seeds = [seed_for(desk.store.secret, 0, record, attempt) if seed is None else seed]
-    return _compare(desk, record, seeds, actor)
-
-
 def _compare(desk: Desk, record: str, seeds: list[int], actor: Actor) -> Iterator[Progress]:
-    names = [method["name"] for method in methods(desk) if method["available"]]
+    names = [method["name"] for method in Runs(desk).methods(actor=actor) if method["available"]]
     made: list[int] = []
     errors: list[str] = []
     for done, name in enumerate(names):
@@ -320,130 +403,12 @@ def seed_for(secret: Secret, seed: int, record: str, attempt: int) -> int:
     return secret.seed("candidate", seed, record, attempt)
 
 
-def reproduce(desk: Desk, candidate: int, actor: Actor) -> dict[str, Any]:
-    """See Workbench.reproduce."""
-    with desk.store.read() as tx:
-        row = known(tx.one("SELECT * FROM candidate WHERE id = :c", c=candidate), f"candidate {candidate}")
-        record = known(tx.one("SELECT * FROM record WHERE id = :r", r=row["record"]), "record")
-        lexicon = desk.lexicon(tx, row["lexicon_version"])[1]
-    if row["error"]:
-        raise Conflict("This candidate failed, so there is nothing to reproduce.")
-    proposal, settings = batch.again(desk, record, row, lexicon)
-    settings_then = json.loads(row["settings_json"])
-    report = {
-        "same_models": canonical(settings) == canonical(settings_then),
-        "same_prompt": proposal.prompt_text == row["prompt_text"],
-        "same_image": proposal.image is not None and batch.is_kept_as(desk, proposal.image, row["image"]),
-        "prompt_text": proposal.prompt_text,
-    }
-    _note(desk, actor, candidate, report)
-    return report
-
-
 def _note(desk: Desk, actor: Actor, candidate: int, report: Mapping[str, Any]) -> None:
     with desk.store.write() as tx:
         told = {name: value for name, value in report.items() if isinstance(value, bool)}
         tx.audit(actor, "reproduce", f"candidate {candidate}", **told)
 
 
-def methods(desk: Desk) -> list[MethodRow]:
-    """See Workbench.methods."""
-    return [batch.described(desk, entry) for entry in METHODS.values()]
-
-
 def waiting(tx: Transaction) -> int:
     """Records in the queue."""
     return tx.value("SELECT count(*) FROM standing WHERE state IN ('new', 'void')")
-
-
-class Runs(Noun):
-    """Make candidates, for the queue or for one record; watch and steer the runs of every process."""
-
-    @verb(OPERATORS)
-    def generate(
-        self,
-        *,
-        actor: Actor,
-        method: str | None = None,
-        limit: int | None = None,
-        batch_size: int = 8,
-        seed: int = 0,
-        records: Sequence[str] | None = None,
-        retry_failed: bool = False,
-        prompt: Mapping[str, Any] | None = None,
-        generation: Mapping[str, Any] | None = None,
-        settings: Mapping[str, Any] | None = None,
-        named: str = "",
-    ) -> Iterator[Progress]:
-        """Work through the queue (new, void, to be regenerated); may be stopped or killed and started again.
-
-        `settings` changes settings of the method by dotted name (see `methods`), after the set `named`. `prompt` and
-        `generation` are short for those that start so, and count only where the method has them. `records` narrows the
-        queue to these. Result: {"generated": n, "failed": [{"record", "reason"}], "seconds": s, "run": id,
-        "stopped": bool}. Raises ModelUnavailable where a model is missing.
-        """
-        options = Options(
-            method or self.desk.settings.method,
-            limit,
-            batch_size,
-            seed,
-            records,
-            retry_failed,
-            prompt,
-            generation,
-            settings,
-            named,
-        )
-        return generate(self.desk, options, actor)
-
-    @verb(EVERYBODY)
-    def runs(self, *, actor: Actor, limit: int = 20) -> list[Run]:
-        """Generate runs of every process on this workspace, newest first."""
-        return runs(self.desk, limit)
-
-    @verb(OPERATORS)
-    def control(self, run: int, wish: str, *, actor: Actor) -> Run:
-        """`wish` is "pause", "resume" or "stop"; a run heeds it between two batches."""
-        return control(self.desk, run, wish, actor)
-
-    @verb(EVERYBODY)
-    def methods(self, *, actor: Actor) -> list[MethodRow]:
-        """Every method: what it hides, its settings with range and meaning, and whether it can run here."""
-        return methods(self.desk)
-
-    @verb(READERS)
-    def regenerate(
-        self,
-        record: str,
-        *,
-        actor: Actor,
-        seeds: Sequence[int] = (),
-        method: str | None = None,
-        prompt: Mapping[str, Any] | None = None,
-        generation: Mapping[str, Any] | None = None,
-        settings: Mapping[str, Any] | None = None,
-        named: str = "",
-    ) -> Iterator[Progress]:
-        """Make a candidate for each seed now (one with a fresh seed by default), with other settings or another method.
-
-        The method is by default that of the current candidate. The one with the lowest risk becomes current; `choose`
-        takes another. Earlier candidates stay in the history. Result: {"record", "candidates": [id], "current": id,
-        "failed": [reason]}.
-        """
-        return regenerate(self.desk, record, seeds, method, prompt, generation, settings, named, actor)
-
-    @verb(READERS)
-    def compare(self, record: str, *, actor: Actor, seed: int | None = None) -> Iterator[Progress]:
-        """Make a candidate by each method that can run here, with one seed, to be looked at side by side.
-
-        The current candidate stays current. Result as of `regenerate`.
-        """
-        return compare(self.desk, record, seed, actor)
-
-    @verb(READERS)
-    def reproduce(self, candidate: int, *, actor: Actor) -> dict[str, Any]:
-        """Run the candidate's recorded method, settings, lexicon and seed again and compare.
-
-        {"same_models": bool, "same_prompt": bool, "same_image": bool, "prompt_text": str}.
-        """
-        return reproduce(self.desk, candidate, actor)
