@@ -117,6 +117,7 @@ class Prompt:
     Alignments are cosines with the image: of the initial tokens (`before`), of these under the constraint alone
     (`constrained`), of the best soft embeddings (`soft`), and of the prompt (`after`). `init` is "random" where the
     report gave no words to start from. `unread` is what the generator's token limit cuts off.
+    `evaluations` counts the passes of a prompt through the text encoder, a backward pass as one more (0: not counted).
     """
 
     text: str
@@ -128,6 +129,7 @@ class Prompt:
     unread: str = ""
     alignment_constrained: float = 0.0
     init: Literal["report", "random"] = "report"
+    evaluations: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,43 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.backends import presets
-from updp_core.config import GeneratorConfig, PromptConfig, Settings
-from updp_core.domain import Image8, MethodInput, Prompt, Step
+from updp_core.config import GeneratorConfig, PromptConfig, Settings, setting
+from updp_core.domain import Image8, Image16, MethodInput, Prompt, Step
 from updp_core.errors import PromptError, UsageError
 from updp_core.findings.labeler import mentions
 from updp_core.findings.terms import STEMS
 from updp_core.lexicon import Lexicon
 from updp_core.methods.base import Entry, SettingSet, from_text_or_image, reason_of
 from updp_core.methods.synthesis import Job, synthesise
+from updp_core.prompt import mma, pez, steps
 from updp_core.prompt.constraint import Constraint
+from updp_core.prompt.search import Search
 from updp_core.prompt.start import start_text
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from updp_core.backends.encoder import Encoder
     from updp_core.backends.generator import Generator
 
 NAME, TITLE = "updp", "UPDP"
 PROMPTS_AT_ONCE = 32
+OPTIMISERS: Mapping[str, Callable[[Search], None]] = {"mma": mma.run, "steps": steps.run, "pez": pez.run}
 _STEMS = re.compile(STEMS)
 
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of the prompt and of the generator."""
+    """Settings of the prompt and of the generator. Other optimisers than ours spend `budget` on each prompt."""
 
     prompt: PromptConfig
     generation: GeneratorConfig
+    optimiser: Literal["updp", "mma", "steps", "pez"] = setting("updp", "Who searches the words of the prompt")
+    budget: int = setting(2000, "Passes through the text encoder that mma, steps and pez may use", 16, 1_000_000)
 
     @classmethod
-    def of(cls, settings: Settings) -> Config:
+    def of(cls, settings: Settings) -> Self:
         """The preset's own."""
         preset = presets.resolve(settings)
         return cls(preset.prompt, preset.generation)
@@ -53,8 +61,7 @@ class Updp:
     encoder: Encoder
     generator: Generator
     constraint: Constraint
-    prompt: PromptConfig
-    generation: GeneratorConfig
+    config: Config
     name: str = NAME
     title: str = TITLE
     releasable: bool = True
@@ -65,7 +72,7 @@ class Updp:
         preset = presets.resolve(settings)
         encoder = presets.load_preset_encoder(preset, settings.device)
         generator = presets.load_preset_generator(preset, settings.device)
-        return cls(preset.name, encoder, generator, Constraint(lexicon, encoder), config.prompt, config.generation)
+        return cls(preset.name, encoder, generator, Constraint(lexicon, encoder), config)
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -74,8 +81,7 @@ class Updp:
             "encoder": {"name": self.encoder.name, "sha256": self.encoder.digest},
             "generator": {"name": self.generator.name, "sha256": self.generator.digest},
             "lexicon": self.constraint.lexicon.digest,
-            "prompt": asdict(self.prompt),
-            "generation": asdict(self.generation),
+            **asdict(self.config),
         }
 
     def propose(self, records: Sequence[MethodInput], *, seeds: Sequence[int]) -> Iterator[Step]:
@@ -88,7 +94,7 @@ class Updp:
             part = slice(start, start + PROMPTS_AT_ONCE)
             jobs += self._prompts(records[part], seeds[part])
             yield Step("prompt", len(jobs), len(records))
-        yield from synthesise(self.generator, jobs, self.generation, _evidence, self._fit)
+        yield from synthesise(self.generator, jobs, self.config.generation, _evidence, self._fit)
 
     def _prompts(self, records: Sequence[MethodInput], seeds: Sequence[int]) -> list[Job]:
         """Prompts for a batch; where the batch fails as a whole, for each record alone."""
@@ -104,8 +110,18 @@ class Updp:
     def _optimise(self, records: Sequence[MethodInput], texts: Sequence[str], seeds: Sequence[int]) -> list[Prompt]:
         from updp_core.prompt.optimise import optimise
 
-        images = [r.image for r in records]
-        return optimise(self.encoder, self.constraint, images, texts, self.prompt, seeds, what_it_says)
+        images, config = [r.image for r in records], self.config
+        if config.optimiser == "updp":
+            counted, passes = counting(self.encoder)
+            prompts = optimise(counted, self.constraint, images, texts, config.prompt, seeds, what_it_says)
+            return [replace(prompt, evaluations=round(passes[0] / len(prompts))) for prompt in prompts]
+        return [self._search(*each) for each in zip(images, texts, seeds, strict=True)]
+
+    def _search(self, image: Image16, text: str, seed: int) -> Prompt:
+        config, meaning = self.config, what_it_says if self.config.prompt.select == "tokens" else None
+        search = Search(self.encoder, self.constraint, image, text, config.prompt, seed, config.budget, meaning)
+        OPTIMISERS[config.optimiser](search)
+        return search.prompt()
 
     def _fit(self, texts: Sequence[str], images: Image8) -> NDArray[np.float32]:
         """Cosine (B,) between prompts and images in the encoder's space."""
@@ -117,6 +133,18 @@ class Updp:
         return Job(record, seed, fitted.text, fitted)
 
 
+def counting(encoder: Encoder) -> tuple[Encoder, list[int]]:
+    """The encoder with a counter: prompts that pass forward through its text tower, and again backward."""
+    passes = [0]
+
+    def tower(x: Tensor, attention: Tensor, end: Tensor) -> Tensor:
+        passes[0] += len(x) * (2 if x.requires_grad else 1)
+        return encoder._tower(x, attention, end)
+
+    return replace(encoder, _tower=tower), passes
+
+
+@lru_cache(maxsize=65536)
 def what_it_says(text: str) -> Hashable:
     """The findings that a text asserts or leaves open, with their sides, and each stem of a finding's name in it.
 
@@ -154,6 +182,7 @@ def _evidence(job: Job) -> dict[str, float | str]:
         "alignment_after": job.prompt.alignment_after,
         "prompt_init": job.prompt.init,
         "unread": job.prompt.unread,
+        "evaluations": job.prompt.evaluations,
     }
 
 
