@@ -272,6 +272,100 @@ def generator(
     )
 
 
+Features = Annotated[int, typer.Option(min=4, help="Channels of the first level; PriCheXy-Net 32, Privacy-Net 16.")]
+Levels = Annotated[int, typer.Option(min=1, max=6, help="Levels of the U-Net; PriCheXy-Net 4, Privacy-Net 3.")]
+Side = Annotated[
+    int, typer.Option(min=16, help="Side in pixels that the U-Net sees, a multiple of 2^levels; papers: 256.")
+]
+Verify = Annotated[float, typer.Option(min=0, help="Weight of the verification loss.")]
+
+
+@app.command(name="prichexy-net")
+@command
+def prichexy_net(
+    source: Source = None,
+    labels: Labels = "",
+    out: Out = OUT,
+    work: Work = WORK,
+    steps: Steps = 4_000,
+    minutes: Minutes = None,
+    seed: Seed = 3,
+    patients: Patients = 2400,
+    limit: Limit = None,
+    device: Device = "auto",
+    features: Features = 16,
+    levels: Levels = 3,
+    side: Side = 64,
+    verify: Verify = 1.0,
+    mu: Annotated[float, typer.Option(min=0, max=1, help="Reach of the warp while training.")] = 0.03,
+) -> None:
+    """The warp of PriCheXy-Net, against a verifier and beside a classifier."""
+    from updp_core.backends.obfuscator import UNetShape
+    from updp_core.training.obfuscator import ObfuscatorConfig
+
+    m = _material(work, source, labels, patients, limit).with_findings()
+    schedule = _obfuscating(steps, minutes, seed)
+    shape, config = UNetShape("warp", side, features, levels), ObfuscatorConfig(mu=mu, verify=verify)
+    _obfuscator("prichexy-net", m, out, work, schedule, shape, config, device)
+
+
+@app.command(name="privacy-net")
+@command
+def privacy_net(
+    source: Source = None,
+    labels: Labels = "",
+    out: Out = OUT,
+    work: Work = WORK,
+    steps: Steps = 4_000,
+    minutes: Minutes = None,
+    seed: Seed = 3,
+    patients: Patients = 2400,
+    limit: Limit = None,
+    device: Device = "auto",
+    features: Features = 8,
+    levels: Levels = 3,
+    side: Side = 128,
+    verify: Verify = 1.0,
+) -> None:
+    """The U-Net of Privacy-Net, against a verifier and beside a classifier."""
+    from updp_core.backends.obfuscator import UNetShape
+    from updp_core.training.obfuscator import ObfuscatorConfig
+
+    m = _material(work, source, labels, patients, limit).with_findings()
+    schedule = _obfuscating(steps, minutes, seed)
+    shape, config = UNetShape("image", side, features, levels), ObfuscatorConfig(verify=verify)
+    _obfuscator("privacy-net", m, out, work, schedule, shape, config, device)
+
+
+def _obfuscating(steps: int, minutes: float | None, seed: int) -> Any:
+    from updp_core.training.loop import Schedule
+
+    return Schedule(steps, minutes, learning_rate=1.5e-3, warmup=20, ema=0.98, seed=seed)
+
+
+def _obfuscator(name: str, m: Any, out: Path, work: Path, schedule: Any, shape: Any, config: Any, device: str) -> None:
+    """Train, write and describe one network that hides the patient."""
+    from updp_core.backends.obfuscator import save_unet
+    from updp_core.training.card import write_card
+    from updp_core.training.obfuscator import train_obfuscator
+
+    kept = [n for n, title in enumerate(m.names) if " " not in title]  # findings without their sides
+    net, run = train_obfuscator(
+        m.data.images, m.data.patients, m.targets[:, kept], work / name, schedule, shape, config, device, _say
+    )
+    save_unet(net, out / name)
+    limits = (
+        "It was trained against one small verifier. An attacker trained anew on its images knows more, and the "
+        "source's own pixels are in them: by default nothing that it makes leaves the house."
+    )
+    told = {**{f"U-Net: {k}": v for k, v in asdict(shape).items()}, **asdict(config)}
+    attack = (
+        f"The verifier that learned beside it ended at a loss of {run.losses['attack']:.2f} on pairs of images; one "
+        "that cannot tell patients apart has 0.69. It has not been attacked by a model trained anew."
+    )
+    write_card(out / name, name, "Hides the patient.", _data(m), run, told, limits, unmeasured=attack)
+
+
 @app.command()
 @command
 def recogniser(out: Out = OUT, steps: Steps = 4_500, minutes: Minutes = None, seed: Seed = 0) -> None:

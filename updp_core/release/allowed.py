@@ -144,6 +144,7 @@ _COMMON: Mapping[str, Check] = {
     "preset": one_of(*PRESETS),
     "encoder": _MODEL,
     "generator": _MODEL,
+    "obfuscator": group({"sha256": digest}),
     "prompt": group(PROMPT),
     "generation": group(GENERATION),
 }
@@ -176,7 +177,7 @@ def settings(value: Any) -> Any:
 
 
 method = one_of(*METHODS)
-models = each(("encoder", "generator"), digest)
+models = each(("encoder", "generator", "obfuscator"), digest)
 gates = each(RULES, one_of(*get_args(GateState)))
 _findings = each(FINDINGS, one_of("present", "absent", "uncertain"))
 _count = or_none(whole(0, 10_000))

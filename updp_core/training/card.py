@@ -11,12 +11,20 @@ from .loop import Run
 
 
 def write_card(
-    folder: Path, title: str, use: str, data: str, run: Run, shape: Mapping[str, object], limits: str, quality: str = ""
+    folder: Path,
+    title: str,
+    use: str,
+    data: str,
+    run: Run,
+    shape: Mapping[str, object],
+    limits: str,
+    quality: str = "",
+    unmeasured: str = "Not measured yet: run `python -m updp_core evaluate starter --write`.",
 ) -> Path:
     """Write README.md into a model's folder; every number in it comes from the run or from a measurement."""
     settings = "\n".join(f"- {name}: {value}" for name, value in shape.items())
-    unmeasured = f"{BEGIN}\nNot measured yet: run `python -m updp_core evaluate starter --write`.\n{END}"
-    measured = f"{unmeasured}\n\n{quality}" if quality else unmeasured
+    block = f"{BEGIN}\n{unmeasured}\n{END}"
+    measured = f"{block}\n\n{quality}" if quality else block
     losses = ", ".join(f"{name} {value:.4f}" for name, value in run.losses.items())
     text = (
         f"# {title}\n\n{use}\n\n## Data\n\n{data}\n\n## Training\n\n"
