@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import filelock
 import gradio as gr
@@ -23,6 +25,8 @@ from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.workbench import Filters, may
 
+AS_SET = [("As set for this workspace", "")]
+USUAL = [("As usual", "")]
 LAYOUTS = [
     ("Recognise by itself", "auto"),
     ("CSV manifest", "csv"),
@@ -30,7 +34,6 @@ LAYOUTS = [
     ("IU X-Ray", "iu-xray"),
     ("MIMIC-CXR-JPG", "mimic-cxr"),
 ]
-AS_SET = ("As set for this workspace", "")
 
 
 def near(path: Path) -> str:
@@ -68,6 +71,20 @@ def clean_uploads(home: Path) -> list[str]:
     return removed
 
 
+def settings_in(text: str) -> dict[str, Any]:
+    """Lines NAME=VALUE as settings; values are JSON where they can be, else text. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise UsageError(f"A setting is NAME=VALUE, such as b=4, and not {line!r}.")
+        try:
+            found[name.strip()] = json.loads(value)
+        except ValueError:
+            found[name.strip()] = value.strip()
+    return found
+
+
 class Intake(Page):
     """Two columns: what comes in, and what is made of it."""
 
@@ -82,11 +99,13 @@ class Intake(Page):
             with gr.Column(elem_classes=["pane"], min_width=0):
                 self._build_runs()
         self.buttons = {self.go: "import_", self.start: "generate", self.pause: "control", self.stop: "control"}
-        self.shown = [self.hint, self.method, *self.buttons, self.running, self.runs, self.failures]
+        self.shown = [self.hint, *self.buttons, self.running, self.runs, self.failures, self.method]
         now = [self.running, self.runs, self.failures]
         source = [self.path, self.layout, self.files]
         shell.on(self.go.click, self.take_in, source, [self.outcome, self.files], how=STREAM)
-        shell.on(self.start.click, self.generate, [self.method, self.batch, self.retry], now)
+        asked = [self.method, self.batch, self.retry, self.named, self.settings_text]
+        shell.on(self.start.click, self.generate, asked, now)
+        shell.on(self.method.change, self.chosen, [self.method], [self.named, self.settings_text])
         for button, wish in ((self.pause, "pause"), (self.stop, "stop")):
             shell.on(button.click, functools.partial(self.tell, wish), [], now)
 
@@ -123,7 +142,11 @@ class Intake(Page):
             self.pause = gr.Button("❚❚ Pause", elem_id="run-pause", min_width=0)
             self.stop = gr.Button("■ Stop", elem_id="run-stop", min_width=0)
         with gr.Accordion("Settings of the next run", open=False):
-            self.method = gr.Dropdown([AS_SET], value="", label="Method", elem_id="run-method")
+            self.method = gr.Dropdown(AS_SET, value="", label="Method", elem_id="run-method")
+            self.named = gr.Dropdown(USUAL, value="", label="Set of settings", elem_id="run-named")
+            self.settings_text = gr.Textbox(
+                label="Other settings, one a line", placeholder="b=4", lines=3, elem_id="run-settings"
+            )
             self.batch = gr.Slider(1, 64, 8, step=1, label="Records a batch")
             self.retry = gr.Checkbox(label="Try failed records again", container=False)
         self.failures = shell.part(elem_id="failures", live=True)
@@ -131,7 +154,21 @@ class Intake(Page):
         self.runs = shell.part(elem_id="runs", live=True)
 
     def look(self, actor: Actor, screen: Screen) -> Updates:
-        return self.now(actor)
+        return {**self.now(actor), self.method: self._menu(actor)}
+
+    def _menu(self, actor: Actor) -> Any:
+        rows = [(row["title"], row["name"]) for row in self.bench.methods(actor=actor) if row["available"]]
+        return gr.update(choices=[*AS_SET, *rows])
+
+    def chosen(self, actor: Actor, method: str) -> Updates:
+        """The sets of settings of a method, and its settings with their values and ranges as a hint."""
+        name = method or self.settings.method
+        row = next(row for row in self.bench.methods(actor=actor) if row["name"] == name)
+        hint = "\n".join(f"{s['name']}={json.dumps(s['value'])}  {s['doc']}" for s in row["settings"])
+        return {
+            self.named: gr.update(choices=[*USUAL, *row["sets"]], value=""),
+            self.settings_text: gr.update(placeholder=hint, value=""),
+        }
 
     def tick(self, actor: Actor, screen: Screen) -> Updates:
         return self.now(actor)
@@ -139,9 +176,7 @@ class Intake(Page):
     def on_role(self, actor: Actor, screen: Screen) -> Updates:
         """What this role may do here. Not a part of `now`: an answer to the role before would undo it."""
         live = {button: gr.update(interactive=may(actor, verb)) for button, verb in self.buttons.items()}
-        methods = [(m["title"], m["name"]) for m in self.bench.methods(actor=actor) if m["available"]]
-        menu = gr.update(choices=[AS_SET, *methods])
-        return {self.hint: work.hint("intake", actor), self.method: menu, **live}
+        return {self.hint: work.hint("intake", actor), self.method: self._menu(actor), **live}
 
     def now(self, actor: Actor) -> Updates:
         """What goes on."""
@@ -195,14 +230,23 @@ class Intake(Page):
             shutil.copy(name, folder / place)
         return folder
 
-    def generate(self, actor: Actor, method: str, batch: int, retry: bool) -> Updates:
+    def generate(
+        self, actor: Actor, method: str, batch: int, retry: bool, named: str = "", settings: str = ""
+    ) -> Updates:
         """Generate in the background, in this person's name."""
         for run in self.bench.runs(actor=actor, limit=3):
             if run["state"] == "paused":
                 self.bench.control(run["run"], "resume", actor=actor)
                 return self.now(actor)
         self.background.go(
-            self.bench.generate(actor=actor, method=method or None, batch_size=int(batch), retry_failed=bool(retry))
+            self.bench.generate(
+                actor=actor,
+                method=method or None,
+                batch_size=int(batch),
+                retry_failed=bool(retry),
+                named=named or "",
+                settings=settings_in(settings or ""),
+            )
         )
         return {**self.now(actor), **self.shell.say("Generation starts in the background.")}
 
