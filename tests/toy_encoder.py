@@ -51,8 +51,8 @@ class ToyEncoder:
             ids += pieces
         return ids
 
-    def embed(self, ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        length = max([1, *map(len, ids)])
+    def embed(self, ids: Sequence[Sequence[int]], length: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+        length = max([length, *map(len, ids)])
         mask = torch.tensor([[n < len(row) for n in range(length)] for row in ids])
         padded = torch.tensor([[*row, *([0] * (length - len(row)))] for row in ids])
         return self.token_table[padded], mask

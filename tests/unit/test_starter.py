@@ -12,9 +12,13 @@ import pytest
 from updp_core.backends.encoder import load_encoder
 from updp_core.backends.generator import load_generator
 from updp_core.backends.judges import load_judges
+from updp_core.backends.presets import PRESETS
 from updp_core.config import STARTER, GeneratorConfig
 from updp_core.imageset import VALIDATION
+from updp_core.lexicon import load_lexicon
 from updp_core.phantom import FINDINGS, render, sample_patient, sample_visit
+from updp_core.prompt.constraint import Constraint
+from updp_core.prompt.optimise import optimise
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +92,15 @@ def test_the_generator_draws_the_same_image_for_the_same_seed_and_another_for_an
     assert np.abs(a - b).max() <= 1  # the place in a batch may change the rounding
     np.testing.assert_array_equal(generator.generate(texts, seeds, config), np.stack([a, b, c]))
     assert np.abs(a - c).mean() > 2
+
+
+def test_a_prompt_is_the_same_to_the_last_bit_alone_and_in_a_batch() -> None:
+    """Rounding grows over the steps of Adam until other tokens win: a prompt could not be made again."""
+    encoder, config = load_encoder(STARTER / "encoder", "cpu"), PRESETS["starter"].prompt
+    constraint = Constraint(load_lexicon(), encoder)
+    pictures = list(render([sample_visit(sample_patient(VALIDATION[n]), 0) for n in range(3)], 192))
+    texts = ["large right pleural effusion", "clear lungs. no pneumothorax or effusion is seen.", ""]
+    together = optimise(encoder, constraint, pictures, texts, config, [5, 6, 7])
+    for n, prompt in enumerate(together):
+        alone = optimise(encoder, constraint, pictures[n : n + 1], texts[n : n + 1], config, [5 + n])[0]
+        assert (alone.text, alone.trace) == (prompt.text, prompt.trace)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 # (B, S, d) embeddings with special tokens and padding, (B, S) attention, (B,) place of the last special token -> (B, D)
 TextTower = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
 
-# Parameters up to which a CPU runs an encoder in double precision. In single precision the rounding of another batch
-# size grows, over 60 steps of Adam, until other tokens win: a prompt could not be made again from its settings.
-EXACT_BELOW = 60_000_000
+# A matrix product rounds its few rows otherwise than its many: the head behind the pooled texts sees whole blocks of
+# this many rows, so that a text's features are the same to the last bit alone and in a batch of the same length.
+_ROWS = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,11 +99,14 @@ class Encoder:
             ids = [self.encode_ids(text)[: self.max_content] for text in texts]
             return self.encode_embeddings(*self.embed(ids))
 
-    def embed(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Embeddings (B, L, d) and mask (B, L) of ragged content tokens, padded to the longest (at least 1)."""
+    def embed(self, ids: Sequence[Sequence[int]], length: int = 1) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, L, d) and mask (B, L) of ragged content tokens, padded to the longest, or to `length`.
+
+        Of one `length`, a text's features do not depend on the texts beside it, not even in their last bit.
+        """
         import torch
 
-        length = max([1, *map(len, ids)])
+        length = max([length, *map(len, ids)])
         padded = torch.full((len(ids), length), self.pad_id, dtype=torch.long)
         mask = torch.zeros((len(ids), length), dtype=torch.bool)
         for n, row in enumerate(ids):
@@ -115,6 +118,7 @@ class Encoder:
         """E_I of grayscale images (H, W), uint16 or uint8 over their full range -> (B, D), without gradient.
 
         An image that is not square is padded with black to a square: a centre crop would cut costophrenic angles off.
+        On a CPU each image goes alone, which takes as long and gives the same features in every batch.
         """
         import torch
 
@@ -124,7 +128,8 @@ class Encoder:
             mean, std = (torch.tensor(cfg[k]).view(1, -1, 1, 1) for k in ("mean", "std"))
             x = ((x - mean) / std).to(self.device, self.token_table.dtype)  # (B, 3, S, S)
             with torch.autocast("cuda", dtype=torch.bfloat16, enabled=x.device.type == "cuda"):
-                features = self.model.encode_image(x)
+                parts = x.split(1 if x.device.type == "cpu" else len(x))
+                features = torch.cat([self.model.encode_image(part) for part in parts])
             return torch.nn.functional.normalize(features.to(self.token_table.dtype), dim=-1)
 
 
@@ -168,8 +173,6 @@ def load_encoder(name: str | Path, device: str = "auto") -> Encoder:
             "Check that its folder holds open_clip_config.json, the weights and the tokenizer's files, all whole.",
         ) from error
     model.eval().requires_grad_(False)
-    if device == "cpu" and sum(p.numel() for p in model.parameters()) <= EXACT_BELOW:
-        model.double()
     if hasattr(model, "text") and hasattr(model.text, "pooler"):
         table, tower, pads_fully = _hf_tower(model.text)
         context = min(tokenizer.context_length, model.text.context_length or tokenizer.context_length)
@@ -263,9 +266,16 @@ def _hf_tower(text: Any) -> tuple[Tensor, TextTower, bool]:
     def run(x: Tensor, attention: Tensor, end: Tensor) -> Tensor:
         mask = attention.long()
         out = text.transformer(inputs_embeds=x, attention_mask=mask)
-        return text.proj(text.pooler(out, mask))
+        return _whole_blocks(text.proj, text.pooler(out, mask))
 
     return text.transformer.get_input_embeddings().weight.detach(), run, False
+
+
+def _whole_blocks(head: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    """`head` of rows (B, d), filled up with zeros to whole blocks of rows: see _ROWS."""
+    import torch
+
+    return head(torch.nn.functional.pad(rows, (0, 0, 0, -len(rows) % _ROWS)))[: len(rows)]
 
 
 def _own_tower(text: Any, name: str) -> tuple[Tensor, TextTower, bool, int]:
@@ -288,8 +298,8 @@ def _own_tower(text: Any, name: str) -> tuple[Tensor, TextTower, bool, int]:
         if text.text_projection is None:
             return pooled
         if isinstance(text.text_projection, torch.nn.Linear):
-            return text.text_projection(pooled)
-        return pooled @ text.text_projection
+            return _whole_blocks(text.text_projection, pooled)
+        return _whole_blocks(lambda rows: rows @ text.text_projection, pooled)
 
     # Without a causal mask, and where the last position is pooled, padding takes part in the result.
     return text.token_embedding.weight.detach(), run, text.attn_mask is None or pool == "last", text.context_length

@@ -1,7 +1,9 @@
 """Prompt optimisation: semantic alignment with the image, then constrained projection (paper, Algorithm 1).
 
-Everything is batched over records: their content embeddings H (B, L, d) are padded and masked, and each record's
-result depends on its own image, text and seed alone, not on its neighbours in the batch.
+Everything is batched over records: their content embeddings H (B, L, d) are padded to the prompt's length and masked,
+so that each record's result depends on its own image, text and seed alone, not on its neighbours in the batch. Single
+precision keeps this promise on one machine; another processor may round otherwise, and Adam over many steps makes more
+of it. So a prompt is stored with its pair, and making it again says whether it came out the same.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ def optimise(
     target = encoder.encode_image(images)  # (B, D)
     table = unit_rows(encoder.token_table)
     with torch.no_grad():
-        content, mask = encoder.embed([r.ids for r in records])
+        content, mask = encoder.embed([r.ids for r in records], config.length)
         for record, score in zip(records, _cosine(encoder, content, mask, target), strict=True):
             record.before = score
     start = _project(records, content, table, constraint, config)
@@ -89,7 +91,7 @@ def optimise(
             if choice.ids and config.iterations > 1:
                 _start_again(record, choice)
         with torch.no_grad():
-            content, mask = encoder.embed([r.ids for r in records])
+            content, mask = encoder.embed([r.ids for r in records], config.length)
     return [_prompt(record, table, constraint) for record in records]
 
 
@@ -188,7 +190,7 @@ def _keep(
     import torch
 
     with torch.no_grad():
-        scores = _cosine(encoder, *encoder.embed([c.ids for c in choices]), target)
+        scores = _cosine(encoder, *encoder.embed([c.ids for c in choices], config.length), target)
     for n, (record, choice, score) in enumerate(zip(records, choices, scores, strict=True)):
         if choice.ids and (config.select == "last" or score > record.best_score):
             record.best, record.best_score = choice, score
@@ -240,7 +242,7 @@ def _merge(
             return
         rows = [n for n, _ in trials]
         with torch.no_grad():
-            scores = _cosine(encoder, *encoder.embed([t.ids for _, t in trials]), target[rows])
+            scores = _cosine(encoder, *encoder.embed([t.ids for _, t in trials], soft.shape[1]), target[rows])
         for (n, trial), score in zip(trials, scores, strict=True):
             record = records[n]
             if score > record.best_score:
