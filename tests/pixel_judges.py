@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 
@@ -9,6 +11,7 @@ class PixelJudges:
     """Identity and features are a coarse thumbnail, findings the corners; the protocol is evidence.pair.Judges."""
 
     finding_names = ("cardiomegaly", "pleural_effusion", "edema", "nodule")
+    present: Mapping[str, float] = {}
 
     def __init__(self, training: np.ndarray | None = None) -> None:
         self.reference = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,10 @@ class JudgeNetwork(nn.Module):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Judges:
-    """Loaded judges. Images are float32 (B, S, S) in 0..1, any square side: they are resized to the network's."""
+    """Loaded judges. Images are float32 (B, S, S) in 0..1, any square side: they are resized to the network's.
+
+    `present` says from which probability on a finding counts as seen, where the judges were calibrated.
+    """
 
     digest: str
     finding_names: tuple[str, ...]
@@ -117,6 +120,7 @@ class Judges:
     network: JudgeNetwork
     device: str
     _tokenizer: Any
+    present: Mapping[str, float] = field(default_factory=dict)
 
     def findings(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(B, S, S) -> probabilities (B, F) in the order of `finding_names`."""
@@ -219,6 +223,7 @@ def load_judges(folder: Path = STARTER / "judges", device: str = "auto", referen
         raise ModelUnavailable(f"The judges' folder lacks {', '.join(missing)}.", _REMEDY)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        present = config.pop("present", {})
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
         shape = JudgeShape(**values)
         network = JudgeNetwork(shape)
@@ -234,4 +239,4 @@ def load_judges(folder: Path = STARTER / "judges", device: str = "auto", referen
     except Exception as error:
         raise ModelUnavailable(f"The judges cannot be loaded ({type(error).__name__}).", _REMEDY) from error
     network.to(place).eval().requires_grad_(False)
-    return Judges(files.digest(folder), shape.findings, statistics, network, place, tokenizer)
+    return Judges(files.digest(folder), shape.findings, statistics, network, place, tokenizer, present)

@@ -49,10 +49,10 @@ class Rule:
 
 _NO_JUDGE = "Not measured: the judges, models that took no part in making this image, are not available here."
 
-# Where the judges' limits come from: 240 phantoms of patients that took no part in training. Likeness 0.7: 96 % of
-# pairs of one patient lie above it, 1 % of pairs of two. Score 0.35: every image's own report lies above it (lowest
-# 1 %: 0.60) and three quarters of other reports below. Presence of a finding is read at a probability of 0.5 (F1 0.92
-# over all findings). Alignment 0.25 is where only prompts from random tokens lie (the paper's
+# Where the judges' limits come from: phantoms of patients that took no part in training. Likeness 0.6 (627 images, 250
+# patients): 94 % of pairs of one patient lie above it, 6 % of pairs of two. Score 0.35 (240 images): every image's own
+# report lies above it (lowest 1 %: 0.60) and three quarters of other reports below. From which probability on a finding
+# counts as seen is in the judges' own file. Alignment 0.25 is where only prompts from random tokens lie (the paper's
 # lowest with BiomedCLIP: 0.24); it belongs to no encoder in particular, so look at the plot of all pairs.
 RULES: Mapping[str, Rule] = {
     "residual_phi": Rule(
@@ -109,7 +109,7 @@ RULES: Mapping[str, Rule] = {
         "Likeness to the patient",
         ("identity", "similarity"),
         "above",
-        0.7,
+        0.6,
         "warn",
         "To a model trained to recognise patients, the synthetic image is unlike this patient (cosine {value}).",
         "To a model trained to recognise patients, the synthetic image resembles this patient (cosine {value}).",

@@ -31,6 +31,9 @@ class Judges(Protocol):
 
     @property
     def finding_names(self) -> Sequence[str]: ...
+
+    @property
+    def present(self) -> Mapping[str, float]: ...
     @property
     def reference(self) -> Mapping[str, NDArray[Any]]: ...
 
@@ -192,6 +195,7 @@ def _judged(
             labeler.statuses(made[i][0].filtered_report),
             dict(zip(judges.finding_names, map(float, seen_original[i]), strict=True)),
             dict(zip(judges.finding_names, map(float, seen_synthetic[i]), strict=True)),
+            judges.present,
         )
         row["memorisation"] = copies[i]
     return rows
@@ -209,14 +213,17 @@ def _rank(embedding: NDArray, patient: str, original: NDArray, bank: IdentityBan
 
 
 def _compare(
-    report: Mapping[str, str], original: Mapping[str, float], synthetic: Mapping[str, float]
+    report: Mapping[str, str],
+    original: Mapping[str, float],
+    synthetic: Mapping[str, float],
+    present: Mapping[str, float],
 ) -> dict[str, Any]:
     """Findings of the three sides. The judge is no radiologist, so it is only compared with itself: a finding is lost
     where the report states it and the judge sees it in the original and clearly less in the synthetic image, and
     invented the other way round. What the report leaves open is neither; `unjudged` are stated findings that the judge
-    sees in neither image."""
+    sees in neither image. `present` says from which probability on the judge sees a finding (else PRESENT)."""
     known = [name for name in FINDINGS if name in synthetic]
-    seen = {n: (original[n] >= PRESENT, synthetic[n] >= PRESENT) for n in known}
+    seen = {n: tuple(side[n] >= present.get(n, PRESENT) for side in (original, synthetic)) for n in known}
     clear = {n: abs(original[n] - synthetic[n]) >= MARGIN for n in known}
     stated = [n for n in known if report.get(n) == "present"]
     lost = [n for n in stated if seen[n] == (True, False) and clear[n]]
@@ -225,6 +232,7 @@ def _compare(
         "report": dict(report),
         "original": {name: _round(original[name], 3) for name in known},
         "synthetic": {name: _round(synthetic[name], 3) for name in known},
+        "shown": [n for n in known if seen[n][1]],
         "lost": lost,
         "invented": invented,
         "unjudged": [n for n in stated if seen[n] == (False, False)],
@@ -253,6 +261,13 @@ def _reference(judges: Judges) -> distance.Reference:
     return _measured[0][1]
 
 
+def _shown(findings: Mapping[str, Any]) -> list[str]:
+    """What the judge sees in the synthetic image; evidence of versions without "shown" was read at PRESENT."""
+    if "shown" in findings:
+        return list(findings["shown"])
+    return [n for n, p in (findings.get("synthetic") or {}).items() if p >= PRESENT]
+
+
 def _round(value: Any, digits: int = 4) -> float | None:
     number = float(value)
     return round(number, digits) if np.isfinite(number) else None
@@ -274,7 +289,7 @@ def publishable(evidence: Mapping[str, Any]) -> dict[str, Any]:
         "memorisation_percentile": (evidence.get("memorisation") or {}).get("percentile"),
         "findings": {
             "report": dict(findings.get("report") or {}),
-            "synthetic": sorted(n for n, p in (findings.get("synthetic") or {}).items() if p >= PRESENT),
+            "synthetic": sorted(_shown(findings)),
             "lost": list(findings.get("lost") or []),
         },
     }

@@ -8,7 +8,7 @@ pooled features measure the distance between sets of images.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -122,12 +122,24 @@ def train_judges(
 
 
 @torch.no_grad()
-def export_judges(net: JudgeNetwork, vocab: dict[str, int], folder: Path) -> None:
-    """Write config.json, float16 safetensors and the tokenizer."""
+def features_of(net: JudgeNetwork, images: np.ndarray, batch: int = 64) -> np.ndarray:
+    """Pooled features (N, D) float32 of uint8 images (N, S, S)."""
+    place, net = net.finding_head.weight.device, net.eval()
+    parts = [np.arange(start, min(start + batch, len(images))) for start in range(0, len(images), batch)]
+    return np.concatenate([net.features(load(images, part).to(place)).float().cpu().numpy() for part in parts])
+
+
+@torch.no_grad()
+def export_judges(
+    net: JudgeNetwork, vocab: dict[str, int], folder: Path, present: Mapping[str, float] | None = None
+) -> None:
+    """Write config.json, with what `calibrate` found to be `present`, float16 safetensors and the tokenizer."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     make_tokenizer(vocab, folder, 96)
-    (folder / "config.json").write_text(json.dumps(asdict(net.shape), indent=1), encoding="utf-8")
+    (folder / "config.json").write_text(
+        json.dumps(asdict(net.shape) | {"present": dict(present or {})}, indent=1), encoding="utf-8"
+    )
     state = {k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}
     save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, folder / "judges.safetensors")
