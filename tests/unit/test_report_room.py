@@ -34,6 +34,7 @@ ROW = '    Category("vehicles", "[VEHICLE]", "vehicle"),\n'
 def test_a_finder_of_a_new_category_takes_one_file_its_place_and_one_row(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "updp_core", tmp_path / "updp_core", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "lexicons", tmp_path / "lexicons")
+    (tmp_path / "data").symlink_to(ROOT / "data")
     room = tmp_path / "updp_core" / "report"
     (room / "plates.py").write_text(PLATES)
     _put(room / "filter.py", "names, ner, patterns, places,", "names, ner, patterns, places, plates,")

@@ -78,15 +78,23 @@ def follow(pipeline: Any, texts: Sequence[str], seed: int, config: Distillation,
 
 
 def trajectories(
-    pipeline: Any, caption: Caption, probability: np.ndarray, folder: Path, count: int, minutes: float | None = None,
-    config: Distillation = Distillation(), seed: int = 0, device: str = "auto", say: Callable[[str], None] = print,
-) -> list[Path]:  # fmt: skip
+    pipeline: Any,
+    caption: Caption,
+    probability: np.ndarray,
+    folder: Path,
+    count: int,
+    minutes: float | None = None,
+    config: Distillation = Distillation(),
+    seed: int = 0,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> list[Path]:
     """Files of `config.shard` trajectories each in `folder`, until there are `count` or the minutes are over; those
     that are there are not made again. Each follows from the seed and its number."""
     place, end = device_of(device), time.monotonic() + 60 * (minutes or 10**6)
     folder.mkdir(parents=True, exist_ok=True)
     pipeline.to(place)
-    files = []
+    files: list[Path] = []
     for number in range(-(-count // config.shard)):
         file = folder / f"shard-{number:05d}.pt"
         if not file.is_file():
