@@ -364,6 +364,10 @@ def _obfuscator(name: str, m: Any, out: Path, work: Path, schedule: Any, shape: 
         m.data.images, m.data.patients, m.targets[:, kept], work / name, schedule, shape, config, device, _say
     )
     save_unet(net, out / name)
+    how = {"warp": "Moves the source's pixels by a learned warp", "image": "Redraws the source by a U-Net"}[shape.kind]
+    use = (
+        f"{how} ({name}, re-implemented small). It is meant to hide the patient; *Measured* says what is known of that."
+    )
     limits = (
         "It was trained against one small verifier. An attacker trained anew on its images knows more, and the "
         "source's own pixels are in them: by default nothing that it makes leaves the house."
@@ -373,7 +377,7 @@ def _obfuscator(name: str, m: Any, out: Path, work: Path, schedule: Any, shape: 
         f"The verifier that learned beside it ended at a loss of {run.losses['attack']:.2f} on pairs of images; one "
         "that cannot tell patients apart has 0.69. It has not been attacked by a model trained anew."
     )
-    write_card(out / name, name, "Hides the patient.", _data(m), run, told, limits, unmeasured=attack)
+    write_card(out / name, name, use, _data(m), run, told, limits, unmeasured=attack)
 
 
 @app.command()
