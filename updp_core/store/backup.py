@@ -8,6 +8,7 @@ database that is taken first names nothing that the archive lacks.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import tarfile
@@ -91,6 +92,7 @@ def restore_backup(file: Path, home: Path, passphrase: str) -> int:
         with tarfile.open(plain) as tar:
             names = tar.getnames()
             tar.extractall(unpacked, filter="data")
+        _note_head(unpacked)
         for path in unpacked.rglob("*"):
             path.chmod(0o700 if path.is_dir() else 0o600)
         if home.exists():
@@ -105,6 +107,14 @@ def _snapshot(home: Path, folder: Path) -> Path:
     with closing(sqlite3.connect(home / DATABASE, timeout=60)) as old, closing(sqlite3.connect(copy)) as new:
         old.backup(new)
     return copy
+
+
+def _note_head(home: Path) -> None:
+    """Note the chain's head of the snapshot: the one that was noted beside the database may be newer by some events."""
+    with closing(sqlite3.connect(home / DATABASE)) as database:
+        last = database.execute("SELECT id, digest FROM audit_event ORDER BY id DESC LIMIT 1").fetchone()
+    if last:
+        (home / "audit.head").write_text(json.dumps({"event": last[0], "digest": last[1]}), encoding="utf-8")
 
 
 def _files(home: Path) -> Iterator[Path]:
