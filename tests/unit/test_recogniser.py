@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
@@ -31,6 +32,7 @@ from updp_core.training.recogniser_text import LABELS, Sample, pools, write_samp
 @pytest.fixture(scope="module", autouse=True)
 def _few_locales() -> Iterator[None]:
     """Three locales instead of all: drawing from all of them takes ten seconds."""
+    ner.recognise("Loads spaCy without what it need not load.")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recogniser_text, "LOCALES", ("en_US", "de_DE", "pl_PL"))
         pools.cache_clear()
@@ -144,3 +146,11 @@ def test_a_pickle_as_the_house_model_is_refused_in_words(tmp_path: Path) -> None
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(ModelUnavailable, match="pickle"):
         ner.load_ner(str(tmp_path))
+
+
+@pytest.mark.parametrize("part", ["(", "'", "a-", "Ann Lee "])
+def test_no_text_takes_the_recogniser_long(part: str) -> None:
+    ner.recognise("Seen by Ann Lee.")
+    start = time.process_time()
+    ner.recognise(part * 10_000)
+    assert time.process_time() - start < 3

@@ -376,6 +376,7 @@ def test_odd_texts_are_fine(text):
         "St. " * 12_000,
         "A^" * 25_000,
         "www." * 12_000,
+        "Okwuosa " * 6_000,
     ],
     ids=lambda t: t[:12].encode("unicode_escape").decode(),
 )

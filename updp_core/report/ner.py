@@ -25,6 +25,8 @@ _WORD = re.compile(r"[^\W_]+")
 _TELLING = re.compile(r"[^\W\d_]{2}|(?:[0-9]\W?){4}")
 # What earlier de-identification left behind reads as what this filter has written itself.
 _MARKER = re.compile(r"_{2,}|\b[Xx]{3,}\b")
+# Runs without a blank that no name reaches cost spaCy's tokenizer quadratic time; the filter's patterns read them.
+_ENDLESS = re.compile(r"\S{200,}")
 _one_at_a_time = threading.Lock()
 
 
@@ -67,6 +69,7 @@ def recognise(text: str) -> tuple[tuple[int, int, str], ...]:
     A date, a contact or an identifier has digits; and two letters in a row or four digits, which "T12" has not.
     """
     nlp = _recogniser()
+    text = _ENDLESS.sub(lambda run: " " * len(run[0]), text)
     # The zone forgets the words of a report when it has been read.
     with _one_at_a_time, nlp.memory_zone():
         entities = [(entity.start_char, entity.end_char, entity.label_) for entity in nlp(text).ents]

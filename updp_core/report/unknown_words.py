@@ -32,12 +32,10 @@ _PATIENT = (
 # A role of staff, of kin or of the patient right before the word.
 _ROLE = re.compile(
     rf"(?i)\b(?:{_STAFF}|{_KIN}|{_PATIENT}|named|called|surname|surnamed|alias|a\.?k\.?a)"
-    r"\b[.,:;(]?[ \n]{1,2}[\"'(]?$"
+    r"\b[.,:;(]? {1,2}[\"'(]?"
 )
-_STAFF_BEFORE = re.compile(rf"(?:\b(?:{_STAFF})|\b(?:{_STAFF}|{_KIN}|{_PATIENT}) (?:named|called))\.? {{1,2}}$")
-_SHOUTED_ROLE = re.compile(
-    rf"(?i)\b(?:{_STAFF}|(?:{_KIN}|{_PATIENT}) (?:named|called)|name is|surname)\b[.:]? {{1,2}}$"
-)
+_STAFF_BEFORE = re.compile(rf"(?:\b(?:{_STAFF})|\b(?:{_STAFF}|{_KIN}|{_PATIENT}) (?:named|called))\.? {{1,2}}")
+_SHOUTED_ROLE = re.compile(rf"(?i)\b(?:{_STAFF}|(?:{_KIN}|{_PATIENT}) (?:named|called)|name is|surname)\b[.:]? {{1,2}}")
 # Where somebody is at home: any capitalised word behind it is a place.
 _HOME = re.compile(
     r"(?i)\b(?:resident of|resid(?:es?|ing) (?:in|at|near)|li(?:ves?|ving|ved) (?:in|at|near)|dwell(?:s|ing) in"
@@ -49,9 +47,12 @@ _HOME = re.compile(
     r"|works? in|working in|worked in|employed in|stay(?:s|ed|ing)? in|settled in|based in|address in"
     r"|commut(?:es|ing) (?:from|to)|retired to|visiting(?: from)?"
     rf"|(?:{_PATIENT}|{_KIN}|family)(?: who (?:is|was|came)| coming| visiting)? from"
-    r"|the (?:town|city|village|county|district|suburb|hamlet|parish|borough) of)(?: the)? {1,2}$"
+    r"|the (?:town|city|village|county|district|suburb|hamlet|parish|borough) of)(?: the)? {1,2}"
 )
-_FROM = re.compile(r"(?i)\b(?:from|in|near|at|outside|visiting|toward|towards)(?: the)? {1,2}$")
+_FROM = re.compile(r"(?i)\b(?:from|in|near|at|outside|visiting|toward|towards)(?: the)? {1,2}")
+_CUES = (_ROLE, _STAFF_BEFORE, _SHOUTED_ROLE, _HOME, _FROM)
+_Behind = dict[re.Pattern[str], set[int]]
+"""A cue, and where the words behind it begin."""
 # Parts of a place's name that are ordinary words as well.
 _BEFORE_PLACE = frozenset(
     word_list("""
@@ -88,16 +89,17 @@ def find(reading: Reading) -> list[Piece]:
     words, text, lexicon = reading.words, reading.text, reading.lexicon
     listed = lexicon.allowed_words | gazetteer().ordinary | lexicon.forbidden_terms.keys()
     unknown = [_unknown(word, listed) for word in words]
+    behind = {cue: {match.end() for match in cue.finditer(reading.flowing)} for cue in _CUES}
     found = []
     for i in range(len(words)):
         first, last = i, i
-        if at_home := _at_home(words, i, text):
+        if at_home := _at_home(words[i], behind):
             last = _right(words, i, text, unknown, anything=True)
-        elif _names_somebody(words, i, text, unknown):
+        elif _names_somebody(words, i, text, unknown, behind):
             first, last = _left(words, i, text, unknown), _right(words, i, text, unknown)
         else:
             continue
-        place = at_home or _FROM.search(text, max(0, words[first].start - 16), words[first].start)
+        place = at_home or words[first].start in behind[_FROM]
         category, rule = ("locations", "place: unknown word") if place else ("names", "name: unknown word")
         found.append(Piece(words[first].start, words[last].end, category, rule, "unlisted"))
     return found
@@ -115,16 +117,15 @@ def _unknown(word: Word, listed: frozenset[str]) -> bool:
     return len(parts) == 1 or not (parts[-1].islower() or all(part.lower() in listed for part in parts))
 
 
-def _names_somebody(words: tuple[Word, ...], i: int, text: str, unknown: list[bool]) -> bool:
+def _names_somebody(words: tuple[Word, ...], i: int, text: str, unknown: list[bool], behind: _Behind) -> bool:
     word = words[i]
-    before = text[max(0, word.start - 40) : word.start]
     if not word.capital or word.shouted:
-        return _told_by_role(words, i, before, unknown)
-    if not word.opens and word.known and _STAFF_BEFORE.search(before):
+        return unknown[i] and _told_by_role(word, behind)
+    if not word.opens and word.known and word.start in behind[_STAFF_BEFORE]:
         return True  # "nurse Gray"
     if not unknown[i]:
         return False
-    cued = _ROLE.search(before) is not None
+    cued = word.start in behind[_ROLE]
     if word.text.isupper() and len(word.text) < (3 if cued else 6):
         return False
     if len(word.text) < (2 if cued else 3) or (not cued and before_eponym_noun(words, i, text)):
@@ -134,13 +135,12 @@ def _names_somebody(words: tuple[Word, ...], i: int, text: str, unknown: list[bo
     return not word.opens or _opens_with_a_name(words, i, text)
 
 
-def _told_by_role(words: tuple[Word, ...], i: int, before: str, unknown: list[bool]) -> bool:
-    """A word in a line of capitals, or in lower case, right behind a role ("NURSE KOWALCZYK")."""
-    word = words[i]
+def _told_by_role(word: Word, behind: _Behind) -> bool:
+    """Whether an unknown word in a line of capitals, or in lower case, stands behind a role ("NURSE KOWALCZYK")."""
     lower = word.text.lower()
-    if not unknown[i] or len(lower) < 4 or _VERBAL.search(lower) or (lower.endswith("s") and not word.shouted):
+    if len(lower) < 4 or _VERBAL.search(lower) or (lower.endswith("s") and not word.shouted):
         return False
-    return _SHOUTED_ROLE.search(before) is not None
+    return word.start in behind[_SHOUTED_ROLE]
 
 
 def _opens_with_a_name(words: tuple[Word, ...], i: int, text: str) -> bool:
@@ -153,12 +153,11 @@ def _opens_with_a_name(words: tuple[Word, ...], i: int, text: str) -> bool:
     return start > 0 and _SIGNED.fullmatch(line) is not None
 
 
-def _at_home(words: tuple[Word, ...], i: int, text: str) -> bool:
-    """Whether word i begins the place where somebody lives or comes from."""
-    word = words[i]
+def _at_home(word: Word, behind: _Behind) -> bool:
+    """Whether a word begins the place where somebody lives or comes from."""
     if not word.capital or word.shouted or (word.text.isupper() and len(word.text) < 6):
         return False
-    return _HOME.search(text[max(0, word.start - 60) : word.start].replace("\n", " ")) is not None
+    return word.start in behind[_HOME]
 
 
 def _side_by_side(a: Word, b: Word, text: str) -> bool:
@@ -167,7 +166,7 @@ def _side_by_side(a: Word, b: Word, text: str) -> bool:
 
 def _left(words: tuple[Word, ...], i: int, text: str, unknown: list[bool]) -> int:
     """The first word of the name that holds word i."""
-    while i > 0:
+    for _ in range(min(i, 4)):
         before = words[i - 1]
         part = unknown[i - 1] or (before.known and not (before.opens and before.plain)) or before.initial
         prefix = before.text.lower() in _BEFORE_PLACE and not before.opens
