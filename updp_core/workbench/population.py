@@ -97,7 +97,7 @@ def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
                     v=vector.tobytes(),
                 )
             known = zip(part, vectors, strict=True)
-            marks = {f"{row['id']}|{judge}": mark(desk.store, row["id"], judge, v.tobytes()) for row, v in known}
+            marks = {f"{row.id}|{judge}": mark(desk.store, row.id, judge, v.tobytes()) for row, v in known}
             tx.audit(SYSTEM, "embed", f"{len(part)} originals", embeddings=marks)
 
 
