@@ -17,7 +17,7 @@ from updp_core.domain import Span
 from updp_core.errors import ModelUnavailable
 from updp_core.report.categories import of_label
 from updp_core.report.light import light_imports
-from updp_core.report.words import FILLER, PARTICLES, Ner, Piece, Reading
+from updp_core.report.words import FILLER, PARTICLES, Ner, Piece, Reading, Word, before_eponym_noun
 
 RECOGNISER = STARTER / "recogniser"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.joblib", "*.ckpt")
@@ -27,6 +27,7 @@ _TELLING = re.compile(r"[^\W\d_]{2}|(?:[0-9]\W?){4}")
 _MARKER = re.compile(r"_{2,}|\b[Xx]{3,}\b")
 # Runs without a blank that no name reaches cost spaCy's tokenizer quadratic time; the filter's patterns read them.
 _ENDLESS = re.compile(r"\S{200,}")
+_NAMING = ("PERSON", "LOCATION", "ORGANISATION")
 _one_at_a_time = threading.Lock()
 
 
@@ -36,6 +37,7 @@ def find(reading: Reading) -> list[Piece]:
         Piece(start, end, of_label(label), f"recogniser: {label}", "model", "weak")
         for first, last, label in recognise(_MARKER.sub(lambda mark: FILLER * len(mark[0]), reading.text))
         for start, end in _named(reading, first, last, label)
+        if _TELLING.search(reading.text, start, end)
     ]
     spans = reading.model(reading.text) if reading.model else ()
     return pieces + [Piece(s.start, s.end, s.category, s.rule, "model", "doubtful") for s in spans]
@@ -50,6 +52,16 @@ def _named(reading: Reading, first: int, last: int, label: str) -> list[tuple[in
     capitals = any(map(str.isupper, reading.text))
     plain = {word.start for word in reading.words if word.plain}
     words = list(_WORD.finditer(reading.text, first, last))
+    if label in _NAMING:
+        nobody = {word.start for word in reading.words if _names_nobody(word)}
+        if all(word.start() in nobody for word in words):
+            return []
+        index = next((i for i, word in enumerate(reading.words) if word.start == words[0].start()), -1)
+        if len(words) == 1 and index >= 0 and before_eponym_noun(reading.words, index, reading.text):
+            return []
+        while label == "PERSON" and words[-1].start() in nobody and reading.lexicon.allows(words[-1][0]):
+            words.pop()
+            last = words[-1].end()
     if capitals and reading.text[first:last].islower() and not any(map(str.isdigit, reading.text[first:last])):
         return []
     runs: list[list[int]] = [[]]
@@ -60,6 +72,12 @@ def _named(reading: Reading, first: int, last: int, label: str) -> list[tuple[in
         else:
             runs[-1] += word.span()
     return [(first, last)] if len(runs) == 1 else [(run[0], run[-1]) for run in runs if run]
+
+
+def _names_nobody(word: Word) -> bool:
+    """An ordinary or allowed word ("Above", "Cardiomegaly"), a letter, or a short abbreviation ("ER")."""
+    short = word.text.isupper() and len(word.text) < 4 and not word.shouted
+    return short or (word.plain and not word.known)
 
 
 @lru_cache(maxsize=16)
@@ -76,8 +94,7 @@ def recognise(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple(
         (start, end, label)
         for start, end, label in entities
-        if _TELLING.search(text, start, end)
-        and (label in ("PERSON", "LOCATION", "ORGANISATION") or any(map(str.isdigit, text[start:end])))
+        if _TELLING.search(text, start, end) and (label in _NAMING or any(map(str.isdigit, text[start:end])))
     )
 
 
