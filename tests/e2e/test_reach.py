@@ -102,9 +102,13 @@ def test_the_sheet_of_versions_lies_inside_the_window(page: Any) -> None:
     gates = [{"name": "identity", "title": "Likeness to the patient", "state": "warn", "value": 0.9}]
     row = {"method": "updp", "seed": 1, "gates": gates, "risk": 1.5, "void": False}
     sheet = evidence.contact_sheet([{**row, "candidate": n} for n in range(1, 7)], {}, 1)
+    sized(page, DESKS[0])
+    page.keyboard.press("y")
+    page.keyboard.press("v")
+    page.locator("#contact").wait_for()
     for size in (*DESKS, ZOOMED):
         sized(page, size)
-        page.evaluate("(html) => { document.querySelector('#contact .html-container').innerHTML = html; }", sheet)
+        page.evaluate("(html) => { document.querySelector('#contact .html-container > div').innerHTML = html; }", sheet)
         page.evaluate("updp.versions()")
         until(lambda: page.locator("#contact.open").count(), "the versions")
         box = page.locator("#contact.open").bounding_box()
