@@ -56,9 +56,6 @@ def _named(reading: Reading, first: int, last: int, label: str) -> list[tuple[in
         nobody = {word.start for word in reading.words if _names_nobody(word)}
         if all(word.start() in nobody for word in words):
             return []
-        index = next((i for i, word in enumerate(reading.words) if word.start == words[0].start()), -1)
-        if len(words) == 1 and index >= 0 and before_eponym_noun(reading.words, index, reading.text):
-            return []
         while label == "PERSON" and words[-1].start() in nobody and reading.lexicon.allows(words[-1][0]):
             words.pop()
             last = words[-1].end()
@@ -71,7 +68,14 @@ def _named(reading: Reading, first: int, last: int, label: str) -> list[tuple[in
             runs.append([])
         else:
             runs[-1] += word.span()
-    return [(first, last)] if len(runs) == 1 else [(run[0], run[-1]) for run in runs if run]
+    found = [(first, last)] if len(runs) == 1 else [(run[0], run[-1]) for run in runs if run]
+    return [piece for piece in found if not _eponym(reading, *piece)]
+
+
+def _eponym(reading: Reading, first: int, last: int) -> bool:
+    """Whether a piece is one word that names a disease or a sign ("Sjögren syndrome")."""
+    index = next((i for i, word in enumerate(reading.words) if word.end == last), -1)
+    return index >= 0 and reading.words[index].start == first and before_eponym_noun(reading.words, index, reading.text)
 
 
 def _names_nobody(word: Word) -> bool:
