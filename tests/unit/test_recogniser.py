@@ -134,6 +134,13 @@ def test_lower_case_words_that_name_nobody_are_cut_from_an_entity(monkeypatch: p
     assert [text[p.start : p.end] for p in pieces] == ["Kowalczyk"]
 
 
+def test_an_abbreviation_is_a_place_where_it_ends_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, found in (("Sent to Quimbrange, TX by car.", ["TX"]), ("Sent to OR TX by car.", [])):
+        at = text.index("TX")
+        monkeypatch.setattr(ner, "recognise", lambda text, at=at: ((at, at + 2, "LOCATION"),))
+        assert [text[p.start : p.end] for p in ner.find(Reading(text, load_lexicon()))] == found
+
+
 def test_a_missing_recogniser_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ner, "RECOGNISER", tmp_path)
     ner._recogniser.cache_clear()
@@ -153,4 +160,12 @@ def test_no_text_takes_the_recogniser_long(part: str) -> None:
     ner.recognise("Seen by Ann Lee.")
     start = time.process_time()
     ner.recognise(part * 10_000)
+    assert time.process_time() - start < 3
+
+
+def test_a_report_full_of_names_is_read_in_time_that_grows_with_its_length() -> None:
+    reading = Reading("Ann Lee of Quimbrange spoke to Kowalczyk. " * 2_500, load_lexicon())
+    assert reading.words and ner.recognise(reading.text)
+    start = time.process_time()
+    assert len(ner.find(reading)) > 2_500
     assert time.process_time() - start < 3

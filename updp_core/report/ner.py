@@ -27,55 +27,62 @@ _TELLING = re.compile(r"[^\W\d_]{2}|(?:[0-9]\W?){4}")
 _MARKER = re.compile(r"_{2,}|\b[Xx]{3,}\b")
 # Runs without a blank that no name reaches cost spaCy's tokenizer quadratic time; the filter's patterns read them.
 _ENDLESS = re.compile(r"\S{200,}")
+_BEHIND_COMMA = re.compile(r", {0,2}$")
 _NAMING = ("PERSON", "LOCATION", "ORGANISATION")
 _one_at_a_time = threading.Lock()
 
 
 def find(reading: Reading) -> list[Piece]:
     """What the models find. The whitelist saves any piece of the shipped one; of the house's, what is in lower case."""
+    text, words = reading.text, reading.words
+    at = {word.start: i for i, word in enumerate(words)}
+    capitals = any(map(str.isupper, text))
     pieces = [
         Piece(start, end, of_label(label), f"recogniser: {label}", "model", "weak")
-        for first, last, label in recognise(_MARKER.sub(lambda mark: FILLER * len(mark[0]), reading.text))
-        for start, end in _named(reading, first, last, label)
-        if _TELLING.search(reading.text, start, end)
+        for first, last, label in recognise(_MARKER.sub(lambda mark: FILLER * len(mark[0]), text))
+        for start, end in _named(reading, words, at, capitals, first, last, label)
+        if _TELLING.search(text, start, end)
     ]
-    spans = reading.model(reading.text) if reading.model else ()
+    spans = reading.model(text) if reading.model else ()
     return pieces + [Piece(s.start, s.end, s.category, s.rule, "model", "doubtful") for s in spans]
 
 
-def _named(reading: Reading, first: int, last: int, label: str) -> list[tuple[int, int]]:
+def _named(
+    reading: Reading, words: tuple[Word, ...], at: dict[int, int], capitals: bool, first: int, last: int, label: str
+) -> list[tuple[int, int]]:
     """What is left of an entity without the words in lower case that name nobody.
 
     These are ordinary and whitelisted ones; in a text that uses capitals all of them in a person's name but particles,
-    and an entity that has nothing but such words.
+    and an entity that has nothing but such words. `at` tells where a word begins, `capitals` that the text uses them.
     """
-    capitals = any(map(str.isupper, reading.text))
-    plain = {word.start for word in reading.words if word.plain}
-    words = list(_WORD.finditer(reading.text, first, last))
+    text = reading.text
+    parts = list(_WORD.finditer(text, first, last))
     if label in _NAMING:
-        nobody = {word.start for word in reading.words if _names_nobody(word)}
-        if all(word.start() in nobody for word in words):
+        nobody = {part.start() for part in parts if part.start() in at and _names_nobody(words[at[part.start()]])}
+        if label == "LOCATION":  # ", TX" ends an address
+            nobody = {start for start in nobody if not _BEHIND_COMMA.search(text, max(0, start - 4), start)}
+        if all(part.start() in nobody for part in parts):
             return []
-        while label == "PERSON" and words[-1].start() in nobody and reading.lexicon.allows(words[-1][0]):
-            words.pop()
-            last = words[-1].end()
-    if capitals and reading.text[first:last].islower() and not any(map(str.isdigit, reading.text[first:last])):
+        while label == "PERSON" and parts[-1].start() in nobody and reading.lexicon.allows(parts[-1][0]):
+            parts.pop()
+            last = parts[-1].end()
+    if capitals and text[first:last].islower() and not any(map(str.isdigit, text[first:last])):
         return []
     runs: list[list[int]] = [[]]
-    for word in words:
-        small = word[0].islower() and word[0] not in PARTICLES
-        if small and (word.start() in plain or (capitals and label == "PERSON")):
+    for part in parts:
+        small = part[0].islower() and part[0] not in PARTICLES
+        plain = part.start() in at and words[at[part.start()]].plain
+        if small and (plain or (capitals and label == "PERSON")):
             runs.append([])
         else:
-            runs[-1] += word.span()
+            runs[-1] += part.span()
     found = [(first, last)] if len(runs) == 1 else [(run[0], run[-1]) for run in runs if run]
-    return [piece for piece in found if not _eponym(reading, *piece)]
+    return [(start, end) for start, end in found if start not in at or not _eponym(words, at[start], end, text)]
 
 
-def _eponym(reading: Reading, first: int, last: int) -> bool:
-    """Whether a piece is one word that names a disease or a sign ("Sjögren syndrome")."""
-    index = next((i for i, word in enumerate(reading.words) if word.end == last), -1)
-    return index >= 0 and reading.words[index].start == first and before_eponym_noun(reading.words, index, reading.text)
+def _eponym(words: tuple[Word, ...], i: int, end: int, text: str) -> bool:
+    """Whether a piece that ends with its first word names a disease or a sign ("Sjögren syndrome")."""
+    return words[i].end == end and before_eponym_noun(words, i, text)
 
 
 def _names_nobody(word: Word) -> bool:
