@@ -26,8 +26,9 @@ PRESETS: Mapping[str, Preset] = {
         title="Starter models, trained on phantoms (embedded, CPU)",
         encoder=f"{files.LOCAL}{STARTER / 'encoder'}",
         generator=str(STARTER / "generator"),
-        # On 16 phantoms the prompts of 16 steps align as well as those of 60 steps at half the rate (cosine 0.762 and
-        # 0.761, of the constrained report 0.711), and few steps leave rounding no time to grow.
+        # On 16 phantoms the prompts of 12 and of 20 steps align as well as those of 60 steps at half the rate (cosine
+        # 0.762, 0.763 and 0.761, of the constrained report 0.711; 16 were not measured by themselves), and few steps
+        # leave rounding no time to grow.
         prompt=PromptConfig(steps=16, learning_rate=1.0),
         # On 128 validation phantoms, one image a prompt, the judge's AUC is 0.963, 0.965, 0.967 and 0.962 with guidance
         # 4, 3, 2.5 and 2; the lower, the closer the contrast is to a film's. On 96 that hold each finding more often,

@@ -264,7 +264,7 @@ def make_current(tx: Transaction, record: str, candidate: int, actor: Actor) -> 
 
 @dataclass(frozen=True)
 class _Fit:
-    """A pair that may be approved with others. A row of the schema would cost ten times as much, for each of many."""
+    """A pair that may be approved with others. A whole row of the schema would cost more, for each of many."""
 
     record: str
     candidate: int | None
