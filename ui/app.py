@@ -33,6 +33,8 @@ WORKSPACE = (
     "updp.sqlite3",
     "updp.sqlite3-wal",
     "audit.head",
+    "secret.key",
+    "gates.rules",
 )
 
 

@@ -15,7 +15,7 @@ from updp_core.workbench.audit import Audit
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.drafts import Drafts
 from updp_core.workbench.flags import Flags
-from updp_core.workbench.grades import Grades
+from updp_core.workbench.grades import Grades, follow_rules
 from updp_core.workbench.holds import Holds
 from updp_core.workbench.impact import Impacts
 from updp_core.workbench.insight import Insight
@@ -71,7 +71,9 @@ class Workbench(
 
         `models` stands in for the models that the settings name.
         """
-        return cls(Desk.open(settings, models))
+        desk = Desk.open(settings, models)
+        follow_rules(desk)
+        return cls(desk)
 
     def close(self) -> None:
         """Close the database; open iterators become invalid."""

@@ -10,8 +10,8 @@ from typing import Any, cast
 from updp_core.domain import Actor
 from updp_core.evidence.gates import RULES, gates, risk, worst
 from updp_core.store import Transaction
-from updp_core.store.store import canonical
-from updp_core.workbench.desk import Noun
+from updp_core.store.store import canonical, sha256, write_file
+from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, verb
 from updp_core.workbench.shapes import GateRow, GateRule, Policy
 
@@ -92,3 +92,18 @@ def regrade(tx: Transaction, policy: Policy) -> None:
         for row in rows:
             grade(tx, row.id, json.loads(row.evidence_json), policy)
         last = rows[-1].id
+
+
+def follow_rules(desk: Desk) -> None:
+    """Compute all gates anew where the workspace was graded under other rules: limits change with UPDP's version.
+
+    Grades are derived, so nothing that people decided is touched. The mark beside the database says whose rules they
+    follow; who removes it has them computed once more.
+    """
+    mark, due = desk.store.home / "gates.rules", sha256(repr(sorted(RULES.items()))).encode()
+    if mark.exists() and mark.read_bytes() == due:
+        return
+    with desk.store.write() as tx:
+        regrade(tx, desk.policy(tx))
+        tx.refresh()
+    write_file(mark, due)
