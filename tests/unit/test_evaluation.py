@@ -465,6 +465,10 @@ def test_the_shipped_cards_and_the_app_show_the_same_measurement() -> None:
         assert cards.table_in(card) == cards.markdown(result, part)
 
 
-def test_the_shipped_figures_speak_of_the_shipped_models() -> None:
+def test_the_shipped_figures_speak_of_the_shipped_models_or_their_card_says_of_which() -> None:
     result = cards.read()
-    assert result is not None and result["models"] == stages.digests(STARTER)
+    assert result is not None
+    shipped = stages.digests(STARTER)
+    for part, digest in result["models"].items():
+        card = (STARTER / part / "README.md").read_text(encoding="utf-8")
+        assert digest == shipped[part] or f"measured with the {part} before" in card
