@@ -113,9 +113,9 @@ def test_a_generate_run_that_is_killed_at_random_moments_loses_nothing_and_doubl
 def test_a_release_that_is_killed_at_random_moments_is_whole_or_is_not_there(tmp_path: Path) -> None:
     home = tmp_path / "ws"
     records = filled(home, 6)
-    generate(home)
     bench = opened(home)
     bench.set_policy({"methods": {"dp-pix": {"release": True}}}, actor=OFFICER)
+    generate(home)
     for record in records:
         bench.decide(record, "approve", actor=READER)
     began = time.perf_counter()
