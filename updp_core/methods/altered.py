@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from updp_core.backends import files
-from updp_core.config import STARTER
+from updp_core.config import STARTER, Settings
 from updp_core.domain import Image16, MethodInput, Proposal, Step
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.intake.pixels import letterbox
@@ -18,8 +19,51 @@ from updp_core.methods.base import reason_of
 if TYPE_CHECKING:
     import torch
 
+    from updp_core.backends.obfuscator import Kind, UNet
+
 # An image (1, 1, S, S) in 0..1 -> the altered one, and what is to be known of it.
 Alter = Callable[["torch.Tensor"], tuple["torch.Tensor", dict[str, float]]]
+# The same, with the network and the method's Config given.
+Change = Callable[["UNet", "torch.Tensor", Any], tuple["torch.Tensor", dict[str, float]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Altered:
+    """A method that puts the source through one U-Net, with the network loaded.
+
+    `config` has `size` and `model` among its fields; `change(net, image, config)` makes of an image (1, 1, S, S) in
+    0..1 the altered one and says what is to be known of it. The result follows from the image; the seeds have no part.
+    """
+
+    name: str
+    title: str
+    config: Any
+    change: Change
+    net: UNet
+    digest: str
+    device: str
+    releasable: bool = True
+
+    @classmethod
+    def load(cls, name: str, title: str, kind: Kind, change: Change, settings: Settings, config: Any) -> Altered:
+        """Raises ModelUnavailable where the weights are missing."""
+        from updp_core.backends.obfuscator import load_unet  # torch
+
+        folder, device = folder_of(config.model, name), files.pick_device(settings.device)
+        return cls(name, title, config, change, load_unet(folder, name, kind, device), files.digest(folder), device)
+
+    def settings(self) -> dict[str, Any]:
+        return {"method": self.name, **asdict(self.config), "obfuscator": {"name": self.name, "sha256": self.digest}}
+
+    def propose(self, records: Sequence[MethodInput], *, seeds: Sequence[int]) -> Iterator[Step]:
+        """One step of stage "image" for each record."""
+        return alter(records, seeds, self.config.size, self._changed)
+
+    def _changed(self, image: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+        import torch
+
+        with torch.no_grad():
+            return self.change(self.net, image.to(self.device), self.config)
 
 
 def folder_of(model: str, name: str) -> Path:

@@ -7,14 +7,11 @@ attacker that is trained again on warped images does better, and so does any tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from updp_core.backends import files
-from updp_core.config import Settings, setting
-from updp_core.domain import MethodInput, Step
-from updp_core.methods.altered import alter, check, folder_of
+from updp_core.config import setting
+from updp_core.methods.altered import Altered, check
 from updp_core.methods.base import Entry, obfuscation
 
 if TYPE_CHECKING:
@@ -34,44 +31,14 @@ class Config:
     model: str = setting("", "Folder of the weights [default: the starter's, trained on phantoms]")
 
 
-@dataclass(frozen=True, eq=False)
-class PrichexyNet:
-    """The method with its network loaded."""
+def _warped(net: UNet, image: torch.Tensor, config: Config) -> tuple[torch.Tensor, dict[str, float]]:
+    """The source, moved; how far, in pixels."""
+    from updp_core.backends.obfuscator import smooth, warp
 
-    config: Config
-    net: UNet
-    digest: str
-    device: str
-    name: str = NAME
-    title: str = TITLE
-    releasable: bool = True
-
-    @classmethod
-    def load(cls, settings: Settings, config: Config) -> PrichexyNet:
-        """Raises ModelUnavailable where the weights are missing."""
-        from updp_core.backends.obfuscator import load_unet  # torch
-
-        folder, device = folder_of(config.model, NAME), files.pick_device(settings.device)
-        return cls(config, load_unet(folder, NAME, "warp", device), files.digest(folder), device)
-
-    def settings(self) -> dict[str, Any]:
-        return {"method": self.name, **asdict(self.config), "obfuscator": {"name": NAME, "sha256": self.digest}}
-
-    def propose(self, records: Sequence[MethodInput], *, seeds: Sequence[int]) -> Iterator[Step]:
-        """One step of stage "image" for each record. The warp follows from the image; the seeds have no part."""
-        return alter(records, seeds, self.config.size, self._warped)
-
-    def _warped(self, image: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-        import torch
-
-        from updp_core.backends.obfuscator import smooth, warp
-
-        with torch.no_grad():
-            image = image.to(self.device)
-            field = self.net(image)
-            moved = smooth(field).square().sum(dim=1).sqrt() * self.config.mu * self.config.size / 2
-            known = {"moved_px_mean": round(float(moved.mean()), 3), "moved_px_max": round(float(moved.max()), 3)}
-            return warp(image, field, self.config.mu), known
+    field = net(image)
+    moved = smooth(field).square().sum(dim=1).sqrt() * config.mu * config.size / 2
+    known = {"moved_px_mean": round(float(moved.mean()), 3), "moved_px_max": round(float(moved.max()), 3)}
+    return warp(image, field, config.mu), known
 
 
 ENTRY = Entry(
@@ -82,5 +49,5 @@ ENTRY = Entry(
     derivation=lambda settings: obfuscation("moved by a warp", "moved by a smooth displacement field", "PriCheXy-Net"),
     defaults=lambda settings: Config(),
     check=lambda settings: check(NAME),
-    make=lambda settings, lexicon, config: PrichexyNet.load(settings, config),
+    make=lambda settings, lexicon, config: Altered.load(NAME, TITLE, "warp", _warped, settings, config),
 )

@@ -6,14 +6,11 @@ redrawn image into the source: the weight of the verifier itself is set when the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from updp_core.backends import files
-from updp_core.config import Settings, setting
-from updp_core.domain import MethodInput, Step
-from updp_core.methods.altered import alter, check, folder_of
+from updp_core.config import setting
+from updp_core.methods.altered import Altered, check
 from updp_core.methods.base import Entry, obfuscation
 
 if TYPE_CHECKING:
@@ -33,42 +30,12 @@ class Config:
     model: str = setting("", "Folder of the weights [default: the starter's, trained on phantoms]")
 
 
-@dataclass(frozen=True, eq=False)
-class PrivacyNet:
-    """The method with its network loaded."""
+def _redrawn(net: UNet, image: torch.Tensor, config: Config) -> tuple[torch.Tensor, dict[str, float]]:
+    """The source with its share of the redrawn image; how much a pixel changes."""
+    from updp_core.backends.obfuscator import redraw
 
-    config: Config
-    net: UNet
-    digest: str
-    device: str
-    name: str = NAME
-    title: str = TITLE
-    releasable: bool = True
-
-    @classmethod
-    def load(cls, settings: Settings, config: Config) -> PrivacyNet:
-        """Raises ModelUnavailable where the weights are missing."""
-        from updp_core.backends.obfuscator import load_unet  # torch
-
-        folder, device = folder_of(config.model, NAME), files.pick_device(settings.device)
-        return cls(config, load_unet(folder, NAME, "image", device), files.digest(folder), device)
-
-    def settings(self) -> dict[str, Any]:
-        return {"method": self.name, **asdict(self.config), "obfuscator": {"name": NAME, "sha256": self.digest}}
-
-    def propose(self, records: Sequence[MethodInput], *, seeds: Sequence[int]) -> Iterator[Step]:
-        """One step of stage "image" for each record. The image follows from the source; the seeds have no part."""
-        return alter(records, seeds, self.config.size, self._redrawn)
-
-    def _redrawn(self, image: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-        import torch
-
-        from updp_core.backends.obfuscator import redraw
-
-        with torch.no_grad():
-            image = image.to(self.device)
-            made = redraw(image, self.net(image), self.config.share)
-            return made, {"changed_mean": round(float((made - image).abs().mean()), 4)}
+    made = redraw(image, net(image), config.share)
+    return made, {"changed_mean": round(float((made - image).abs().mean()), 4)}
 
 
 ENTRY = Entry(
@@ -79,5 +46,5 @@ ENTRY = Entry(
     derivation=lambda settings: obfuscation("redrawn by a network", "redrawn by a neural network", "Privacy-Net"),
     defaults=lambda settings: Config(),
     check=lambda settings: check(NAME),
-    make=lambda settings, lexicon, config: PrivacyNet.load(settings, config),
+    make=lambda settings, lexicon, config: Altered.load(NAME, TITLE, "image", _redrawn, settings, config),
 )
