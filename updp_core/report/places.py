@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from updp_core.lexicon.folding import word_list
 from updp_core.report.gazetteer import STATES, gazetteer
@@ -66,11 +65,6 @@ _NOT_A_PLACE = frozenset(
 _STATE_CODE = re.compile(
     rf"(?P<comma>,? )(?P<code>{'|'.join([*STATES, *STATES.values()])})\b(?P<zip>,? {{1,2}}[0-9]{{5}}(?:-[0-9]{{4}})?)?"
 )
-
-
-@lru_cache(maxsize=1)
-def _longest_place() -> int:
-    return max(len(place.split()) for place in gazetteer().places)
 
 
 def find(reading: Reading) -> list[Piece]:

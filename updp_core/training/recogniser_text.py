@@ -469,10 +469,6 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _small(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
 def _titled(text: str) -> str:
     return " ".join(map(_capital, text.split()))
 
