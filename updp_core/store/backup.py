@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import IO
 
 from updp_core.errors import UpdpError, UsageError
+from updp_core.store.store import DATABASE, copy_database
 
-KEY, WORKSPACE, DATABASE = "key.age", "workspace.tar.age", "updp.sqlite3"
+KEY, WORKSPACE = "key.age", "workspace.tar.age"
 MIN_PASSPHRASE = 12
 _LEFT_OUT = {"gradio", "locks", "tmp", "uploads", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
 """Names in a workspace that belong to running processes, and the database, of which a snapshot goes."""
@@ -45,7 +46,8 @@ def write_backup(home: Path, file: Path, passphrase: str) -> int:
     part = file.with_name(f".{file.name}.part")
     try:
         with tempfile.TemporaryDirectory(prefix="backup-", dir=home / "tmp") as private:
-            snapshot = _snapshot(home, Path(private))
+            snapshot = Path(private) / DATABASE
+            copy_database(home, snapshot)
             with _private(part) as raw, zipfile.ZipFile(raw, "w") as archive:
                 archive.writestr(KEY, by_passphrase.encrypt(str(identity).encode(), passphrase))
                 with archive.open(WORKSPACE, "w", force_zip64=True) as encrypted, _tar(home, snapshot) as (tar, count):
@@ -99,14 +101,6 @@ def restore_backup(file: Path, home: Path, passphrase: str) -> int:
             home.rmdir()
         os.replace(unpacked, home)
     return len(names)
-
-
-def _snapshot(home: Path, folder: Path) -> Path:
-    """A copy of the database as of one moment, while others write."""
-    copy = folder / DATABASE
-    with closing(sqlite3.connect(home / DATABASE, timeout=60)) as old, closing(sqlite3.connect(copy)) as new:
-        old.backup(new)
-    return copy
 
 
 def _note_head(home: Path) -> None:

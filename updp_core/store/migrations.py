@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final
 
@@ -75,7 +73,7 @@ def migrate(store: Store, found: int, create: Step) -> None:
 
 def _copy(store: Store, found: int) -> str:
     """A whole copy of the database in a folder of the workspace, on the disk before anything changes; its name."""
-    from updp_core.store.store import sync_folder
+    from updp_core.store.store import copy_database, sync_folder
 
     folder = store.home / "copies"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -86,8 +84,7 @@ def _copy(store: Store, found: int) -> str:
     part = folder / ".part"
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
-    with closing(sqlite3.connect(store.home / "updp.sqlite3")) as old, closing(sqlite3.connect(part)) as new:
-        old.backup(new)
+    copy_database(store.home, part)
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(path)

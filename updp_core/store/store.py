@@ -30,6 +30,8 @@ from updp_core.store import migrations, schema, secret, standing, word_index
 
 GENESIS = "0" * 64
 """What stands as "the digest before" in the first audit event."""
+DATABASE = "updp.sqlite3"
+"""The database's name in a workspace."""
 BUSY_SECONDS = 60
 FEW = 50
 """Up to here, records are derived one by one: each with statements that SQLite has prepared."""
@@ -210,7 +212,7 @@ class Store:
             for folder in (home, home / "images", home / "locks", home / "tmp"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             home.chmod(0o700)
-            path = home / "updp.sqlite3"
+            path = home / DATABASE
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise UpdpError(
@@ -314,6 +316,13 @@ def _secret(home: Path) -> secret.Secret:
             "a new key is made, and what is drawn from then on follows it."
         )
     return secret.Secret(key)
+
+
+def copy_database(home: Path, copy: Path) -> None:
+    """Copy the database of the workspace `home` as of one moment, while others write."""
+    closing = contextlib.closing
+    with closing(sqlite3.connect(home / DATABASE, timeout=BUSY_SECONDS)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
 
 
 def write_file(path: Path, content: bytes, sync: bool = True) -> None:
