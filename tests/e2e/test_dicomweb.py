@@ -94,7 +94,7 @@ def test_a_study_comes_from_the_archive_and_its_release_goes_to_a_receiver(serve
     bench = workbench(tmp_path / "ws")
     found = last(bench.import_from(f"dicomweb:{server}", actor=OFFICER))
     assert (found["imported"], found["rejected"]) == (3, [])
-    assert not list((tmp_path / "ws").glob("fetched-*"))
+    assert not list((tmp_path / "ws").glob("upload-*"))
     last(bench.generate(actor=OFFICER))
     for row in bench.page(actor=OFFICER)["records"]:
         bench.decide(row["record"], "approve", actor=OFFICER)

@@ -24,6 +24,8 @@ def saved(bench: Workbench, tmp_path: Path) -> Path:
     """A backup of a workspace with three pairs, one of them approved."""
     ids = made(bench)
     bench.decide(ids[0], "approve", actor=READER)
+    (bench.desk.store.home / "upload-1-x").mkdir()
+    (bench.desk.store.home / "upload-1-x" / "chosen.png").write_bytes(b"not imported yet")
     bench.backup(tmp_path / "saved.updp", PASSPHRASE, actor=ADMIN)
     return tmp_path / "saved.updp"
 
@@ -33,6 +35,7 @@ def test_a_restored_workspace_has_its_decisions_its_chain_its_key_and_can_releas
 ) -> None:
     before = bench.page(actor=READER)["records"]
     assert restore_backup(saved, tmp_path / "again", PASSPHRASE) > 3
+    assert not list((tmp_path / "again").glob("upload-*"))
     again = workbench(tmp_path / "again")
     assert again.page(actor=READER)["records"] == before
     assert again.audit_verify(actor=OFFICER)["ok"]

@@ -25,7 +25,7 @@ from updp_core.store.store import DATABASE, copy_database
 
 KEY, WORKSPACE = "key.age", "workspace.tar.age"
 MIN_PASSPHRASE = 12
-_LEFT_OUT = {"gradio", "locks", "tmp", "uploads", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
+_LEFT_OUT = {"gradio", "locks", "tmp", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
 """Names in a workspace that belong to running processes, and the database, of which a snapshot goes."""
 
 
@@ -113,7 +113,7 @@ def _note_head(home: Path) -> None:
 
 def _files(home: Path) -> Iterator[Path]:
     for top in sorted(home.iterdir()):
-        if top.name in _LEFT_OUT or top.name.startswith((".part-", "fetched-")) or top.is_symlink():
+        if top.name in _LEFT_OUT or top.name.startswith((".part-", "upload-")) or top.is_symlink():
             continue
         yield from (path for path in ([top] if top.is_file() else sorted(top.rglob("*"))) if path.is_file())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,8 @@ class Pacs(Noun):
         The files lie in the private workspace until they are read, and no longer. Raises UsageError for a bad address
         and where the server does not answer as DICOMweb does.
         """
-        with tempfile.TemporaryDirectory(prefix="fetched-", dir=self.desk.store.home) as private:
+        # Named like an upload: what a crash leaves is removed in the same way.
+        with tempfile.TemporaryDirectory(prefix=f"upload-{os.getpid()}-", dir=self.desk.store.home) as private:
             folder = Path(private)
             for count, _ in enumerate(dicomweb.download(source, folder), 1):
                 yield Progress("fetch", count, 0, f"{count} fetched")
