@@ -13,6 +13,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 
+PLATES = '''"""Licence plates, as ambulance services write them into a request."""
+
+import re
+
+from updp_core.report.words import Piece, Reading
+
+_PLATE = re.compile(r"(?i)ambulance ([A-Z]{2} [A-Z]{2})")
+
+
+def find(reading: Reading) -> list[Piece]:
+    """Plates behind the word ambulance."""
+    return [Piece(*m.span(1), "vehicles", "plate", "context") for m in _PLATE.finditer(reading.text)]
+'''
+ROW = '    Category("vehicles", "[VEHICLE]", "vehicle"),\n'
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
@@ -30,7 +45,7 @@ def run(copy: Path, code: str) -> str:
 
 def put(path: Path, old: str, new: str) -> None:
     text = path.read_text()
-    assert text.count(old) == 1
+    assert text.count(old) == 1, f"{path.name} has no single place for {new!r}"
     path.write_text(text.replace(old, new))
 
 
@@ -69,6 +84,21 @@ def test_a_gate_is_one_row(copy: Path) -> None:
         "    print(gates(evidence)[0].name, gates(evidence)[0].state)\n",
     )
     assert told.splitlines() == ["brightness unknown", "brightness warn", "brightness clear"]
+
+
+def test_a_finder_of_a_new_category_takes_one_file_its_place_and_one_row(copy: Path) -> None:
+    room = copy / "updp_core" / "report"
+    (copy / "data").symlink_to(ROOT / "data")
+    (room / "plates.py").write_text(PLATES)
+    put(room / "filter.py", "names, ner, patterns, places,", "names, ner, patterns, places, plates,")
+    put(room / "filter.py", "recognisers, ner)", "recognisers, ner, plates)")
+    put(room / "categories.py", '    Category("deid_markers"', ROW + '    Category("deid_markers"')
+    code = (
+        "from updp_core.lexicon import load_lexicon\n"
+        "from updp_core.report import filter_report\n"
+        "print(filter_report('Came by ambulance UP DP, lungs are clear.', load_lexicon()).text)"
+    )
+    assert run(copy, code) == "Came by ambulance [VEHICLE], lungs are clear."
 
 
 def test_a_page_is_one_class_and_a_line_of_pages(copy: Path) -> None:

@@ -2,57 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 from updp_core.lexicon import Lexicon, load_lexicon
 from updp_core.report.categories import CATEGORIES, OTHER, category_of, of_label, rank_of
 from updp_core.report.filter import FINDERS, find_spans
 from updp_core.report.words import Piece, Reading
 
-ROOT = Path(__file__).resolve().parents[2]
 LEXICON = load_lexicon()
-
-PLATES = '''"""Licence plates, as ambulance services write them into a request."""
-
-import re
-
-from updp_core.report.words import Piece, Reading
-
-_PLATE = re.compile(r"(?i)ambulance ([A-Z]{2} [A-Z]{2})")
-
-
-def find(reading: Reading) -> list[Piece]:
-    """Plates behind the word ambulance."""
-    return [Piece(*m.span(1), "vehicles", "plate", "context") for m in _PLATE.finditer(reading.text)]
-'''
-ROW = '    Category("vehicles", "[VEHICLE]", "vehicle"),\n'
-
-
-def test_a_finder_of_a_new_category_takes_one_file_its_place_and_one_row(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "updp_core", tmp_path / "updp_core", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "lexicons", tmp_path / "lexicons")
-    (tmp_path / "data").symlink_to(ROOT / "data")
-    room = tmp_path / "updp_core" / "report"
-    (room / "plates.py").write_text(PLATES)
-    _put(room / "filter.py", "names, ner, patterns, places,", "names, ner, patterns, places, plates,")
-    _put(room / "filter.py", "recognisers, ner)", "recognisers, ner, plates)")
-    _put(room / "categories.py", '    Category("deid_markers"', ROW + '    Category("deid_markers"')
-    code = (
-        "from updp_core.lexicon import load_lexicon\n"
-        "from updp_core.report import filter_report\n"
-        "print(filter_report('Came by ambulance UP DP, lungs are clear.', load_lexicon()).text)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "Came by ambulance [VEHICLE], lungs are clear.", done.stderr
-
-
-def _put(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert text.count(old) == 1, f"{path.name} has no single place for {new!r}"
-    path.write_text(text.replace(old, new))
 
 
 def test_every_finder_reads_a_reading_and_gives_pieces_of_known_categories() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, add, last, made, study
+from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, add, last, made, measure_all_clear, study
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, NotAllowed, ReleaseError, UsageError
@@ -94,21 +94,7 @@ def test_with_every_approved_pair_flagged_there_is_nothing_to_release(bench: Wor
 
 
 def test_batch_approval_passes_over_flagged_pairs(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    every = {
-        "alignment": {"after": 0.9},
-        "residual_phi": {"count": 0},
-        "forbidden_in_prompt": {"count": 0},
-        "image_text": {"count": 0},
-        "prompt_score": {"synthetic": 0.9},
-        "identity": {"similarity": 0.1, "rank": 9},
-        "findings": {"lost_count": 0, "invented_count": 0},
-        "memorisation": {"percentile": 50.0},
-        "domain": {"percentile": 50.0},
-        "rarity": {"others": 9},
-    }
-    monkeypatch.setattr(
-        "updp_core.evidence.pair.measure", lambda inputs, proposals, *args, **kwargs: [every for _ in proposals]
-    )
+    measure_all_clear(monkeypatch)
     records = made(bench, 3)
     bench.flag(records[1], "Odd", actor=SECOND)
     preview = bench.approve_preview(actor=READER)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from workbench_kit import OFFICER, READER, SECOND, QuickMethod, add, last, made, study, workbench
+from workbench_kit import OFFICER, READER, SECOND, QuickMethod, add, last, made, measure_all_clear, study, workbench
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UpdpError, UsageError
@@ -249,21 +249,7 @@ def test_batch_approval_takes_only_pairs_whose_gates_are_all_clear_and_the_confi
 ) -> None:
     records = made(bench, 3)
     assert bench.approve_preview(actor=READER)["number"] == 0, "unknown gates are not clear"
-    every = {
-        "alignment": {"after": 0.9},
-        "residual_phi": {"count": 0},
-        "forbidden_in_prompt": {"count": 0},
-        "image_text": {"count": 0},
-        "prompt_score": {"synthetic": 0.9},
-        "identity": {"similarity": 0.1, "rank": 9},
-        "findings": {"lost_count": 0, "invented_count": 0},
-        "memorisation": {"percentile": 50.0},
-        "domain": {"percentile": 50.0},
-        "rarity": {"others": 9},
-    }
-    monkeypatch.setattr(
-        "updp_core.evidence.pair.measure", lambda inputs, proposals, *args, **kwargs: [every for _ in proposals]
-    )
+    measure_all_clear(monkeypatch)
     for record in records[:2]:
         last(bench.regenerate(record, seeds=[3], actor=READER))
     preview = bench.approve_preview(actor=READER)

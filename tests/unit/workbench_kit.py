@@ -29,6 +29,28 @@ REPORTS = (
 )
 
 
+ALL_CLEAR: dict[str, dict[str, Any]] = {
+    "alignment": {"after": 0.9},
+    "residual_phi": {"count": 0},
+    "forbidden_in_prompt": {"count": 0},
+    "image_text": {"count": 0},
+    "prompt_score": {"synthetic": 0.9},
+    "identity": {"similarity": 0.1, "rank": 9},
+    "findings": {"lost_count": 0, "invented_count": 0},
+    "memorisation": {"percentile": 50.0},
+    "domain": {"percentile": 50.0},
+    "rarity": {"others": 9},
+}
+"""Evidence whose gates are all clear."""
+
+
+def measure_all_clear(monkeypatch: Any) -> None:
+    """Let every pair that is made from here on have gates that are all clear."""
+    monkeypatch.setattr(
+        "updp_core.evidence.pair.measure", lambda inputs, proposals, *args, **kwargs: [ALL_CLEAR for _ in proposals]
+    )
+
+
 def study(number: int, patient: int | None = None, report: str | None = None) -> SourceStudy:
     """Study `number`: noise that is the same at every run, of `patient`."""
     pixels = np.random.default_rng(number).integers(0, 65535, (64, 80), dtype=np.uint16)
