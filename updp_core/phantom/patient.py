@@ -13,27 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-FINDINGS: tuple[str, ...] = (
-    "cardiomegaly",
-    "pleural_effusion",
-    "consolidation",
-    "atelectasis",
-    "edema",
-    "pneumothorax",
-    "nodule",
-    "emphysema",
-    "fibrosis",
-    "pleural_thickening",
-    "hernia",
-    "scoliosis",
-    "rib_fracture",
-    "granuloma",
-    "pacemaker",
-    "central_line",
-    "endotracheal_tube",
-    "sternotomy_wires",
-    "chest_tube",
-)
+from updp_core.findings.terms import FINDINGS
 
 Side = Literal["right", "left", "bilateral", ""]
 Zone = Literal["upper", "mid", "lower", ""]
