@@ -20,6 +20,7 @@ from workbench_kit import (
     workbench,
 )
 
+from tests.pixel_judges import PixelJudges
 from updp_core.errors import Conflict, NotAllowed, UsageError
 from updp_core.intake.pixels import decode_png
 from updp_core.store.secret import Secret
@@ -469,3 +470,13 @@ def test_a_long_verb_may_be_followed_from_one_thread_after_another(bench: Workbe
             with ThreadPoolExecutor(1) as fresh:
                 result = fresh.submit(next, steps).result().result
     assert result["current"] in result["candidates"]
+
+
+def test_originals_are_embedded_once_for_the_judges_under_marks_that_the_audit_holds(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "judged", judges=PixelJudges())
+    ids = made(bench, 3)
+    [event] = bench.audit(verb="embed", actor=OFFICER)["events"]
+    assert sorted(mark.split("|")[0] for mark in event["detail"]["embeddings"]) == sorted(ids)
+    with bench.desk.store.read() as tx:
+        assert sorted(tx.column("SELECT record FROM embedding")) == sorted(ids)
+    assert bench.audit_verify(actor=OFFICER)["ok"]
