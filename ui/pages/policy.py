@@ -36,7 +36,7 @@ class PolicyBox:
                 0, 100, step=5, label="Share of decided pairs that a second person reads blind, in %"
             )
             self.report = gr.Dropdown(REPORTS, label="In place of identifiers, in reports filtered from now on")
-            self.prompts = gr.Radio(PROMPTS, label="Prompts, in releases written from now on", elem_id="policy-prompts")
+            self.prompts = gr.Dropdown(PROMPTS, label="Prompts, in releases written from now on")
             self.now = shell.part(elem_id="policy-gates", js=PICK_JS)
             with gr.Row(elem_classes=["buttons"]):
                 self.gate = gr.Dropdown(
