@@ -74,16 +74,20 @@ def test_a_gate_is_one_row(copy: Path) -> None:
         "RULES: Mapping[str, Rule] = {\n",
         "RULES: Mapping[str, Rule] = {\n"
         '    "brightness": Rule(\n'
-        '        "Brightness", ("looks", "mean"), "above", 0.9, "warn", "Mean {value}.", "Too bright.", "No image."\n'
+        '        "Brightness", ("looks", "mean"), "above", 0.9, "warn", "Mean {value}.", "Too bright.", "No image.",\n'
+        '        leaves=Leaves("brightness", 0, 1),\n'
         "    ),\n",
     )
     told = run(
         copy,
         "from updp_core.evidence.gates import gates\n"
         "for evidence in ({}, {'looks': {'mean': 0.95}}, {'looks': {'mean': 0.5}}):\n"
-        "    print(gates(evidence)[0].name, gates(evidence)[0].state)\n",
+        "    print(gates(evidence)[0].name, gates(evidence)[0].state)\n"
+        "from updp_core.evidence.pair import publishable\n"
+        "from updp_core.release import allowed\n"
+        "print(allowed.evidence(publishable({'looks': {'mean': 0.5}}))['brightness'])\n",
     )
-    assert told.splitlines() == ["brightness unknown", "brightness warn", "brightness clear"]
+    assert told.splitlines() == ["brightness unknown", "brightness warn", "brightness clear", "0.5"]
 
 
 def test_a_finder_of_a_new_category_takes_one_file_its_place_and_one_row(copy: Path) -> None:

@@ -101,11 +101,33 @@ def test_a_policy_changes_limit_and_action_of_one_gate_alone():
         {"domain": {"limit": True}},
         {"domain": {"action": "ignore"}},
         {"domain": {"colour": 1}},
+        {"residual_phi": {"action": "warn"}},
+        {"forbidden_in_prompt": {"limit": 1}},
     ],
 )
 def test_a_policy_that_cannot_be_right_is_refused_with_a_valid_example(thresholds):
     with pytest.raises(UsageError):
         check_thresholds(thresholds)
+
+
+def test_a_hard_gate_blocks_and_a_policy_may_repeat_its_default_alone():
+    hard = {name: rule for name, rule in RULES.items() if rule.hard}
+    assert set(hard) == {"residual_phi", "forbidden_in_prompt"}
+    assert {rule.action for rule in hard.values()} == {"block"}
+    same = {name: {"limit": rule.limit, "action": "block"} for name, rule in hard.items()}
+    assert check_thresholds(same) == same
+
+
+def test_no_value_that_was_read_from_the_original_leaves():
+    """A cosine with the original is a fingerprint of it: such gates leave as states."""
+    leaving = {rule.path for rule in RULES.values() if rule.leaves}
+    assert leaving == {
+        ("residual_phi", "count"),
+        ("forbidden_in_prompt", "count"),
+        ("image_text", "count"),
+        ("prompt_score", "synthetic"),
+        ("memorisation", "percentile"),
+    }
 
 
 @given(st.sampled_from(list(RULES)), st.floats(-5, 200), st.floats(-5, 200))

@@ -31,10 +31,22 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Leaves:
+    """The name under which a gate's value stands in a release, and its range; whole numbers where it counts."""
+
+    name: str
+    low: float
+    high: float
+    counts: bool = False
+
+
+@dataclass(frozen=True)
 class Rule:
     """How a gate reads the evidence. `path` leads to the value; it fails where the value is `worse` than `limit`.
 
-    The three sentences may name {value}, {limit} and the fields of the same part of the evidence.
+    The three sentences may name {value}, {limit} and the fields of the same part of the evidence. What a `hard` gate
+    finds must not leave: no policy changes it, nobody overrides it. The state of each gate leaves in a release; its
+    value only where `leaves` says as what, and never where it was read from the original.
     """
 
     title: str
@@ -45,6 +57,8 @@ class Rule:
     clear: str
     fails: str
     unknown: str
+    hard: bool = False
+    leaves: Leaves | None = None
 
 
 _NO_JUDGE = "Not measured: the judges, models that took no part in making this image, are not available here."
@@ -64,6 +78,8 @@ RULES: Mapping[str, Rule] = {
         "The rules that filtered the report find no identifier left in it.",
         "The filtered report still holds {value} piece(s) that the rules take for identifiers.",
         "Not measured: the filtered report could not be checked.",
+        hard=True,
+        leaves=Leaves("residual_phi", 0, 10_000, counts=True),
     ),
     "forbidden_in_prompt": Rule(
         "Forbidden words in the prompt",
@@ -74,6 +90,8 @@ RULES: Mapping[str, Rule] = {
         "The prompt holds no word that the blacklist forbids.",
         "The prompt holds {value} word(s) that the blacklist forbids.",
         "Not measured: the prompt could not be checked.",
+        hard=True,
+        leaves=Leaves("forbidden_in_prompt", 0, 10_000, counts=True),
     ),
     "image_text": Rule(
         "Text in the synthetic image",
@@ -84,6 +102,7 @@ RULES: Mapping[str, Rule] = {
         "No legible text was found in the synthetic image.",
         "Legible text was found in {value} place(s) of the synthetic image: a name or a number may be written there.",
         "Not measured: the text reader is not available here, and a release reads every image again.",
+        leaves=Leaves("image_text", 0, 10_000, counts=True),
     ),
     "alignment": Rule(
         "Prompt fits the original",
@@ -104,6 +123,7 @@ RULES: Mapping[str, Rule] = {
         "An encoder that took no part finds in the synthetic image what the prompt says (cosine {value}).",
         "An encoder that took no part hardly finds in the synthetic image what the prompt says (cosine {value}).",
         _NO_JUDGE,
+        leaves=Leaves("prompt_score", -1, 1),
     ),
     "identity_similarity": Rule(
         "Likeness to the patient",
@@ -156,6 +176,7 @@ RULES: Mapping[str, Rule] = {
         "(percentile {value}).",
         "The synthetic image is very close to a training image and may repeat it (percentile {value}).",
         _NO_JUDGE,
+        leaves=Leaves("memorisation_percentile", 0, 100),
     ),
     "domain": Rule(
         "Known to the models",
@@ -206,7 +227,15 @@ def check_thresholds(thresholds: Mapping[str, Mapping[str, Any]]) -> dict[str, d
         if action is not None and action not in ("warn", "block"):
             raise UsageError(f"The action of gate {name} must be 'warn' or 'block', not {action!r}.")
         checked[name] = {key: value for key, value in change.items() if value is not None}
+        default = {"limit": RULES[name].limit, "action": RULES[name].action}
+        if RULES[name].hard and {**default, **checked[name]} != default:
+            raise UsageError(f"The gate {name} always blocks: what it finds must not leave.")
     return checked
+
+
+def hard(name: str) -> bool:
+    """Whether nobody may override this gate; a gate that this version does not know is none of them."""
+    return name in RULES and RULES[name].hard
 
 
 def worst(states: Mapping[str, str]) -> GateState:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from updp_core.domain import Image8, Image16, MethodInput, Prompt, Proposal, Span
 from updp_core.evidence import appearance, distance
+from updp_core.evidence.gates import RULES
 from updp_core.findings import labeler
 from updp_core.findings.terms import FINDINGS
 from updp_core.lexicon import Lexicon
@@ -282,11 +283,11 @@ def publishable(evidence: Mapping[str, Any]) -> dict[str, Any]:
     """
     findings = evidence.get("findings") or {}
     return {
-        "residual_phi": (evidence.get("residual_phi") or {}).get("count"),
-        "forbidden_in_prompt": (evidence.get("forbidden_in_prompt") or {}).get("count"),
-        "image_text": (evidence.get("image_text") or {}).get("count"),
-        "prompt_score": (evidence.get("prompt_score") or {}).get("synthetic"),
-        "memorisation_percentile": (evidence.get("memorisation") or {}).get("percentile"),
+        **{
+            rule.leaves.name: (evidence.get(rule.path[0]) or {}).get(rule.path[1])
+            for rule in RULES.values()
+            if rule.leaves
+        },
         "findings": {
             "report": dict(findings.get("report") or {}),
             "synthetic": sorted(_shown(findings)),

@@ -180,14 +180,10 @@ method = one_of(*METHODS)
 models = each(("encoder", "generator", "obfuscator"), digest)
 gates = each(RULES, one_of(*get_args(GateState)))
 _findings = each(FINDINGS, one_of("present", "absent", "uncertain"))
-_count = or_none(whole(0, 10_000))
+_measures = [rule.leaves for rule in RULES.values() if rule.leaves]
 evidence = group(
     {
-        "residual_phi": _count,
-        "forbidden_in_prompt": _count,
-        "image_text": _count,
-        "prompt_score": or_none(number(-1, 1)),
-        "memorisation_percentile": or_none(number(0, 100)),
+        **{m.name: or_none(whole(int(m.low), int(m.high)) if m.counts else number(m.low, m.high)) for m in _measures},
         "findings": group({"report": _findings, "synthetic": some_of(FINDINGS), "lost": some_of(FINDINGS)}),
     }
 )

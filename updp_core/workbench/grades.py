@@ -8,15 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from updp_core.domain import Actor
-from updp_core.evidence.gates import RULES, gates, risk, worst
+from updp_core.evidence.gates import RULES, gates, hard, risk, worst
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, sha256, write_file
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, verb
 from updp_core.workbench.shapes import GateRow, GateRule, Policy
 
-HARD_GATES = frozenset({"residual_phi", "forbidden_in_prompt"})
-"""Gates that nobody may override: what they find must not leave."""
 UPSERT_GRADE = (
     "INSERT OR REPLACE INTO grade (candidate, gates_json, worst, risk, alignment) "
     "VALUES (:candidate, :gates_json, :worst, :risk, :alignment)"
@@ -46,7 +44,7 @@ class Grades(Noun):
                 "name": name,
                 "title": rule.title,
                 "worse": rule.worse,
-                "hard": name in HARD_GATES,
+                "hard": rule.hard,
                 "limit": policy["gates"].get(name, {}).get("limit", rule.limit),
                 "action": policy["gates"].get(name, {}).get("action", rule.action),
                 "default_limit": rule.limit,
@@ -58,7 +56,7 @@ class Grades(Noun):
 
 def gate_rows(gates_json: str | None) -> list[GateRow]:
     """Gates as stored in `grade`, each marked hard or not."""
-    return [cast(GateRow, {**gate, "hard": gate["name"] in HARD_GATES}) for gate in json.loads(gates_json or "[]")]
+    return [cast(GateRow, {**gate, "hard": hard(gate["name"])}) for gate in json.loads(gates_json or "[]")]
 
 
 def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:

@@ -16,7 +16,7 @@ from updp_core.store.schema import Candidate, Decision, Standing
 from updp_core.store.store import canonical, known, now, sha256
 from updp_core.workbench import holds, lexicons, queue, second_reading
 from updp_core.workbench.desk import Noun
-from updp_core.workbench.grades import HARD_GATES, gate_rows
+from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.pairs import Pairs
 from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import Detail, Filters
@@ -176,8 +176,9 @@ def _may_approve(
         )
         if last != actor.name:
             raise Conflict(f"{last} rejected this pair. To overrule it, say why in the comment.")
-    blocking = {gate["name"] for gate in gates(tx, stands.candidate) if gate["state"] == "block"}
-    if hard := sorted(blocking & HARD_GATES):
+    found = [gate for gate in gates(tx, stands.candidate) if gate["state"] == "block"]
+    blocking = {gate["name"] for gate in found}
+    if hard := sorted(gate["name"] for gate in found if gate["hard"]):
         raise Conflict(f"This pair cannot be approved: {', '.join(hard)} blocks it and cannot be overridden.")
     if rest := sorted(blocking - set(overrides)):
         raise Conflict(f"This pair is blocked by {', '.join(rest)}. Regenerate it, or override with a reason.")
