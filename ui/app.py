@@ -21,7 +21,7 @@ from ui.theme import theme
 from updp_core.config import Settings
 from updp_core.domain import Actor
 
-STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css", "reading.css")
+STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css", "reading.css", "release.css")
 WORKSPACE = (
     "images",
     "locks",
@@ -34,6 +34,8 @@ WORKSPACE = (
     "updp.sqlite3-wal",
     "audit.head",
     "secret.key",
+    "signing.key",
+    "trusted-keys.json",
     "gates.rules",
 )
 

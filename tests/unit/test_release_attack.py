@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from PIL import Image
 from scipy.stats import spearmanr
 from workbench_kit import OFFICER, READER, QuickMethod, add, last, study, workbench
@@ -28,6 +29,7 @@ from workbench_kit import OFFICER, READER, QuickMethod, add, last, study, workbe
 from updp_core.config import GeneratorConfig, PromptConfig
 from updp_core.domain import MethodInput, SourceStudy, Step
 from updp_core.intake.pixels import decode_png
+from updp_core.release import SigningKey
 from updp_core.store.store import GENESIS
 from updp_core.workbench import Workbench, runs
 
@@ -278,6 +280,8 @@ def test_no_digest_path_name_or_key_of_the_workspace_is_in_any_byte_of_a_release
     bench = workbench(home, TellingMethod(secrets))
     bench.lexicon_edit(add={"blacklist": {"names": ["brzeczyszczykiewicz"]}}, comment="qqqcomment", actor=OFFICER)
     bench.set_policy({"report_policy": "surrogate"}, comment="zzzcomment", actor=OFFICER)
+    signer = bench.key_new(actor=OFFICER)["fingerprint"]
+    bench.key_trust(SigningKey.make().public.pem.decode(), "wartenberg-clinic", actor=OFFICER)
     records = add(bench, archive()[:6])
     last(bench.generate(actor=OFFICER))
     approve_all(bench, records)
@@ -293,22 +297,26 @@ def test_no_digest_path_name_or_key_of_the_workspace_is_in_any_byte_of_a_release
     names = {name for name in names if len(name) > 3} | rows(database, "SELECT id FROM release")
     database.close()
     names |= {"zyxwvut", "kowalczyk", "brzeczyszczykiewicz", "qqqcomment", "zzzcomment", "yyycomment",
+              "wartenberg",
               READER.name, "77123450001", "MRN 77123", *NAMES}  # fmt: skip
     for item in archive()[:6]:
         names |= {item.source, f'"{item.patient_key}"', item.study_key, item.header["patient_id"][0]}
 
-    key = (home / "secret.key").read_bytes()
+    key, signing = (home / "secret.key").read_bytes(), (home / "signing.key").read_bytes()
+    seed = load_pem_private_key(signing, None).private_bytes_raw()  # type: ignore[union-attr]
     released = {hashlib.sha256(path.read_bytes()).hexdigest() for path in out.rglob("*") if path.is_file()}
     digests = set(re.findall(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", told))
     digests |= {path.stem for path in (home / "images").rglob("*.png")}
     digests |= {hashlib.sha256(content).hexdigest() for content in (key, key.hex().encode(), str(home).encode())}
     assert {head, secrets["digest"], *(item.sha256 for item in archive()[:6])} <= digests and len(digests) > 40
-    # The audit head anchors the chain; a model's digest, and that of a released file itself, are meant to leave.
-    digests -= {head, "ab" * 32, GENESIS} | released
+    # The audit head anchors the chain; a model's digest, that of a released file itself, and the fingerprint of the key
+    # that signs are meant to leave.
+    digests -= {head, "ab" * 32, GENESIS, signer} | released
 
     marks = {form for digest in digests for form in (digest[:12].encode(), *forms(bytes.fromhex(digest)[:9]))}
     marks |= {form for name in names for form in (name.lower().encode(), name.lower().encode().hex().encode())}
-    marks |= forms(key) | forms(key[:12]) | {key.hex()[:12].encode()}
+    marks |= {form for k in (key, seed) for form in forms(k) | forms(k[:12]) | {k.hex()[:12].encode()}}
+    marks |= {line.lower() for line in signing.splitlines() if b"-----" not in line}
     files = [path for path in sorted(out.rglob("*")) if path.is_file()]
     assert [(path.name, mark) for path in files for mark in marks if mark in content(path)] == []
     settings = lines_of(out)[0]["settings"]

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ui import show
+from ui.pages.keys import KeyBox
 from ui.pages.page import Page
 from ui.pages.policy import PolicyBox
 from ui.shell import STREAM, Screen, Shell, Updates
@@ -40,8 +41,10 @@ class Release(Page):
                 self.checked = shell.part(elem_id="verify-outcome")
                 shell.part(show.render("subheading.html", text="Releases so far"))
                 self.past = shell.part(elem_id="releases")
+                shell.part(show.render("subheading.html", text="Signature"))
+                self.keys = KeyBox(shell)
                 self.policy = PolicyBox(shell)
-        self.shown = [*self.policy.shown, self.hint, self.go, self.preview, self.records, self.past]
+        self.shown = [*self.policy.shown, *self.keys.shown, self.hint, self.go, self.preview, self.records, self.past]
         written = [self.outcome, self.check_path, self.folder, *self.shown]
         shell.on(self.go.click, self.write, [self.folder, self.comment], written, how=STREAM)
         shell.on(check.click, self.check, [self.check_path], [self.checked])
@@ -79,6 +82,7 @@ class Release(Page):
         return {
             **shown,
             **self.policy.look(actor),
+            **self.keys.look(actor),
             self.hint: work.hint("release", actor),
             self.go: gr.update(interactive=may(actor, "release")),
             self.past: work.releases(self.bench.releases(actor=actor)),

@@ -1,16 +1,24 @@
-"""Commands for what leaves and for answering for it: release, verify, audit, policy."""
+"""Commands for what leaves and for answering for it: release, verify, key, audit, policy."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, follow, opened, pairs, result, settings
+from updp_core.errors import UsageError
 
+if TYPE_CHECKING:
+    from updp_core.workbench.shapes import KeyRing
+
+MOST_KEY = 16 * 2**10
 audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 policy = typer.Typer(help="What a release takes.", no_args_is_help=True)
+key = typer.Typer(help="The key that signs releases, and keys that are trusted.", no_args_is_help=True)
+
+UNSIGNED = "Not signed: this workspace has no key. Make one: python -m updp_core key new --officer NAME"
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command()(release)
     app.command()(stow)
     app.command()(verify)
+    app.add_typer(key, name="key")
     app.add_typer(audit, name="audit")
     app.add_typer(policy, name="policy")
 
@@ -40,6 +49,7 @@ def release(
     lines = [
         f"{outcome['released']} pairs of {outcome['patients']} patients released to {outcome['folder']}.",
         f"root digest {outcome['root_digest']}",
+        f"signed with the key {outcome['signed_by']}" if outcome["signed_by"] else UNSIGNED,
         *([f"{outcome['sent']} objects stored on {outcome['host']}."] if stow else []),
     ]
     result(outcome, as_json, lines)
@@ -64,24 +74,82 @@ def stow(
 def verify(
     out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A release folder.")],
     root: Annotated[str | None, typer.Option(help="The root digest that was printed at release.")] = None,
+    public: Annotated[
+        Path | None, typer.Option("--key", metavar="PUB", help="The public key (PEM) that must have signed it.")
+    ] = None,
     home: Home = None,
     who: Who = "",
     as_json: AsJson = False,
 ) -> None:
     """Check a release folder to the byte; needs no workspace. Exit code 1 where it does not hold."""
     found: dict[str, Any]
+    pem = _pem(public) if public else ""
     if root is None and (settings(home).home / "updp.sqlite3").exists():
         with opened(home) as bench:
-            found = bench.verify(out, actor=actor(who, "privacy-officer"), anywhere=True)
+            found = bench.verify(out, actor=actor(who, "privacy-officer"), anywhere=True, key=pem)
     else:
-        from updp_core.release import verify as check
+        from updp_core.workbench.releases import checked
 
-        problems = [f"{problem.path}: {problem.what}" for problem in check(out, root=root)]
-        found = {"ok": not problems, "problems": problems}
-    result(found, as_json, found["problems"] or ["The release is whole and unchanged."])
+        found = checked(out, root=root, key=pem)
+    lines = found["problems"] or ["The release is whole and unchanged."]
+    result(found, as_json, [*lines, found["signature"]] if found["ok"] or found["signed_by"] else lines)
     if not found["ok"]:
         typer.echo(f"Error: the release does not verify ({len(found['problems'])} problems).", err=True)
         raise typer.Exit(1)
+
+
+def _pem(file: Path) -> str:
+    """A public key's file. Raises UsageError where it cannot be read or is too large for one."""
+    try:
+        with open(file, "rb") as opened_file:
+            return opened_file.read(MOST_KEY).decode("ascii", "replace")
+    except OSError as error:
+        raise UsageError(f"The key file cannot be read ({error.strerror}).") from None
+
+
+@key.command("new")
+@command
+def key_new(
+    officer: Annotated[str, typer.Option("--officer", help="Who makes it.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Destroy the key that signs now.")] = False,
+    role: RoleOption = "privacy-officer",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the key that signs this workspace's releases from now on."""
+    with opened(home) as bench:
+        found = bench.key_new(replace=replace, actor=actor(officer, role))
+    result(dict(found), as_json, _ring(found))
+
+
+@key.command("show")
+@command
+def key_show(role: RoleOption = "observer", who: Who = "", home: Home = None, as_json: AsJson = False) -> None:
+    """The public key of this workspace with its fingerprint, and whose keys are trusted."""
+    with opened(home) as bench:
+        found = bench.keys(actor=actor(who, role))
+    result(dict(found), as_json, _ring(found))
+
+
+@key.command("trust")
+@command
+def key_trust(
+    file: Annotated[Path, typer.Argument(metavar="PUB", help="A public key (PEM), such as a release holds.")],
+    name: Annotated[str, typer.Option(help="Whose it is.")],
+    officer: Annotated[str, typer.Option("--officer", help="Who has compared its fingerprint with the owner's.")],
+    role: RoleOption = "privacy-officer",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trust a sender's public key: `verify` then says who signed."""
+    with opened(home) as bench:
+        found = bench.key_trust(_pem(file), name, actor=actor(officer, role))
+    result(dict(found), as_json, _ring(found))
+
+
+def _ring(found: KeyRing) -> list[str]:
+    own = f"fingerprint {found['fingerprint']}\n{found['public_key'].strip()}" if found["fingerprint"] else UNSIGNED
+    return [own, *(f"trusted: {row['fingerprint']}  {row['name']}  since {row['since']}" for row in found["trusted"])]
 
 
 @audit.command("verify")

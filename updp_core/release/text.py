@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from updp_core.release import signature
+
 
 def readme(description: Mapping[str, Any], derivations: Mapping[str, int]) -> str:
     """README.txt of a release, for people: what this is, how it was made and checked, what is weak, how to verify.
@@ -29,7 +31,8 @@ def readme(description: Mapping[str, Any], derivations: Mapping[str, int]) -> st
         "  manifest.jsonl   one JSON object a pair: files with SHA-256, prompt, method, settings, evidence, gates,",
         "                   decisions without names; ids are fresh for this release",
         "  release.json     counts and settings of the whole release",
-        "  SHA256SUMS       the SHA-256 of every other file (sha256sum -c reads it)",
+        "  SHA256SUMS       the SHA-256 of every other file but the signature's (sha256sum -c reads it)",
+        *(["  signature/       the signature over SHA256SUMS"] if description["signed_by"] else []),
         "",
         "HOW THE PAIRS WERE MADE",
         *_table(counts["method"], "method"),
@@ -78,13 +81,32 @@ def readme(description: Mapping[str, Any], derivations: Mapping[str, int]) -> st
         "  The measures of likeness are those of the models named, not of every attacker.",
         "",
         "HOW TO VERIFY",
-        "  python -m updp_core verify FOLDER",
-        "  finds any changed, missing or added byte. The release is not signed: somebody who rewrites files and sums",
-        "  together is found only by the root digest (the SHA-256 of SHA256SUMS). It was printed when the release was",
-        "  made and is kept in the audit trail of the workspace: ask the sender for it over another channel.",
+        *_how_to_verify(description["signed_by"]),
         "",
     ]
     return "\n".join(lines)
+
+
+def _how_to_verify(signed_by: str | None) -> list[str]:
+    if signed_by is None:
+        return [
+            "  python -m updp_core verify FOLDER",
+            "  finds any changed, missing or added byte. This release is not signed: nobody can tell from it who made",
+            "  it, and somebody who rewrites files and sums together is found only by the root digest (the SHA-256 of",
+            "  SHA256SUMS). It was printed when the release was made and is kept in the audit trail of the workspace:",
+            "  ask the sender for it over another channel.",
+        ]
+    lines = [
+        "  This release is signed (Ed25519, in a DSSE envelope). The fingerprint of the sender's key is",
+        f"    {signed_by}",
+        "  Ask the sender for it over another channel, since whoever rewrites a release can also sign it anew. Then",
+        "    python -m updp_core verify FOLDER --key KEY.pem",
+        "  finds any changed, missing or added byte, with the key that you know in KEY.pem. Without UPDP, in this",
+        "  folder, with OpenSSL 3:",
+    ]
+    for command, says in signature.CHECKS:
+        lines += [f"    {command}", f"      {says}"]
+    return lines
 
 
 def _approvals(counter: Mapping[str, int]) -> list[str]:

@@ -2,7 +2,8 @@
 
 SHA256SUMS is not merely read: it is written again from the files on disk and compared byte for byte, so a changed
 digit, letter case, order or line of it is found as surely as a changed image. A folder that was rewritten as a whole,
-sums included, is consistent in itself: only the root digest (the sha256 of SHA256SUMS), kept elsewhere, tells it apart.
+sums included, is consistent in itself: only a signature by a key that one knows, or the root digest (the sha256 of
+SHA256SUMS) kept elsewhere, tells it apart.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FORMAT = "updp-release/2"
-FORMATS = ("updp-release/1", FORMAT)
+from updp_core.release import signature
+
+FORMAT = "updp-release/3"
+FORMATS = ("updp-release/1", "updp-release/2", FORMAT)
 FOLDERS = {"images": ".png", "dicom": ".dcm", "reports": ".txt"}
 FILES = ("README.txt", "manifest.jsonl", "release.json")
 PARTIAL = re.compile(r"\.(?P<name>.+)\.updp-(?P<pid>\d+)-[0-9a-f]{8}\.partial")
@@ -63,42 +66,91 @@ def release_digest(out: Path) -> str:
     return root_digest((Path(out) / "SHA256SUMS").read_bytes())
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a check found: all that differs, and whose key signed the release as it stands ("" for nobody's)."""
+
+    problems: list[Problem]
+    signed_by: str = ""
+
+
 def verify(out: Path, root: str | None = None, *, partial: bool = False) -> list[Problem]:
-    """Everything by which the folder `out` differs from a whole release; empty where it is one.
+    """Everything by which the folder `out` differs from a whole release; empty where it is one. See `check`."""
+    return check(out, root, partial=partial).problems
+
+
+def check(
+    out: Path, root: str | None = None, *, key: signature.PublicKey | None = None, partial: bool = False
+) -> Checked:
+    """Hold the folder `out` to what a whole release is, and find out who signed it.
 
     `root` is the digest that was printed and audited when the release was made: with it, a folder that somebody
-    rewrote consistently is found too. `partial` lets the writer check its own temporary folder.
+    rewrote consistently is found too. So it is with the `key` of the one who must have signed. `partial` lets the
+    writer check its own temporary folder.
     """
     out = Path(out)
+    problems = _unfit(out, partial)
+    if problems:
+        return Checked(problems)
+    files, problems = _walk(out)
+    if large := [name for name, size in files.items() if size > _most(name)]:
+        return Checked(
+            [Problem(_printable(name), "is larger than any file of a release, so nothing was read") for name in large]
+        )
+    hashes, signed = {}, {}
+    for name in files:
+        try:
+            if name in signature.FILES:
+                signed[name] = (out / name).read_bytes()
+            else:
+                hashes[name] = _sha256(out / name)
+        except OSError:
+            problems.append(Problem(name, "cannot be read"))
+    stated = hashes.pop("SHA256SUMS", None)
+    if stated is None:
+        return Checked([*problems, Problem("SHA256SUMS", "is missing: the release is not whole")])
+    if root is not None and stated != root.strip().lower():
+        problems.append(Problem("SHA256SUMS", "does not have the root digest that was recorded for this release"))
+    problems += _compare_sums(out, hashes)
+    problems += _compare_manifest(out, hashes)
+    signer, wrong = _signer(out, signed, stated)
+    problems += wrong
+    if key and not wrong and signer != key.fingerprint:
+        what = f"was made with another key ({signer})" if signer else "is missing: this release is not signed"
+        problems.append(Problem(signature.FOLDER, f"{what}; the key that you gave is {key.fingerprint}"))
+    return Checked(sorted(set(problems), key=lambda problem: (problem.path, problem.what)), signer)
+
+
+def _unfit(out: Path, partial: bool) -> list[Problem]:
     if out.is_symlink() or not out.is_dir():
         return [Problem(".", "is not a folder, or is a link; name the release folder itself")]
     if not partial and PARTIAL.fullmatch(out.absolute().name):
         return [Problem(".", "is the leftover of a release that was interrupted; release again")]
     if not (out / "SHA256SUMS").is_file():  # and nothing is said of what else lies in a folder that is no release
         return [Problem("SHA256SUMS", "is missing: the release is not whole, or the folder is no release")]
-    files, problems = _walk(out)
-    if large := [name for name, size in files.items() if size > _most(name)]:
-        return [
-            Problem(_printable(name), "is larger than any file of a release, so nothing was read") for name in large
-        ]
-    hashes = {}
-    for name in files:
-        try:
-            hashes[name] = _sha256(out / name)
-        except OSError:
-            problems.append(Problem(name, "cannot be read"))
-    stated = hashes.pop("SHA256SUMS", None)
-    if stated is None:
-        problems.append(Problem("SHA256SUMS", "is missing: the release is not whole"))
-        return problems
-    if root is not None and stated != root.strip().lower():
-        problems.append(Problem("SHA256SUMS", "does not have the root digest that was recorded for this release"))
-    problems += _compare_sums(out, hashes)
-    problems += _compare_manifest(out, hashes)
-    return sorted(set(problems), key=lambda problem: (problem.path, problem.what))
+    return []
+
+
+def _signer(out: Path, signed: Mapping[str, bytes], root: str) -> tuple[str, list[Problem]]:
+    """Whose key signed, and what is wrong with that; a release that names its signer cannot lose the signature."""
+    try:
+        named = json.loads((out / "release.json").read_bytes()).get("signed_by")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        named = None  # told by `_compare_manifest`
+    if not signed:
+        if named:
+            return "", [Problem(signature.FOLDER, "is missing: release.json says that this release was signed")]
+        empty = (out / signature.FOLDER).is_dir()
+        return "", [Problem(signature.FOLDER, "is a folder that was added")] if empty else []
+    signer, wrong = signature.check(signed, root)
+    if not wrong and signer != named:
+        wrong = [(signature.PUBLIC, "is not the key that release.json names: somebody else has signed")]
+    return ("" if wrong else signer), [Problem(name, what) for name, what in wrong]
 
 
 def _most(name: str) -> int:
+    if name in signature.FILES:
+        return signature.MOST_BYTES
     return MOST_BYTES.get(name, MOST_BYTES.get(Path(name).suffix, MIB))
 
 
@@ -121,7 +173,7 @@ def _walk(out: Path) -> tuple[dict[str, int], list[Problem]]:
                 if stat.S_ISLNK(mode):
                     problems.append(Problem(name, "is a link; a release holds plain files only"))
                 elif stat.S_ISDIR(mode):
-                    if name in FOLDERS:
+                    if name in FOLDERS or name == signature.FOLDER:
                         pending.append(name)
                     else:
                         problems.append(Problem(name, "is a folder that was added"))

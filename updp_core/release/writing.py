@@ -23,7 +23,7 @@ from updp_core.domain import Image8
 from updp_core.errors import ReleaseError
 from updp_core.lexicon import Lexicon
 from updp_core.methods import derivation_of
-from updp_core.release import allowed
+from updp_core.release import allowed, signature
 from updp_core.release.pair import (
     Refusal,
     ReleasePair,
@@ -38,12 +38,14 @@ from updp_core.release.verifying import FORMAT, PARTIAL, partial_name, root_dige
 
 @dataclass(frozen=True)
 class ReleaseResult:
-    """What was written: number of pairs, of patients, sha256 of manifest.jsonl, and the root digest over all files."""
+    """What was written: number of pairs, of patients, sha256 of manifest.jsonl, the root digest over all files, and the
+    fingerprint of the key that signed it ("" for none)."""
 
     count: int
     patients: int
     manifest_sha256: str
     root_digest: str
+    signed_by: str = ""
 
 
 def write_release(
@@ -55,13 +57,14 @@ def write_release(
     include_prompts: bool = True,
     read_image_text: Callable[[Image8], list[str]] | None = None,
     before_publish: Callable[[ReleaseResult], None] | None = None,
+    key: signature.SigningKey | None = None,
 ) -> ReleaseResult:
     """Write `pairs` to the new folder `out`; on any failure nothing of the name `out` exists afterwards.
 
     Pairs are taken one at a time, so memory does not grow with their number. Every pair is checked again: residual PHI
     in the report, forbidden terms in the prompt, text in the image (`read_image_text`, by default RapidOCR). All pairs
     are checked before the release is refused, so that one run names them all. `before_publish` is called with the
-    result when the folder is whole and before it gets its name: record the root digest there.
+    result when the folder is whole and before it gets its name: record the root digest there. `key` signs the release.
     Raises ReleaseRefused, or ReleaseError where `out` is taken or there is nothing to release.
     """
     out = Path(out).absolute()
@@ -77,7 +80,7 @@ def write_release(
     temporary.mkdir(mode=0o700)
     _active.add(temporary)
     try:
-        writer = _Writer(temporary, lexicon, include_prompts, read_image_text)
+        writer = _Writer(temporary, lexicon, include_prompts, read_image_text, key)
         for pair in pairs:
             writer.add(pair)
         result = writer.finish(header)
@@ -132,9 +135,16 @@ def clean_leftovers(parent: Path) -> list[str]:
 class _Writer:
     """Writes pairs into a folder and keeps only counts and offsets in memory."""
 
-    def __init__(self, folder: Path, lexicon: Lexicon, include_prompts: bool, read_image_text) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        lexicon: Lexicon,
+        include_prompts: bool,
+        read_image_text: Callable[[Image8], list[str]],
+        key: signature.SigningKey | None,
+    ) -> None:
         self.folder, self.lexicon, self.include_prompts = folder, lexicon, include_prompts
-        self.read_image_text = read_image_text
+        self.read_image_text, self.key = read_image_text, key
         self.today = dt.datetime.now(dt.UTC).date()
         self.refusals: list[Refusal] = []
         self.hashes: dict[str, str] = {}
@@ -222,7 +232,7 @@ class _Writer:
         return {"path": name, "sha256": digest}
 
     def finish(self, header: Mapping[str, Any]) -> ReleaseResult:
-        """Manifest, description, README and SHA256SUMS, in this order; SHA256SUMS covers all the others."""
+        """Manifest, description, README, SHA256SUMS over all of these, and the signature over that."""
         if self.refusals:
             raise ReleaseRefused(self.refusals)
         if not self.offsets:
@@ -236,6 +246,7 @@ class _Writer:
             "patients": len(self.patients),
             "studies": len(self.studies),
             "manifest_sha256": manifest,
+            "signed_by": self.key.public.fingerprint if self.key else None,
             "prompts_included": self.include_prompts,
             "recipes_withheld": self.recipes_withheld,
             "counts": {name: dict(sorted(counter.items())) for name, counter in self.counts.items()},
@@ -246,10 +257,17 @@ class _Writer:
         self._file("README.txt", readme(description, self.sentences).encode())
         sums = sums_text(self.hashes)
         _write(self.folder / "SHA256SUMS", sums)
-        self._level_times()
-        for folder in [*(self.folder / name for name in ("images", "dicom", "reports")), self.folder]:
+        root = root_digest(sums)
+        signed = self.key.sign(root) if self.key else {}
+        if signed:
+            (self.folder / signature.FOLDER).mkdir()
+        for name, data in signed.items():
+            _write(self.folder / name, data)
+        self._level_times([*self.hashes, "SHA256SUMS", *signed])
+        for folder in [*(path for path in self.folder.iterdir() if path.is_dir()), self.folder]:
             _fsync_folder(folder)
-        return ReleaseResult(len(self.offsets), len(self.patients), manifest, root_digest(sums))
+        signed_by = self.key.public.fingerprint if self.key else ""
+        return ReleaseResult(len(self.offsets), len(self.patients), manifest, root, signed_by)
 
     def _manifest(self) -> str:
         digest = hashlib.sha256()
@@ -266,10 +284,10 @@ class _Writer:
         self.hashes["manifest.jsonl"] = digest.hexdigest()
         return digest.hexdigest()
 
-    def _level_times(self) -> None:
+    def _level_times(self, names: Iterable[str]) -> None:
         """Give all files one time: the order of writing would tell the order of the source."""
         noon = dt.datetime.combine(self.today, dt.time(12), dt.UTC).timestamp()
-        for name in [*self.hashes, "SHA256SUMS"]:
+        for name in names:
             os.utime(self.folder / name, (noon, noon))
 
 

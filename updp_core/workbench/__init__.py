@@ -19,6 +19,7 @@ from updp_core.workbench.grades import Grades, follow_rules
 from updp_core.workbench.holds import Holds
 from updp_core.workbench.impact import Impacts
 from updp_core.workbench.insight import Insight
+from updp_core.workbench.keys import Keys
 from updp_core.workbench.lexicons import Lexicons
 from updp_core.workbench.models import Models
 from updp_core.workbench.pacs import Pacs
@@ -52,6 +53,7 @@ class Workbench(
     Grades,
     Policies,
     Releases,
+    Keys,
     Pacs,
     Audit,
     Insight,

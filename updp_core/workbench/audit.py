@@ -13,6 +13,7 @@ from updp_core.store import Store, Transaction, standing
 from updp_core.store.schema import GROUPED, TOLD
 from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key, triggers
 from updp_core.workbench import grades, population
+from updp_core.workbench import keys as keyring
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.holds import MAX_MINUTES
 from updp_core.workbench.roles import OPERATORS, verb
@@ -104,6 +105,9 @@ def _problems(store: Store, tx: Transaction, policy: Policy) -> Iterator[str]:
             yield f"The chain does not hold the event that release {release} names as its head."
     if anchor is None and previous != GENESIS:
         yield "The head that is noted beside the database (audit.head) was removed or cannot be read."
+    events = tx.all("SELECT detail_json FROM audit_event WHERE verb IN ('key_new', 'key_trust')")
+    for key in keyring.unrecorded(store.home, {json.loads(row["detail_json"]).get("fingerprint") for row in events}):
+        yield f"The key {key} was entered by nobody's making or trusting it."
     yield from told.differences(tx)
     yield from _embeddings(store, tx, told.embeddings)
     yield from _derived(tx, policy)

@@ -20,6 +20,7 @@ from updp_core.store.store import fresh_id, now
 from updp_core.workbench import audit
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows
+from updp_core.workbench.keys import signer_of, signing_key
 from updp_core.workbench.policy import may_leave
 from updp_core.workbench.roles import EVERYBODY, OFFICER, READERS, verb
 from updp_core.workbench.shapes import Progress, ReleasePreview, ReleaseRow
@@ -40,7 +41,10 @@ REASONS = {
 _LEAVES = "state = 'approved' AND flagged_for IS NULL"
 APPROVED = f"SELECT record, candidate, revision FROM derived_standing WHERE {_LEAVES} ORDER BY seq"
 
-
+SIGNED = (
+    "SELECT subject AS release, coalesce(json_extract(detail_json, '$.signed_by'), '') AS signed_by FROM audit_event "
+    "WHERE verb = 'release'"
+)
 _KEPT = (
     "c.image, c.evidence_json, c.settings_json, c.filtered, c.surrogates_json, c.prompt_text, c.method, "
     "c.lexicon_version"
@@ -67,6 +71,12 @@ class _Leaving:
 class _InState:
     state: str
     n: int
+
+
+@dataclass(frozen=True)
+class _Signed:
+    release: str
+    signed_by: str
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,8 @@ class Releases(Noun):
     def release(self, out: Path, *, actor: Actor, comment: str = "") -> Iterator[Progress]:
         """Write the approved pairs to a new folder `out`; all or nothing.
 
-        Result: {"release": id, "folder": str, "released": n, "manifest_sha256": str}. ReleaseError where nothing is
+        Signed where the workspace has a key. Result: {"release": id, "folder": str, "released": n, "patients": n,
+        "manifest_sha256": str, "root_digest": str, "signed_by": fingerprint or ""}. ReleaseError where nothing is
         approved or a check fails; Conflict where an approval fell while the release was written.
         """
         return _release(self.desk, Path(out).absolute(), comment, actor)
@@ -135,6 +146,7 @@ class Releases(Noun):
         """Every release of this workspace, newest first."""
         with self.desk.store.read() as tx:
             rows = tx.rows(Release, "SELECT * FROM release ORDER BY created_at DESC, id")
+            signed = {row.release: row.signed_by for row in tx.rows(_Signed, SIGNED)}
         return [
             {
                 "release": r.id,
@@ -144,6 +156,7 @@ class Releases(Noun):
                 "pairs": r.pairs,
                 "manifest_sha256": r.manifest_sha256,
                 "root_digest": r.root_digest,
+                "signed_by": signed.get(r.id, ""),
                 "present": Path(r.folder).is_dir(),
                 "audit_head": r.audit_head,
             }
@@ -151,14 +164,14 @@ class Releases(Noun):
         ]
 
     @verb(EVERYBODY)
-    def verify(self, out: Path, *, actor: Actor, anywhere: bool = False) -> dict[str, Any]:
-        """Check a release folder to the byte: {"ok": bool, "problems": [str]}.
+    def verify(self, out: Path, *, actor: Actor, anywhere: bool = False, key: str = "") -> dict[str, Any]:
+        """Check a release folder to the byte, and who signed it.
 
-        NotAllowed for a folder that is neither a release of this workspace nor in its folder `releases`: the page
-        reads nothing else of this machine. `anywhere` is for the command line, whose user may read what they may.
+        {"ok": bool, "problems": [str], "signed_by": fingerprint or "", "signature": str in words}. With `key` (a public
+        key in PEM form), it must be the one that signed. NotAllowed for a folder that is neither a release of this
+        workspace nor in its folder `releases`: the page reads nothing else of this machine. `anywhere` is for the
+        command line, whose user may read what they may.
         """
-        from updp_core.release import verify as check
-
         out = Path(out).absolute()
         with self.desk.store.read() as tx:
             roots = tx.column("SELECT root_digest FROM release WHERE folder = :f", f=str(out))
@@ -168,10 +181,25 @@ class Releases(Noun):
                 f"Only releases of this workspace, and folders in {home}, are checked here. Check any other with: "
                 "python -m updp_core verify FOLDER."
             )
-        problems = [f"{problem.path}: {problem.what}" for problem in check(out, root=roots[-1] if roots else None)]
+        found = checked(out, root=roots[-1] if roots else None, key=key, home=self.desk.settings.home)
         with self.desk.store.write() as tx:
-            tx.audit(actor, "verify", problems=len(problems))
-        return {"ok": not problems, "problems": problems}
+            tx.audit(actor, "verify", problems=len(found["problems"]), signed_by=found["signed_by"])
+        return found
+
+
+def checked(out: Path, *, root: str | None = None, key: str = "", home: Path | None = None) -> dict[str, Any]:
+    """What `verify` answers, of any folder; the workspace at `home`, if there is one, knows whose keys are trusted."""
+    from updp_core.release import PublicKey, check
+
+    given = PublicKey.read(key.encode()) if key else None
+    found = check(out, root, key=given)
+    said = signer_of(found.signed_by, home=home, given=given).sentence()
+    return {
+        "ok": not found.problems,
+        "problems": [f"{problem.path}: {problem.what}" for problem in found.problems],
+        "signed_by": found.signed_by,
+        "signature": said,
+    }
 
 
 def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Progress]:
@@ -185,6 +213,7 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
         raise ReleaseError(
             "No pair is approved and free of open flags, so there is nothing to release. Approve pairs first."
         )
+    key = signing_key(desk.settings.home)  # a damaged one is told before anything is written
     steps: queue.SimpleQueue[Progress | BaseException] = queue.SimpleQueue()
     name = fresh_id("L")
 
@@ -200,7 +229,7 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
             "root_digest": made.root_digest,
             "audit_head": head,
         }
-        record(desk, name, about, approved, moment, actor)
+        record(desk, name, about, approved, moment, actor, signed_by=made.signed_by)
 
     def pairs() -> Iterator[ReleasePair]:
         # Blocks and inodes of a disk keep the order of writing: it is not that of the source.
@@ -234,6 +263,7 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
                 header=header,
                 include_prompts=policy["prompts"] == "release",
                 before_publish=publish,
+                key=key,
             )
             result = {
                 "release": name,
@@ -242,6 +272,7 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
                 "patients": made.patients,
                 "manifest_sha256": made.manifest_sha256,
                 "root_digest": made.root_digest,
+                "signed_by": made.signed_by,
             }
             steps.put(Progress("done", made.count, made.count, result=result))
         except BaseException as error:
@@ -292,6 +323,7 @@ def record(
     approved: Mapping[int, Approved],
     since: Moment,
     actor: Actor,
+    signed_by: str = "",
 ) -> None:
     """Note a release in one transaction in which every approval must hold still. Raises Conflict where one fell.
 
@@ -317,7 +349,7 @@ def record(
         )
         tx.tell("release_pair", name)
         told = {key: about[key] for key in ("pairs", "manifest_sha256", "root_digest")}
-        tx.audit(actor, "release", name, **told)
+        tx.audit(actor, "release", name, signed_by=signed_by, **told)
         # the one thing in a standing that a release changes
         tx.run(
             "UPDATE standing SET released = 1 WHERE candidate IN (SELECT value FROM json_each(:some))",

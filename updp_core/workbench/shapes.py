@@ -367,7 +367,7 @@ class ReleasePreview(TypedDict):
 
 
 class ReleaseRow(TypedDict):
-    """A release that was written."""
+    """A release that was written. `signed_by` is the fingerprint of the key that signed it, "" for none."""
 
     release: str
     folder: str
@@ -376,8 +376,26 @@ class ReleaseRow(TypedDict):
     pairs: int
     manifest_sha256: str
     root_digest: str
+    signed_by: str
     present: bool
     audit_head: str
+
+
+class KeyRow(TypedDict):
+    """A public key (PEM) that is trusted here as that of `name`."""
+
+    fingerprint: str
+    name: str
+    public_key: str
+    since: str
+
+
+class KeyRing(TypedDict):
+    """The public half of the key that signs here ("" where there is none), and the keys that are trusted."""
+
+    fingerprint: str
+    public_key: str
+    trusted: list[KeyRow]
 
 
 class AuditRow(TypedDict):
