@@ -90,6 +90,18 @@ def test_a_gate_is_one_row(copy: Path) -> None:
     assert told.splitlines() == ["brightness unknown", "brightness warn", "brightness clear", "0.5"]
 
 
+def test_a_suite_is_one_file(copy: Path) -> None:
+    shutil.copy(EXAMPLES / "obfuscation.py", copy / "updp_core" / "evaluation" / "suites")
+    told = run(
+        copy,
+        "from updp_core.cli.evaluate import app\n"
+        "from updp_core.evaluation.suites import SUITES\n"
+        "print([command.name for command in app.registered_commands if command.name])\n"
+        "print([figure.name for figure in SUITES['obfuscation'].figures if figure.bar])\n",
+    )
+    assert told.splitlines() == ["['obfuscation', 'starter']", "['identity_accuracy.prichexy_net']"]
+
+
 def test_a_finder_of_a_new_category_takes_one_file_its_place_and_one_row(copy: Path) -> None:
     room = copy / "updp_core" / "report"
     (copy / "data").symlink_to(ROOT / "data")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,14 +24,26 @@ from updp_core.backends import vocabulary
 from updp_core.config import STARTER, Settings
 from updp_core.domain import Proposal, Step
 from updp_core.errors import Conflict, UsageError
-from updp_core.evaluation import attackers, cards, run, stages, statistics, studies
+from updp_core.evaluation import attackers, cards, run, statistics, testbed
+from updp_core.evaluation.suites import SUITES, Bar
 from updp_core.phantom import FINDINGS
 from updp_core.workbench import Workbench
 
-TINY = stages.Sizes(
-    singles=12, drawn=8, raw=3, prompts=3, couples=4, patients=3, images=11, test_visits=1, generated_visits=1,
-    reconstructed=4, real=0, attacker_seeds=2,
-)  # fmt: skip
+TINY = testbed.Sizes(
+    singles=12,
+    drawn=8,
+    beside=3,
+    prompts=3,
+    couples=4,
+    patients=3,
+    images=11,
+    test_visits=1,
+    generated_visits=1,
+    reconstructed=4,
+    real=0,
+    attacker_seeds=2,
+    scale=1.0,
+)
 
 
 def quiet(_: str) -> None: ...
@@ -223,41 +237,48 @@ class Drawer:
             yield Step("image", 1, 1, (made,))
 
 
-@pytest.fixture
-def bench(monkeypatch):
-    """Quick stand-ins; the returned counter says what was drawn and rendered, and where to be killed."""
-    counter: dict[str, Any] = {"drawn": 0, "rendered": 0, "generator": "a"}
+class ToyModels(testbed.Models):
+    """Quick stand-ins for the models; `counter` says what was drawn, and where to be killed."""
 
-    def render_keys(keys, population):
-        counter["rendered"] += len(keys)
-        if counter["rendered"] > counter.get("render_limit", 10**9):
+    def __init__(self, counter: dict[str, Any]) -> None:
+        super().__init__()
+        self.counter = counter
+        self.encoder = Toy.random(vocabulary.from_word_pieces(list(wordpiece_vocab()), range(7), "##"))
+        object.__setattr__(self.encoder, "max_content", 60)
+        self.judges = Judges()
+        vae = SimpleNamespace(
+            config=SimpleNamespace(in_channels=1),
+            device="cpu",
+            dtype=torch.float32,
+            encode=lambda x: SimpleNamespace(latents=x),
+            decode=lambda z: SimpleNamespace(sample=0.9 * z),
+        )
+        self.generator = SimpleNamespace(pipeline=SimpleNamespace(vae=vae))
+        self.digests = {"encoder": "e", "generator": counter["generator"], "judges": "j"}
+
+    def method(self, name, lexicon):
+        return Drawer(name, self.counter["generator"], self.counter)
+
+
+class Bench(dict):
+    """What was drawn and rendered, and where to be killed."""
+
+    def bed(self, folder: Path, sizes: testbed.Sizes = TINY) -> testbed.Testbed:
+        return testbed.Testbed(ToyModels(self), folder, sizes, say=quiet, renderer=self.render, chunk=2)
+
+    def render(self, keys, population):
+        self["rendered"] += len(keys)
+        if self["rendered"] > self.get("render_limit", 10**9):
             raise KeyboardInterrupt
         return np.stack([np.random.default_rng(key).integers(0, 65535, (256, 256), dtype=np.uint16) for key in keys])
 
-    vae = SimpleNamespace(
-        config=SimpleNamespace(in_channels=1),
-        device="cpu",
-        dtype=torch.float32,
-        encode=lambda x: SimpleNamespace(latents=x),
-        decode=lambda z: SimpleNamespace(sample=0.9 * z),
-    )
-    words = vocabulary.from_word_pieces(list(wordpiece_vocab()), range(7), "##")
-    monkeypatch.setattr(studies, "render_keys", render_keys)
-    monkeypatch.setattr(studies, "CHUNK", 2)
-    monkeypatch.setattr(studies.generated, "__defaults__", (print, 2))
-    monkeypatch.setattr(stages.Bench, "encoder", Toy.random(words), raising=False)
-    object.__setattr__(stages.Bench.encoder, "max_content", 60)
-    monkeypatch.setattr(stages.Bench, "judges", Judges())
-    monkeypatch.setattr(stages.Bench, "generator", SimpleNamespace(pipeline=SimpleNamespace(vae=vae)))
-    monkeypatch.setattr(
-        stages.Bench, "digests", property(lambda _: {"encoder": "e", "generator": counter["generator"], "judges": "j"})
-    )
-    monkeypatch.setattr("updp_core.methods.make_method", lambda name, *_: Drawer(name, counter["generator"], counter))
-    return counter
+    def evaluated(self, folder: Path, only: Sequence[str] = (), sizes: testbed.Sizes = TINY) -> dict[str, Any]:
+        return run.evaluate(SUITES["starter"], self.bed(folder, sizes), only)
 
 
-def evaluated(folder: Path, **changes: Any) -> dict[str, Any]:
-    return run.evaluate_starter(**{"out": folder, "how_much": TINY, "workers": 1, "say": quiet} | changes)
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(drawn=0, rendered=0, generator="a")
 
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
@@ -276,8 +297,8 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_result_holds_every_figure_with_its_interval_and_what_it_was_measured_on(bench, tmp_path) -> None:
-    result = evaluated(tmp_path)
-    assert set(result["finding_auc"]) == {"original", "raw_report", "updp"}
+    result = bench.evaluated(tmp_path)
+    assert set(result["finding_auc"]) == {"original", "raw_report", "updp", "updp_of_original"}
     assert set(result["identity_accuracy"]) == {
         "original",
         "raw_report",
@@ -300,20 +321,20 @@ def test_the_result_holds_every_figure_with_its_interval_and_what_it_was_measure
 
 
 def test_a_second_run_draws_and_renders_nothing(bench, tmp_path) -> None:
-    first = evaluated(tmp_path)
+    first = bench.evaluated(tmp_path)
     bench |= {"limit": bench["drawn"], "render_limit": bench["rendered"]}
-    assert figures(evaluated(tmp_path)) == figures(first)
+    assert figures(bench.evaluated(tmp_path)) == figures(first)
 
 
 @pytest.mark.parametrize("what, every", [("limit", 3), ("render_limit", 5)])
 def test_a_run_killed_again_and_again_finds_what_an_undisturbed_one_finds(bench, tmp_path, what, every) -> None:
-    whole = evaluated(tmp_path / "whole")
+    whole = bench.evaluated(tmp_path / "whole")
     count = "drawn" if what == "limit" else "rendered"
     kills = 0
     while True:
         bench[what] = bench[count] + every
         try:
-            again = evaluated(tmp_path / "cut")
+            again = bench.evaluated(tmp_path / "cut")
             break
         except KeyboardInterrupt:
             kills += 1
@@ -321,67 +342,83 @@ def test_a_run_killed_again_and_again_finds_what_an_undisturbed_one_finds(bench,
 
 
 def test_what_a_killed_process_left_half_written_is_cut_off(bench, tmp_path) -> None:
-    whole = evaluated(tmp_path / "whole")
+    whole = bench.evaluated(tmp_path / "whole")
     bench["limit"] = bench["drawn"] + 5
     with pytest.raises(KeyboardInterrupt):
-        evaluated(tmp_path / "cut")
+        bench.evaluated(tmp_path / "cut")
     for file in (tmp_path / "cut").rglob("*"):
         if file.suffix in (".u16", ".u8"):
             file.open("ab").write(b"x" * 77)
         elif file.suffix == ".jsonl":
             file.open("a").write('{"study"')
     bench["limit"] = 10**9
-    assert figures(evaluated(tmp_path / "cut")) == figures(whole)
+    assert figures(bench.evaluated(tmp_path / "cut")) == figures(whole)
 
 
 def test_another_generator_is_another_measurement(bench, tmp_path) -> None:
-    evaluated(tmp_path)
+    bench.evaluated(tmp_path)
     drawn = bench["drawn"]
     rendered = bench["rendered"]
     bench["generator"] = "bb"
-    other = evaluated(tmp_path)
+    other = bench.evaluated(tmp_path)
     assert bench["drawn"] == 2 * drawn, "no image of the first generator is taken for one of the second"
     assert bench["rendered"] == rendered, "the originals are the same"
-    assert figures(other) == figures(evaluated(tmp_path / "alone"))
+    assert figures(other) == figures(bench.evaluated(tmp_path / "alone"))
 
 
 def test_a_larger_run_begins_where_a_smaller_one_ended(bench, tmp_path) -> None:
-    evaluated(tmp_path)
+    bench.evaluated(tmp_path)
     drawn = bench["drawn"]
-    larger = stages.Sizes(**{**TINY.__dict__, "couples": 6})
-    found = evaluated(tmp_path, how_much=larger)
+    larger = replace(TINY, couples=6)
+    found = bench.evaluated(tmp_path, sizes=larger)
     assert bench["drawn"] == drawn + 4
-    assert figures(found) == figures(evaluated(tmp_path / "alone", how_much=larger))
+    assert figures(found) == figures(bench.evaluated(tmp_path / "alone", sizes=larger))
 
 
 def test_the_stages_on_originals_need_no_generator(bench, tmp_path) -> None:
-    found = evaluated(tmp_path, stages=["zero-shot", "findings", "identity-originals"])
+    found = bench.evaluated(tmp_path, only=["zero-shot", "findings", "identity-originals"])
     assert bench["drawn"] == 0 and not found["complete"]
     assert found["zero_shot_auc"] is not None and found["identity_accuracy"]["original"] is not None
     assert not any(name.startswith(("autoencoder", "seconds", "reid")) for name in found["missed"])
 
 
 def test_attackers_look_for_people_whose_findings_are_as_common_as_on_films(bench, tmp_path) -> None:
-    assert evaluated(tmp_path)["population"] == "clinical"
-    tested = stages.Bench(STARTER, tmp_path, TINY, say=quiet)
-    often = stages.Bench(STARTER, tmp_path, stages.Sizes(**{**TINY.__dict__, "population": "enriched"}), say=quiet)
+    assert bench.evaluated(tmp_path)["population"] == "clinical"
+    tested, often = bench.bed(tmp_path), bench.bed(tmp_path, replace(TINY, population="enriched"))
     assert len(often.people.truth[0]) and often.people.truth.mean() > 1.5 * tested.people.truth.mean()
     assert (often.singles.truth == tested.singles.truth).all(), "findings are measured on the same patients"
 
 
 def test_two_runs_never_write_the_same_folder(bench, tmp_path) -> None:
     with run.alone(tmp_path), pytest.raises(Conflict):
-        evaluated(tmp_path)
+        bench.evaluated(tmp_path)
 
 
 def test_an_unknown_stage_is_refused_before_anything_is_done(bench, tmp_path) -> None:
     with pytest.raises(UsageError, match="zero-shot"):
-        evaluated(tmp_path, stages=["nothing"])
+        bench.evaluated(tmp_path, only=["nothing"])
+
+
+def test_a_suite_about_other_methods_is_measured_and_shown_without_a_line_of_code(bench, tmp_path) -> None:
+    methods = {"dp-pix": "block means", "privacy-net": "redrawn images"}
+    suite = replace(SUITES["starter"], name="other", methods=methods, bars={"finding_auc.dp_pix": Bar("at least", 2)})
+    result = run.evaluate(suite, bench.bed(tmp_path), ["pairs", "identity"])
+    assert set(result["finding_auc"]) == {"dp_pix", "privacy_net"} and result["missed"] == ["finding_auc.dp_pix"]
+    words = {figure.name: figure.words for figure in suite.figures}
+    assert words["identity_accuracy.privacy_net"] == "Patient recognised, redrawn images"
+    assert words["reid_auc_retrained"].endswith("retrained on block means (AUC)")
+
+
+def test_every_figure_that_a_measure_finds_has_a_row_and_every_bar_a_figure(bench, tmp_path) -> None:
+    result, suite = bench.evaluated(tmp_path), SUITES["starter"]
+    derived = {figure.name for figure in suite.figures if figure.row.derived}
+    assert {figure.name for figure in suite.figures} == set(result["intervals"]) | derived
+    assert set(suite.bars) <= {figure.name for figure in suite.figures}
 
 
 def test_the_full_form_measures_what_the_bars_are_stated_for() -> None:
     for scale in (0.1, 1.0):
-        full = stages.sizes(scale)
+        full = testbed.sizes(scale)
         assert full.patients == 50 and sum(full.visits) == full.images == 2682
         assert full.generated_visits <= full.test_visits < min(full.visits)
 
@@ -402,7 +439,7 @@ def test_a_missed_bar_is_named_and_a_reached_one_is_not() -> None:
 
 
 def test_rows_say_value_interval_bar_and_size_in_words(bench, tmp_path) -> None:
-    table = {row["name"]: row for row in cards.rows(evaluated(tmp_path))}
+    table = {row["name"]: row for row in cards.rows(bench.evaluated(tmp_path))}
     row = table["identity_accuracy.updp"]
     assert row["bar"] == "at most 4.57%" and " to " in row["interval"] and row["value"].endswith("%")
     assert row["n"] == "3 patients, 3 images" and row["missed"] in (True, False)
@@ -411,7 +448,7 @@ def test_rows_say_value_interval_bar_and_size_in_words(bench, tmp_path) -> None:
 
 
 def test_writing_changes_the_cards_tables_and_nothing_else_in_them(bench, tmp_path) -> None:
-    result = evaluated(tmp_path / "work")
+    result = bench.evaluated(tmp_path / "work")
     card = "# Model\n\nUse.\n\n## Measured\n\nTried: much.\n\n## Limits\n\nMany.\n"
     for part in ("encoder", "generator", "judges"):
         (tmp_path / part).mkdir()
@@ -427,7 +464,7 @@ def test_writing_changes_the_cards_tables_and_nothing_else_in_them(bench, tmp_pa
 
 
 def test_the_workbench_tells_whether_the_figures_speak_of_the_models_in_use(tmp_path, monkeypatch) -> None:
-    known = stages.digests(STARTER)
+    known = testbed.digests(STARTER)
     result = {
         "complete": False,
         "quick": True,
@@ -468,7 +505,7 @@ def test_the_shipped_cards_and_the_app_show_the_same_measurement() -> None:
 def test_the_shipped_figures_speak_of_the_shipped_models_or_their_card_says_of_which() -> None:
     result = cards.read()
     assert result is not None
-    shipped = stages.digests(STARTER)
+    shipped = testbed.digests(STARTER)
     for part, digest in result["models"].items():
         card = (STARTER / part / "README.md").read_text(encoding="utf-8")
         assert digest == shipped[part] or f"measured with the {part} before" in card

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from updp_core.evaluation.statistics import Figure, auc, auc_within, draws
+from updp_core.evaluation.statistics import Estimate, auc, auc_within, draws
 
 Score = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 """Indices of synthetic images (P,) and of originals (P,) -> how likely each pair shows one patient (P,)."""
@@ -91,7 +91,7 @@ def retrained(data: Linkage, test: NDArray[Any], seeds: Sequence[int]) -> list[S
 
 def linked(
     data: Linkage, test: NDArray[Any], scores: Sequence[Score], seed: int = 0, alike: NDArray[Any] | None = None
-) -> tuple[Figure, list[float]]:
+) -> tuple[Estimate, list[float]]:
     """AUC of `retrained` attackers on pairs of patients in `test`, drawn by `seed`.
 
     The mean over the attackers with a 95% interval over both them and the patients tested, and each one's AUC. The

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Figure = tuple[float, float, float]
+Estimate = tuple[float, float, float]
 """A value and the lower and upper end of its 95% interval; NaN where it could not be measured."""
 
-UNKNOWN: Figure = (float("nan"),) * 3
+UNKNOWN: Estimate = (float("nan"),) * 3
 DRAWS = 1000
 _Z = 1.959964
 
@@ -52,7 +52,7 @@ def auc_within(
         return total / mass
 
 
-def macro_auc(truth: NDArray[Any], scores: NDArray[Any], groups: NDArray[Any] | None = None, seed: int = 0) -> Figure:
+def macro_auc(truth: NDArray[Any], scores: NDArray[Any], groups: NDArray[Any] | None = None, seed: int = 0) -> Estimate:
     """Mean AUC over the columns of truth (N, F) that hold both classes, with a bootstrap over `groups`."""
     groups = np.arange(len(truth)) if groups is None else groups
     both = [k for k in range(truth.shape[1]) if 0 < truth[:, k].sum() < len(truth)]
@@ -64,7 +64,7 @@ def macro_auc(truth: NDArray[Any], scores: NDArray[Any], groups: NDArray[Any] | 
     return value, *_ends(drawn)
 
 
-def mean(values: NDArray[Any], groups: NDArray[Any] | None = None, seed: int = 0) -> Figure:
+def mean(values: NDArray[Any], groups: NDArray[Any] | None = None, seed: int = 0) -> Estimate:
     """Mean of values (N,), with a bootstrap over `groups`."""
     if not len(values):
         return UNKNOWN
@@ -72,7 +72,7 @@ def mean(values: NDArray[Any], groups: NDArray[Any] | None = None, seed: int = 0
     return float(np.mean(values)), *_ends(weights @ values / weights.sum(axis=1))
 
 
-def share(hits: NDArray[np.bool_], groups: NDArray[Any] | None = None) -> Figure:
+def share(hits: NDArray[np.bool_], groups: NDArray[Any] | None = None) -> Estimate:
     """Share of hits (N,) with Wilson's interval, so that "none of 60" is not reported as certain.
 
     Images of one patient resemble each other: N is divided by the design effect of the `groups`.

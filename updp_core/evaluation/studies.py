@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,11 @@ from updp_core.phantom.patient import Finding, PopulationName, Visit
 SIDE = 256
 CHUNK = 16
 Say = Callable[[str], None]
+Renderer = Callable[[Sequence[tuple[int, int]], PopulationName], NDArray[np.uint16]]
+"""(patient seed, visit) keys and their population -> radiographs (B, S, S)."""
 
 
-def _told(finding: Finding) -> str:
+def _stated(finding: Finding) -> str:
     return f"{finding.severity} {finding.side} {finding.zone} {finding.name}"
 
 
@@ -52,9 +54,9 @@ class Studies:
         return np.array([[visit.labels[name] for name in FINDINGS] for visit in self.visits], bool)
 
     @property
-    def told(self) -> NDArray[np.str_]:
-        """All that a report tells of a study's findings (N,): names, sides, zones and severities."""
-        return np.array([", ".join(sorted(_told(f) for f in visit.findings)) for visit in self.visits], np.str_)
+    def stated(self) -> NDArray[np.str_]:
+        """All that a report states of a study's findings (N,): names, sides, zones and severities."""
+        return np.array([", ".join(sorted(_stated(f) for f in visit.findings)) for visit in self.visits], np.str_)
 
     def report(self, i: int) -> str:
         """The report of study `i` as it was written, identifiers and all."""
@@ -90,6 +92,15 @@ def phantom_digest() -> str:
     return code_digest("phantom")
 
 
+def _visits(keys: Sequence[tuple[int, int]], population: PopulationName) -> tuple[Visit, ...]:
+    return tuple(sample_visit(sample_patient(p, population), v) for p, v in keys)
+
+
+def render_keys(keys: Sequence[tuple[int, int]], population: PopulationName) -> NDArray[np.uint16]:
+    """Radiographs (B, S, S) of (patient seed, visit) keys."""
+    return render(_visits(keys, population), SIDE)
+
+
 def studies(
     first: int,
     visits: Sequence[int],
@@ -97,24 +108,27 @@ def studies(
     workers: int = 1,
     say: Say = print,
     population: PopulationName = "enriched",
+    renderer: Renderer = render_keys,
+    chunk: int = CHUNK,
 ) -> Studies:
     """`visits[k]` studies of the patient of `population` with seed `first + k`, annotated as real films are.
 
-    They are rendered into `folder` by `workers` processes, from where an earlier call with the same beginning stopped.
+    They are rendered into `folder` by `workers` processes, `chunk` at a time, from where an earlier call with the same
+    beginning stopped.
     """
     keys = [(first + k, v) for k, count in enumerate(visits) for v in range(count)]
     file = folder / f"phantoms-{population}-{first}-{visits[0]}-{phantom_digest()}.u16"
-    images = _rendered(file, keys, population, workers, say)
+    parts = partial(_render, population=population, workers=workers, renderer=renderer, chunk=chunk)
+    images = _rendered(file, keys, parts, say)
     seen = _visits(keys, population)
     return Studies(images, seen, *(np.array(column, np.int64) for column in zip(*keys, strict=True)))
 
 
-def _visits(keys: Sequence[tuple[int, int]], population: PopulationName) -> tuple[Visit, ...]:
-    return tuple(sample_visit(sample_patient(p, population), v) for p, v in keys)
-
-
 def _rendered(
-    file: Path, keys: Sequence[tuple[int, int]], population: PopulationName, workers: int, say: Say
+    file: Path,
+    keys: Sequence[tuple[int, int]],
+    rendered: Callable[[Sequence[tuple[int, int]]], Iterator[NDArray[np.uint16]]],
+    say: Say,
 ) -> NDArray[np.uint16]:
     """The pictures (N, S, S) of (patient, visit) keys from `file`, memory-mapped; those that lack are added to it.
 
@@ -132,29 +146,26 @@ def _rendered(
     if done < len(keys):
         with file.open("ab") as out:
             out.truncate(done * one)  # half a picture of a run that was killed
-            for number, images in enumerate(_render(keys[done:], population, workers)):
+            for number, images in enumerate(rendered(keys[done:])):
                 out.write(images.tobytes())
                 out.flush()
                 if number % 10 == 0:
-                    say(f"phantoms: {done + number * CHUNK} of {len(keys)}")
+                    say(f"phantoms: {out.tell() // one} of {len(keys)}")
     return np.memmap(file, np.uint16, "r", shape=(len(keys), SIDE, SIDE))
 
 
-def _render(keys: Sequence[tuple[int, int]], population: PopulationName, workers: int) -> Iterator[NDArray[np.uint16]]:
-    chunks, names = [keys[i : i + CHUNK] for i in range(0, len(keys), CHUNK)], repeat(population)
+def _render(
+    keys: Sequence[tuple[int, int]], population: PopulationName, workers: int, renderer: Renderer, chunk: int
+) -> Iterator[NDArray[np.uint16]]:
+    chunks, names = [keys[i : i + chunk] for i in range(0, len(keys), chunk)], repeat(population)
     if workers <= 1 or len(chunks) < 2 * workers:
-        yield from map(render_keys, chunks, names)
+        yield from map(renderer, chunks, names)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(render_keys, chunks, names)
-
-
-def render_keys(keys: Sequence[tuple[int, int]], population: PopulationName) -> NDArray[np.uint16]:
-    """Radiographs (B, S, S) of (patient seed, visit) keys."""
-    return render(_visits(keys, population), SIDE)
+        yield from pool.map(renderer, chunks, names)
 
 
 def generated(
@@ -165,7 +176,7 @@ def generated(
     folder: Path,
     lexicon: Any,
     say: Say = print,
-    batch: int = CHUNK,
+    chunk: int = CHUNK,
 ) -> ImageSet:
     """What `method` makes of the studies at `index`, with the prompts and the seconds each took in `rows`.
 
@@ -176,8 +187,8 @@ def generated(
     done = trim(folder, SIDE)
 
     def made() -> Iterator[tuple[NDArray[np.uint8], list[dict[str, Any]]]]:
-        for start in range(done, len(index), batch):
-            part = [int(i) for i in index[start : start + batch]]
+        for start in range(done, len(index), chunk):
+            part = [int(i) for i in index[start : start + chunk]]
             inputs = data.inputs(part, lexicon)
             begun, used = time.monotonic(), time.process_time()
             found: dict[str, Any] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from .lungs import APEX_Y, LungShape, vessels
 from .patient import Visit
@@ -160,6 +159,8 @@ def mediastinum(rays: Rays, a: Mapping[str, float], shapes: Mapping[int, LungSha
 
 def trunk(rays: Rays, a: Mapping[str, float], arms: float) -> Map:
     """Soft-tissue thickness (cm): trunk, shoulders, neck, arms, breasts, with folds."""
+    from scipy.interpolate import PchipInterpolator
+
     x, y = rays.plane(0.0)
     ax = np.abs(x)
     fat, shoulder, chest = a["wall_fat"], a["shoulder_width"], a["chest_half_width"]
