@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import CHROMIUM
 from tests.e2e.reading_room import PAIRS, Room, fill, open_room, write_archive
-from tests.e2e.served import CHROMIUM, CHROMIUM_ARGS, write_models
+from tests.e2e.served import CHROMIUM_ARGS, write_models
 
 
 @pytest.fixture(scope="module")

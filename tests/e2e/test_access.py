@@ -11,12 +11,8 @@ from gradio_client import Client
 
 from tests.e2e.keyboard import desk, reach, shown, until
 from tests.e2e.reading_room import OFFICER, PASSWORD, Room
-from tests.e2e.served import CHROMIUM
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 OFFICERS = ("lex-save", "word-save", "policy-save", "release-go")
 """Buttons whose verbs are the privacy officer's alone."""
 

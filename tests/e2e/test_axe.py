@@ -11,12 +11,8 @@ import pytest
 
 from tests.e2e.keyboard import go_to, shown, sign_in, until
 from tests.e2e.reading_room import PASSWORD, Room
-from tests.e2e.served import CHROMIUM
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PAGES = {"r": "Review", "l": "Lexicons", "i": "Import & run", "e": "Release", "a": "Audit", "p": "Insight"}
 SHEETS = {"?": "help-box", "r": "reject-box", "g": "regen-box", "w": "word-box", "f": "flag-box"}

@@ -11,15 +11,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.keyboard import press, shown, until
-from tests.e2e.served import CHROMIUM, serve, write_studies
+from tests.e2e.served import serve, write_studies
 from updp_core.config import Settings
 from updp_core.domain import Actor
 from updp_core.workbench import Workbench
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 STUDIES, APPROVED = 8, 3
 
 

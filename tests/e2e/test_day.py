@@ -14,13 +14,9 @@ import pytest
 
 from tests.e2e.keyboard import desk, focused, go_to, press, reach, said, shown, until, write
 from tests.e2e.reading_room import HELD_BY_FEW, HOME_NAME, OFFICER, PAIRS, PASSWORD, Room
-from tests.e2e.served import CHROMIUM
 from updp_core.release import verify
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 
 LONG = 900.0
 """Seconds for work of the models on a machine that has other things to do."""

@@ -9,12 +9,8 @@ import pytest
 
 from tests.e2e.keyboard import desk, focused, until
 from tests.e2e.reading_room import PASSWORD, Room
-from tests.e2e.served import CHROMIUM
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 VERDICTS = ("comment", "approve", "reject", "regenerate", "flag", "undo", "previous", "next")
 SCREENS = ((1440, 900), (1280, 720))
 AT = "([point, id]) => !!document.elementFromPoint(...point)?.closest('#' + id)"

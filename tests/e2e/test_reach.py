@@ -11,15 +11,12 @@ import pytest
 
 from tests.e2e.keyboard import focused, go_to, reach, shown, until
 from tests.e2e.reading_room import OFFICER, fill, write_archive
-from tests.e2e.served import CHROMIUM, serve
+from tests.e2e.served import serve
 from ui.show import evidence
 from updp_core.config import Settings
 from updp_core.workbench import Workbench
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 DESKS = ((1440, 900), (1280, 720), (1024, 768))
 ZOOMED = (720, 450)
 """1440 x 900 at 200 %."""

@@ -9,16 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.served import CHROMIUM, CHROMIUM_ARGS
+from tests.chromium import CHROMIUM
+from tests.e2e.served import CHROMIUM_ARGS
 from tests.ui.served_here import PASSWORD, served, workspace
 from tests.unit.workbench_kit import ADMIN
 from updp_core.config import Settings
 from updp_core.workbench import Workbench
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

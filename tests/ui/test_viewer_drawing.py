@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +12,9 @@ import pytest
 from PIL import Image
 from viewer_page import open_viewer, settle, show
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed")]
+from tests.chromium import CHROMIUM
+
+pytestmark = pytest.mark.browser
 Y, X = np.mgrid[0:1:300j, 0:1:240j]
 SMOOTH = ((0.2 + 0.3 * X + 0.4 * Y * (1 - X)) * 65535).astype(np.uint16)
 OTHER = ((0.9 - 0.5 * Y) * 255).astype(np.uint8)
