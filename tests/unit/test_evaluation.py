@@ -399,9 +399,10 @@ def test_an_unknown_stage_is_refused_before_anything_is_done(bench, tmp_path) ->
         bench.evaluated(tmp_path, only=["nothing"])
 
 
-def test_a_suite_about_other_methods_is_measured_and_shown_without_a_line_of_code(bench, tmp_path) -> None:
+def test_a_suite_about_other_methods_is_measured_and_shown_without_a_line_of_code(bench, tmp_path, monkeypatch) -> None:
     methods = {"dp-pix": "block means", "privacy-net": "redrawn images"}
     suite = replace(SUITES["starter"], name="other", methods=methods, bars={"finding_auc.dp_pix": Bar("at least", 2)})
+    monkeypatch.setitem(SUITES, "other", suite)
     result = run.evaluate(suite, bench.bed(tmp_path), ["pairs", "identity"])
     assert set(result["finding_auc"]) == {"dp_pix", "privacy_net"} and result["missed"] == ["finding_auc.dp_pix"]
     words = {figure.name: figure.words for figure in suite.figures}
