@@ -100,7 +100,7 @@ def test_a_release_holds_exactly_the_pairs_handed_over_and_verifies(whole):
     by_pixels = {np.asarray(Image.open(out / line["image"]["path"])).tobytes() for line in lines}
     assert by_pixels == {smooth_image(number).tobytes() for number in range(5)}
     assert all((out / line["report"]["path"]).read_text() == REPORT for line in lines)
-    assert len(files_of(out)) == 5 * 3 + 4
+    assert len(files_of(out)) == 5 * 3 + 5
 
 
 def test_images_of_one_patient_stay_together_under_fresh_ids(whole, tmp_path):
@@ -214,7 +214,8 @@ def test_every_single_bit_of_the_checksum_file_counts(whole):
 
 
 @pytest.mark.parametrize(
-    "which", ["images", "dicom", "reports", "manifest.jsonl", "release.json", "README.txt", "SHA256SUMS"]
+    "which",
+    ["images", "dicom", "reports", "manifest.jsonl", "release.json", "README.txt", "dossier.html", "SHA256SUMS"],
 )
 def test_a_removed_file_is_found(copy, which):
     path = copy / which

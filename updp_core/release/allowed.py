@@ -177,6 +177,8 @@ def settings(value: Any) -> Any:
 
 
 method = one_of(*METHODS)
+report_policy = one_of(*POLICIES)
+rank = group({"rank": whole(1, 10**7), "patients": whole(2, 10**7)})
 models = each(("encoder", "generator", "obfuscator"), digest)
 gates = each(RULES, one_of(*get_args(GateState)))
 _findings = each(FINDINGS, one_of("present", "absent", "uncertain"))
@@ -199,7 +201,8 @@ decision = group(
 HEADER: Mapping[str, Check] = {
     "preset": one_of(*PRESETS),
     "method": method,
-    "report_policy": one_of(*POLICIES),
+    "report_policy": report_policy,
+    "agreement": group({"pairs": whole(0, 10**9), "agree": whole(0, 10**9), "kappa": or_none(number(-1, 1))}),
     "lexicon_version": whole(0, 10**9),
     "policy": group({"verdicts": whole(1, 2), "audit_head": digest}),
     "gates": gates,

@@ -37,6 +37,21 @@ CODES = (
 )
 
 
+def header_actions(data: bytes) -> list[tuple[str, str, str]]:
+    """Of a Part 10 file that was written here: (tag, attribute, action code of PS3.15 table E.1-1a), as found in it.
+
+    Z: present and empty. U: a new random UID. D: a new value, since nothing of a source is read. What a source had
+    besides is absent (X).
+    """
+    import pydicom
+
+    rows = []
+    for element in pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True):
+        action = "Z" if element.is_empty else "U" if element.keyword.endswith("InstanceUID") else "D"
+        rows.append((f"{element.tag}".replace(" ", ""), element.name, action))
+    return rows
+
+
 def new_uid() -> str:
     """A UID under 2.25 from a random UUID (PS3.5 B.2): it says nothing of place, time or machine."""
     return f"2.25.{uuid.uuid4().int}"

@@ -22,10 +22,10 @@ class ReleasePair:
     `candidate` serves only to name a refused pair to the caller. `patient_key` and `study_key` are opaque group keys of
     the workspace; the release gets fresh ids that keep the grouping and nothing else. `identifiers` (kind -> values,
     as in SourceStudy.header) are searched for in report and prompt, and are not written; `surrogates` are the invented
-    stand-ins of the report, which look like PHI and are none. `evidence` and `decisions` are
-    cut down to what may leave; `gates` maps a gate's name to its state. Method and settings tell what the image was
-    made from. `recipe_withheld` keeps prompt, settings and models back: the seed followed from the source file, so that
-    whoever holds the file could draw the image again.
+    stand-ins of the report, which look like PHI and are none, and `report_policy` says how it was filtered. `evidence`
+    and `decisions` are cut down to what may leave; `gates` maps a gate's name to its state. Method and settings tell
+    what the image was made from. `recipe_withheld` keeps prompt, settings and models back: the seed followed from the
+    source file, so that whoever holds the file could draw the image again.
     """
 
     candidate: int | str
@@ -44,6 +44,7 @@ class ReleasePair:
     out_of_domain: bool | None = None
     identifiers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     surrogates: Sequence[Span] = ()
+    report_policy: str = ""
     recipe_withheld: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,9 +15,6 @@ def readme(description: Mapping[str, Any], derivations: Mapping[str, int]) -> st
     `description` is what release.json holds; `derivations` maps each sentence on what images were made from to pairs.
     """
     counts, gate_states = description["counts"], description["gate_states"]
-    pairs = description["pairs"]
-    outside = counts["domain"].get("outside", 0)
-    unmeasured = counts["domain"].get("not measured", 0)
     lines = [
         "DE-IDENTIFIED CHEST RADIOGRAPHS WITH REPORTS",
         "Not for diagnosis. No image here is an acquisition as it was made.",
@@ -30,6 +28,7 @@ def readme(description: Mapping[str, Any], derivations: Mapping[str, int]) -> st
         "  reports/   the source reports with identifiers removed",
         "  manifest.jsonl   one JSON object a pair: files with SHA-256, prompt, method, settings, evidence, gates,",
         "                   decisions without names; ids are fresh for this release",
+        "  dossier.html     the same for a regulator: what was done, measured and decided, and what is weak",
         "  release.json     counts and settings of the whole release",
         "  SHA256SUMS       the SHA-256 of every other file but the signature's (sha256sum -c reads it)",
         *(["  signature/       the signature over SHA256SUMS"] if description["signed_by"] else []),
@@ -56,35 +55,47 @@ def readme(description: Mapping[str, Any], derivations: Mapping[str, int]) -> st
         "",
         "WHAT IS WEAK",
     ]
-    if outside:
-        lines += [
-            f"  {outside} of {pairs} originals are unlike what the models were trained on. Their synthetic images may",
-            "  look plausible and show the wrong anatomy or the wrong findings (out_of_domain in the manifest).",
-        ]
-    if unmeasured:
-        lines += [f"  For {unmeasured} of {pairs} pairs it was not measured whether the models know such images."]
-    if withheld := description["recipes_withheld"]:
-        lines += [
-            f"  {withheld} of {pairs} images were drawn by an earlier version, with seeds that follow from the source",
-            "  files. Their prompts, settings and models are kept back, but who holds the source files and the same",
-            "  models could still draw them again and compare.",
-        ]
-    if "starter" in counts["preset"]:
-        lines += [
-            "  The starter models are small and were trained on computed phantoms, not on patients. They serve to show",
-            "  the method. Do not train or test a clinical model on their images.",
-        ]
+    for sentence in weaknesses(description):
+        lines += textwrap.wrap(sentence, 112, initial_indent="  ", subsequent_indent="  ")
     lines += [
-        "  A report may hold an identifier that no rule knew and no reader saw.",
-        "  Whoever holds the source reports can find them here again by their wording.",
-        "  A rare combination of findings may single a person out, whatever the image shows.",
-        "  The measures of likeness are those of the models named, not of every attacker.",
         "",
         "HOW TO VERIFY",
         *_how_to_verify(description["signed_by"]),
         "",
     ]
     return "\n".join(lines)
+
+
+def weaknesses(description: Mapping[str, Any]) -> list[str]:
+    """What is weak about a release, in sentences."""
+    counts, pairs = description["counts"], description["pairs"]
+    outside, unmeasured = counts["domain"].get("outside", 0), counts["domain"].get("not measured", 0)
+    withheld, batch = description["recipes_withheld"], counts["approval"].get("batch", 0)
+    said = [
+        f"{outside} of {pairs} originals are unlike what the models were trained on. Their synthetic images may look "
+        "plausible and show the wrong anatomy or the wrong findings (out_of_domain in the manifest)."
+        if outside
+        else "",
+        f"For {unmeasured} of {pairs} pairs it was not measured whether the models know such images."
+        if unmeasured
+        else "",
+        f"{withheld} of {pairs} images were drawn by an earlier version, with seeds that follow from the source files. "
+        "Their prompts, settings and models are kept back, but who holds the source files and the same models could "
+        "still draw them again and compare."
+        if withheld
+        else "",
+        f"{batch} of {pairs} pairs were approved in a batch only: nobody need have looked at each." if batch else "",
+        "The starter models are small and were trained on computed phantoms, not on patients. They serve to show the "
+        "method. Do not train or test a clinical model on their images."
+        if "starter" in counts["preset"]
+        else "",
+        "A report may hold an identifier that no rule knew and no reader saw.",
+        "Whoever holds the source reports can find them here again by their wording.",
+        "A rare combination of findings may single a person out, whatever the image shows.",
+        "The measures of likeness are those of the models named, not of every attacker.",
+        "" if description["signed_by"] else "The release is not signed: nobody can tell from it who made it.",
+    ]
+    return [sentence for sentence in said if sentence]
 
 
 def _how_to_verify(signed_by: str | None) -> list[str]:

@@ -25,6 +25,8 @@ FORMAT = "updp-release/3"
 FORMATS = ("updp-release/1", "updp-release/2", FORMAT)
 FOLDERS = {"images": ".png", "dicom": ".dcm", "reports": ".txt"}
 FILES = ("README.txt", "manifest.jsonl", "release.json")
+DOSSIER = "dossier.html"
+"""Besides these, since format 3."""
 PARTIAL = re.compile(r"\.(?P<name>.+)\.updp-(?P<pid>\d+)-[0-9a-f]{8}\.partial")
 _ID = re.compile(r"r[0-9a-f]{16}")
 
@@ -210,7 +212,8 @@ def _compare_manifest(out: Path, hashes: Mapping[str, str]) -> list[Problem]:
         return problems
     try:
         description = json.loads((out / "release.json").read_bytes())
-        listed, pairs = dict.fromkeys(FILES, ""), 0
+        older = isinstance(description, dict) and description.get("format") in FORMATS[:2]
+        listed, pairs = dict.fromkeys(FILES if older else (*FILES, DOSSIER), ""), 0
         for line in _lines(out / "manifest.jsonl"):
             pairs += 1
             if not _ID.fullmatch(line["release_id"]):

@@ -12,7 +12,6 @@ import json
 import os
 import secrets
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,16 +23,17 @@ from updp_core.errors import ReleaseError
 from updp_core.lexicon import Lexicon
 from updp_core.methods import derivation_of
 from updp_core.release import allowed, signature
+from updp_core.release.dossier import dossier
 from updp_core.release.pair import (
     Refusal,
     ReleasePair,
     ReleaseRefused,
     png_bytes,
-    public_decision,
     residual_reasons,
 )
+from updp_core.release.tally import Tally, told
 from updp_core.release.text import readme
-from updp_core.release.verifying import FORMAT, PARTIAL, partial_name, root_digest, sums_text, verify
+from updp_core.release.verifying import PARTIAL, partial_name, root_digest, sums_text, verify
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,7 @@ class _Writer:
         self.offsets: list[tuple[str, int, int]] = []
         self.patients: dict[str, str] = {}
         self.studies: dict[str, tuple[str, str]] = {}
-        self.counts: dict[str, Counter[str]] = {
-            name: Counter() for name in ("method", "derivation", "domain", "lexicon", "approval", "verdicts", "preset")
-        }
-        self.gates: dict[str, Counter[str]] = {}
-        self.sentences: Counter[str] = Counter()
-        self.recipes_withheld = 0
+        self.tally = Tally()
         for name in ("images", "dicom", "reports"):
             (folder / name).mkdir()
         # Lines arrive in the order of the workspace, which says something of the source; they are sorted at the end.
@@ -164,7 +159,6 @@ class _Writer:
 
     def add(self, pair: ReleasePair) -> None:
         """Check one pair and, while none was refused, write it."""
-        from updp_core.evidence.pair import publishable
         from updp_core.release.dicom import dicom_bytes, new_uid
 
         if reasons := residual_reasons(pair, self.lexicon, self.read_image_text):
@@ -187,43 +181,12 @@ class _Writer:
             "image": self._file(f"images/{release_id}.png", png_bytes(pair.image)),
             "dicom": self._file(f"dicom/{release_id}.dcm", dicom),
             "report": self._file(f"reports/{release_id}.txt", pair.report.encode()),
-            "derivation": how.kind,
-            "out_of_domain": pair.out_of_domain,
-            "prompt": pair.prompt if self.include_prompts and not pair.recipe_withheld else None,
-            "method": allowed.method(pair.method),
-            "settings": None if pair.recipe_withheld else allowed.settings(pair.settings),
-            "models": None if pair.recipe_withheld else allowed.models(pair.models),
-            # No seed: with it and the source, an image can be drawn again and compared.
-            # Not the digest: with the shipped lists at hand, it would confirm a guess at a name that somebody added.
-            "lexicon": {"version": int(pair.lexicon_version)},
-            "evidence": allowed.evidence(publishable(pair.evidence)),
-            "gates": allowed.gates(pair.gates),
-            "decisions": [public_decision(decision) for decision in pair.decisions],
+            **told(pair, self.include_prompts),
         }
         text = json.dumps(line, sort_keys=True, ensure_ascii=True, allow_nan=False).encode() + b"\n"
         self.offsets.append((release_id, self.unsorted.tell(), len(text)))
         self.unsorted.write(text)
-        self.recipes_withheld += pair.recipe_withheld
-        self.sentences[how.sentence] += 1
-        self._count(line, pair)
-
-    def _count(self, line: Mapping[str, Any], pair: ReleasePair) -> None:
-        """Count what the manifest's line tells, so that nothing leaves by way of a count."""
-        domain = {True: "outside", False: "inside", None: "not measured"}[pair.out_of_domain]
-        alone = any(d.get("verdict") == "approve" and d.get("how") != "batch" for d in line["decisions"])
-        for name, value in (
-            ("method", line["method"]),
-            ("derivation", line["derivation"]),
-            ("lexicon", f"version {line['lexicon']['version']}"),
-            ("preset", allowed.settings(pair.settings).get("preset", allowed.NOT_TOLD)),
-            ("domain", domain),
-            ("approval", "single" if alone else "batch"),
-        ):
-            self.counts[name][value] += 1
-        for name, state in line["gates"].items():
-            self.gates.setdefault(name, Counter())[state] += 1
-        for decision in line["decisions"]:
-            self.counts["verdicts"][f"{decision.get('verdict')} by {decision.get('role')}"] += 1
+        self.tally.add(pair, line)
 
     def _file(self, name: str, data: bytes) -> dict[str, str]:
         digest = hashlib.sha256(data).hexdigest()
@@ -232,29 +195,22 @@ class _Writer:
         return {"path": name, "sha256": digest}
 
     def finish(self, header: Mapping[str, Any]) -> ReleaseResult:
-        """Manifest, description, README, SHA256SUMS over all of these, and the signature over that."""
+        """Manifest, description, README, dossier, SHA256SUMS over all of these, and the signature over that."""
         if self.refusals:
             raise ReleaseRefused(self.refusals)
         if not self.offsets:
             raise ReleaseError("There is nothing to release: no pair has an approval that holds. Approve some first.")
         manifest = self._manifest()
-        description = {
-            "format": FORMAT,
-            "software": f"UPDP {__version__}",
-            "day": self.today.isoformat(),
-            "pairs": len(self.offsets),
-            "patients": len(self.patients),
-            "studies": len(self.studies),
-            "manifest_sha256": manifest,
-            "signed_by": self.key.public.fingerprint if self.key else None,
-            "prompts_included": self.include_prompts,
-            "recipes_withheld": self.recipes_withheld,
-            "counts": {name: dict(sorted(counter.items())) for name, counter in self.counts.items()},
-            "gate_states": {name: dict(sorted(counter.items())) for name, counter in sorted(self.gates.items())},
-            "header": allowed.header(header),
-        }
+        description = self.tally.description(
+            header,
+            include_prompts=self.include_prompts,
+            manifest=manifest,
+            signed_by=self.key.public.fingerprint if self.key else None,
+            day=self.today,
+        )
         self._file("release.json", (json.dumps(description, indent=2, sort_keys=True) + "\n").encode())
-        self._file("README.txt", readme(description, self.sentences).encode())
+        self._file("README.txt", readme(description, self.tally.sentences).encode())
+        self._file("dossier.html", dossier(description, self.tally.sentences).encode())
         sums = sums_text(self.hashes)
         _write(self.folder / "SHA256SUMS", sums)
         root = root_digest(sums)

@@ -17,7 +17,7 @@ from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.schema import Release
 from updp_core.store.store import fresh_id, now
-from updp_core.workbench import audit
+from updp_core.workbench import audit, second_reading
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.keys import signer_of, signing_key
@@ -47,7 +47,7 @@ SIGNED = (
 )
 _KEPT = (
     "c.image, c.evidence_json, c.settings_json, c.filtered, c.surrogates_json, c.prompt_text, c.method, "
-    "c.lexicon_version"
+    "c.lexicon_version, c.report_policy"
 )
 
 
@@ -91,6 +91,7 @@ class _Kept:
     prompt_text: str
     method: str
     lexicon_version: int
+    report_policy: str
     patient: str
     study: str
     header_json: str
@@ -209,6 +210,7 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
         moment = Moment.of(tx)
         version, lexicon = desk.lexicon(tx)
         policy, head = desk.policy(tx), audit.head(tx)
+        header = _header(desk, tx, len(approved))
     if not approved:
         raise ReleaseError(
             "No pair is approved and free of open flags, so there is nothing to release. Approve pairs first."
@@ -248,14 +250,6 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
         from updp_core.release import write_release
 
         try:
-            header = {
-                "preset": desk.settings.preset,
-                "lexicon_version": version,
-                "policy": {"verdicts": policy["verdicts"], "audit_head": head},
-                "report_policy": policy["report_policy"],
-                "thresholds": policy["gates"],
-                "counts": {"approved": len(approved)},
-            }
             made = write_release(
                 out,
                 pairs(),
@@ -288,6 +282,20 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
         yield step
         if step.result is not None:
             return
+
+
+def _header(desk: Desk, tx: Transaction, approved: int) -> dict[str, Any]:
+    """What the house says of a whole release; the writer's allow-list takes its part."""
+    policy = desk.policy(tx)
+    return {
+        "preset": desk.settings.preset,
+        "lexicon_version": tx.value(CURRENT_LEXICON),
+        "policy": {"verdicts": policy["verdicts"], "audit_head": audit.head(tx)},
+        "report_policy": policy["report_policy"],
+        "thresholds": policy["gates"],
+        "counts": {"approved": approved},
+        "agreement": second_reading.agreement(tx),
+    }
 
 
 @dataclass(frozen=True)
@@ -410,6 +418,7 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
         out_of_domain={"clear": False, "warn": True, "block": True}.get(states.get("domain", "unknown")),
         identifiers=json.loads(row.header_json),
         surrogates=stand_ins,
+        report_policy="placeholder" if old and row.report_policy == "surrogate" else row.report_policy,
         recipe_withheld=old,
     )
 
