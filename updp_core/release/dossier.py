@@ -73,12 +73,18 @@ def dossier(description: Mapping[str, Any], derivations: Mapping[str, int]) -> s
         actions={ACTIONS[code]: names for code, names in header_actions().items()},
         gates=gates,
         first=description["true_patient_first"],
-        agreement=description["header"].get("agreement"),
+        agreement=_whole(description["header"].get("agreement")),
         overrides={RULES[name].title: n for name, n in counts["overrides"].items()},
         weak=[*weaknesses(description), *_missed(description)],
         checks=signature.CHECKS,
         **figures(description),
     )
+
+
+def _whole(agreement: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The agreement where all of it was told."""
+    told = agreement is not None and all(isinstance(agreement.get(name), int) for name in ("pairs", "agree"))
+    return {"kappa": None, **agreement} if agreement and told else None
 
 
 @functools.cache
