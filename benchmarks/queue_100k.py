@@ -127,9 +127,8 @@ def fill(tx: Rows, records: int, rng: random.Random) -> None:
             actor="b",
             created_at=now(),
         )
-        row = {"prompt_text": text[:80], "filtered": text, "surrogates_json": "[]"}
-        said, near = word_index.indexed(row)
-        tx.insert("candidate_word", rowid=candidate, said=said, near=near)
+        said, near = word_index.indexed(word_index.Texts(text[:80], text, "[]"))
+        tx.insert("candidate_word", rowid=candidate, said=" ".join(said), near=" ".join(near))
         found = gates(evidence)
         tx.insert(
             "grade",

@@ -16,6 +16,8 @@ ROOT = _CLONE if (_CLONE / "lexicons").is_dir() else _CLONE / "updp_files"
 STARTER = ROOT / "data" / "models" / "starter"
 SAMPLE = ROOT / "data" / "sample"
 LEXICONS = ROOT / "lexicons"
+DATABASE = "updp.sqlite3"
+"""The SQLite database's name in a workspace."""
 RUNS = Path("runs")
 """Where training and evaluation keep their work unless told otherwise: in the current folder."""
 
@@ -109,6 +111,11 @@ class Settings:
     def signed(self) -> bool:
         """True where people sign in, in any way; else this is a single person's desk."""
         return bool(self.auth or self.oauth or self.proxy_user_header)
+
+    @property
+    def begun(self) -> bool:
+        """True where the workspace has been opened before."""
+        return (self.home / DATABASE).exists()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:

@@ -90,6 +90,16 @@ def test_a_room_imports_only_rooms_that_stand_below_it(path: Path) -> None:
     assert rooms_imported(path) <= below
 
 
+def test_what_only_one_database_understands_stands_in_that_database_s_file() -> None:
+    own = re.compile(
+        r"\bPRAGMA\b|\bjson_\w+\(|\browid\b|\bMATCH\b|\bfts5\b|\bOR (REPLACE|IGNORE)\b|\bsqlite_(master|sequence)\b|"
+        r"\bjsonb?\b\)|\btsvector\b|\bpg_\w+|\bplpgsql\b"
+    )
+    files = [path for path in CORE if path.name not in ("sqlite.py", "postgres.py")]
+    found = {str(path.relative_to(ROOT)): own.findall(path.read_text(encoding="utf-8")) for path in files}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
 def test_the_formatter_lays_out_all_but_tables_of_numbers() -> None:
     kept = [line for path in CORE for line in path.read_text().splitlines() if line.endswith("# fmt: skip")]
     assert len(kept) <= 15

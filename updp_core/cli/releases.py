@@ -84,7 +84,7 @@ def verify(
     """Check a release folder to the byte; needs no workspace. Exit code 1 where it does not hold."""
     found: dict[str, Any]
     pem = _pem(public) if public else ""
-    if root is None and (settings(home).home / "updp.sqlite3").exists():
+    if root is None and settings(home).begun:
         with opened(home) as bench:
             found = bench.verify(out, actor=actor(who, "privacy-officer"), anywhere=True, key=pem)
     else:

@@ -124,7 +124,7 @@ def _decode(content: bytes) -> str:
 def _lexicon(home: Path | None) -> Any:
     from updp_core.lexicon import load_lexicon
 
-    if not (settings(home).home / "updp.sqlite3").exists():
+    if not settings(home).begun:
         return load_lexicon()
     with opened(home) as bench, bench.desk.store.read() as tx:
         return bench.desk.lexicon(tx)[1]

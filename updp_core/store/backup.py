@@ -10,27 +10,27 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import tarfile
 import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import IO
 
+from updp_core.config import DATABASE
 from updp_core.errors import UpdpError, UsageError
-from updp_core.store.store import DATABASE, copy_database
+from updp_core.store.dialect import Dialect
+from updp_core.store.sqlite import FILES, last_event
 
 KEY, WORKSPACE = "key.age", "workspace.tar.age"
 MIN_PASSPHRASE = 12
-_LEFT_OUT = {"gradio", "locks", "tmp", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
+_LEFT_OUT = {"gradio", "locks", "tmp", *FILES}
 """Names in a workspace that belong to running processes, and the database, of which a snapshot goes."""
 
 
-def write_backup(home: Path, file: Path, passphrase: str) -> int:
-    """Write the workspace `home` to the new file `file`, encrypted; the number of files in it.
+def write_backup(home: Path, dialect: Dialect, file: Path, passphrase: str) -> int:
+    """Write the workspace `home` and its database to the new file `file`, encrypted; the number of files in it.
 
     Raises UsageError for a short passphrase or a file that exists; UpdpError where the disk fails. A failed backup
     leaves no file.
@@ -47,7 +47,7 @@ def write_backup(home: Path, file: Path, passphrase: str) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="backup-", dir=home / "tmp") as private:
             snapshot = Path(private) / DATABASE
-            copy_database(home, snapshot)
+            dialect.snapshot(snapshot)
             with _private(part) as raw, zipfile.ZipFile(raw, "w") as archive:
                 archive.writestr(KEY, by_passphrase.encrypt(str(identity).encode(), passphrase))
                 with archive.open(WORKSPACE, "w", force_zip64=True) as encrypted, _tar(home, snapshot) as (tar, count):
@@ -105,9 +105,7 @@ def restore_backup(file: Path, home: Path, passphrase: str) -> int:
 
 def _note_head(home: Path) -> None:
     """Note the chain's head of the snapshot: the one that was noted beside the database may be newer by some events."""
-    with closing(sqlite3.connect(home / DATABASE)) as database:
-        last = database.execute("SELECT id, digest FROM audit_event ORDER BY id DESC LIMIT 1").fetchone()
-    if last:
+    if last := last_event(home / DATABASE):
         (home / "audit.head").write_text(json.dumps({"event": last[0], "digest": last[1]}), encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from updp_core.domain import SYSTEM
 from updp_core.errors import UpdpError
-from updp_core.store import schema, word_index
+from updp_core.store import schema, standing, word_index
 
 if TYPE_CHECKING:
     from updp_core.store import Store, Transaction
@@ -62,7 +62,7 @@ def migrate(store: Store, found: int, create: Step) -> None:
                 STEPS[version - 2](tx)
                 if version == schema.VERSION:
                     _derive(tx, create)
-                tx.run(f"PRAGMA user_version = {version}")
+                store.dialect.set_version(tx, version)
     except Exception as error:
         raise UpdpError(
             f"The workspace could not be brought from version {version - 1} to {version} ({type(error).__name__}). "
@@ -73,7 +73,7 @@ def migrate(store: Store, found: int, create: Step) -> None:
 
 def _copy(store: Store, found: int) -> str:
     """A whole copy of the database in a folder of the workspace, on the disk before anything changes; its name."""
-    from updp_core.store.store import copy_database, sync_folder
+    from updp_core.store.store import sync_folder
 
     folder = store.home / "copies"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -84,7 +84,7 @@ def _copy(store: Store, found: int) -> str:
     part = folder / ".part"
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
-    copy_database(store.home, part)
+    store.dialect.snapshot(part)
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(path)
@@ -93,8 +93,8 @@ def _copy(store: Store, found: int) -> str:
 
 
 def _derive(tx: Transaction, create: Step) -> None:
-    for row in tx.all("SELECT name FROM sqlite_master WHERE type = 'view'"):
-        tx.run(f"DROP VIEW {row['name']}")
+    for view in reversed(standing.VIEWS):
+        tx.run(f"DROP VIEW IF EXISTS {view}")
     for table in DERIVED_TABLES:
         tx.run(f"DROP TABLE IF EXISTS {table}")
     create(tx)

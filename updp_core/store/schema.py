@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
 VERSION = 4
-"""`PRAGMA user_version` of a workspace that has these tables."""
+"""The version of these tables."""
 
 APPEND_ONLY = (
     "record",

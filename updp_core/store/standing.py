@@ -6,14 +6,16 @@ the verb's own transaction, because counting 100,000 records through the view ta
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from updp_core.store.dialect import Dialect
 
 VERDICTS: Final = "('approve', 'reject', 'regenerate')"
 """What a verdict is, among the entries of the table `decision`: a flag, its clearing, and an undo are none."""
 
 # Verdicts that count: not undone, and given since the candidate became current and since a lexicon last voided it.
-VALID_DECISION: Final = f"""
-CREATE VIEW IF NOT EXISTS valid_decision AS
+_VALID_DECISION: Final = f"""
 SELECT d.id, d.record, d.candidate, d.reviewer, d.role, d.verdict, d.blind, d.overrides_json, d.decided_at
 FROM decision d
 WHERE d.verdict IN {VERDICTS}
@@ -24,10 +26,9 @@ WHERE d.verdict IN {VERDICTS}
 
 # Flags that somebody raised and nobody has cleared or taken back. They belong to the record: another candidate, or a
 # lexicon that voids this one, does not answer them.
-OPEN_FLAG: Final = """
-CREATE VIEW IF NOT EXISTS open_flag AS
+_OPEN_FLAG: Final = """
 SELECT d.id, d.record, d.candidate, d.reviewer, d.role, d.comment, d.decided_at,
-  (SELECT e.value FROM json_each(d.reasons_json) e LIMIT 1) AS audience
+  {audience} AS audience
 FROM decision d
 WHERE d.verdict = 'flag' AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id)
 """
@@ -35,8 +36,7 @@ WHERE d.verdict = 'flag' AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes
 # The latest rejection or regeneration clears the approvals before it; a person's approvals count once; a blind second
 # reader, who has not seen the rejection, does not overrule it. An approval does not cover a gate that blocks (by a
 # policy set since, say) and that it did not override.
-DERIVED: Final = """
-CREATE VIEW IF NOT EXISTS derived_standing AS
+_DERIVED: Final = """
 SELECT s.record, s.seq, s.patient,
   CASE
     WHEN s.candidate IS NULL THEN 'new'
@@ -57,7 +57,7 @@ FROM (
       WHERE v.candidate = t.candidate AND v.verdict = 'approve' AND v.id > coalesce(t.refusal, 0)
         AND (t.refusal IS NULL OR NOT v.blind)
         AND NOT EXISTS (SELECT 1 FROM gate_value b WHERE b.candidate = t.candidate AND b.state = 'block'
-          AND b.name NOT IN (SELECT value FROM json_each(v.overrides_json)))) AS approvals,
+          AND b.name NOT IN {overrides})) AS approvals,
     (SELECT max(v.id) FROM valid_decision v WHERE v.candidate = t.candidate) AS latest
   FROM (
     SELECT r.id AS record, r.seq, r.patient, c.id AS candidate, coalesce(c.error, '') AS error,
@@ -81,14 +81,27 @@ FROM (
 ) s LEFT JOIN grade g ON g.candidate = s.candidate
 """
 
+VIEWS: Final = ("valid_decision", "open_flag", "derived_standing")
+"""Each after those that it reads."""
+
+
+def views(dialect: Dialect) -> dict[str, str]:
+    """Name of each view -> its query."""
+    audience, overrides = dialect.first("d.reasons_json"), dialect.items("v.overrides_json")
+    queries = (_VALID_DECISION, _OPEN_FLAG.format(audience=audience), _DERIVED.format(overrides=overrides))
+    return dict(zip(VIEWS, queries, strict=True))
+
+
 COLUMNS: Final = (
     "record, seq, patient, state, candidate, revision, method, lexicon_version, risk, worst, alignment, approvals, "
     "reviewer, decided_at, released, remarked, flagged_for, flagged_at, error"
 )
-REFRESH_ONE: Final = (
-    f"INSERT OR REPLACE INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM derived_standing WHERE record = :record"
+_REPLACE: Final = "ON CONFLICT (seq) DO UPDATE SET " + ", ".join(
+    f"{column} = excluded.{column}" for column in COLUMNS.split(", ") if column != "seq"
 )
-REFRESH_ALL: Final = f"INSERT OR REPLACE INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM derived_standing"
+_REFRESH: Final = f"INSERT INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM {{source}} {_REPLACE}"
+REFRESH_ONE: Final = _REFRESH.format(source="derived_standing WHERE record = :record")
+REFRESH_ALL: Final = _REFRESH.format(source="derived_standing WHERE true")  # a bare ON would be read as of a join
 
 # The gates of a record's current candidate leave the count before its standing is derived anew, and join it after.
 _GATES: Final = "FROM gate_value g JOIN standing s ON s.candidate = g.candidate"
@@ -97,33 +110,37 @@ UNCOUNT_ONE: Final = (
 )
 COUNT_ONE: Final = (
     f"INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, 1 {_GATES} WHERE s.record = :record "
-    "ON CONFLICT (name, state) DO UPDATE SET n = n + 1"
+    "ON CONFLICT (name, state) DO UPDATE SET n = gate_count.n + 1"
 )
 COUNT_ALL: Final = f"INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, count(*) {_GATES} GROUP BY 1, 2"
 # The same for any number of records: derived once into a table of this connection, then put in place. `before` is the
 # candidate that was current: where it still is, its gates are counted already.
+_DERIVED_NOW: Final = (
+    f"SELECT {COLUMNS}, (SELECT o.candidate FROM standing o WHERE o.record = d.record) AS before "
+    "FROM derived_standing d WHERE "
+)
 DERIVE_SOME: Final = (
-    f"CREATE TEMP TABLE derived_now AS SELECT {COLUMNS}, "
-    "(SELECT o.candidate FROM standing o WHERE o.record = d.record) AS before FROM derived_standing d WHERE {clause}"
+    f"CREATE TEMP TABLE derived_now AS {_DERIVED_NOW} false",
+    f"INSERT INTO derived_now {_DERIVED_NOW} {{clause}}",
 )
 _TALLY: Final = (
     "INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, {sign}count(*) FROM derived_now n "
-    "JOIN gate_value g ON g.candidate = n.{which} WHERE n.candidate IS NOT n.before GROUP BY g.name, g.state "
-    "ON CONFLICT (name, state) DO UPDATE SET n = n + excluded.n"
+    "JOIN gate_value g ON g.candidate = n.{which} WHERE coalesce(n.candidate, 0) <> coalesce(n.before, 0) "
+    "GROUP BY g.name, g.state ON CONFLICT (name, state) DO UPDATE SET n = gate_count.n + excluded.n"
 )
 REFRESH_DERIVED: Final = (
     _TALLY.format(sign="-", which="before"),
-    f"INSERT OR REPLACE INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM derived_now",
+    _REFRESH.format(source="derived_now WHERE true"),
     _TALLY.format(sign="", which="candidate"),
     "DROP TABLE derived_now",
 )
 MISCOUNTED: Final = f"""
 SELECT name FROM (SELECT g.name AS name, g.state AS state, count(*) AS n {_GATES} GROUP BY 1, 2
-  EXCEPT SELECT name, state, n FROM gate_count)
+  EXCEPT SELECT name, state, n FROM gate_count) missing
 UNION SELECT name FROM (SELECT name, state, n FROM gate_count WHERE n <> 0
-  EXCEPT SELECT g.name, g.state, count(*) {_GATES} GROUP BY 1, 2)
+  EXCEPT SELECT g.name, g.state, count(*) {_GATES} GROUP BY 1, 2) excess
 """
 DISAGREES: Final = f"""
-SELECT record FROM (SELECT {COLUMNS} FROM derived_standing EXCEPT SELECT {COLUMNS} FROM standing)
-UNION SELECT record FROM (SELECT {COLUMNS} FROM standing EXCEPT SELECT {COLUMNS} FROM derived_standing)
+SELECT record FROM (SELECT {COLUMNS} FROM derived_standing EXCEPT SELECT {COLUMNS} FROM standing) missing
+UNION SELECT record FROM (SELECT {COLUMNS} FROM standing EXCEPT SELECT {COLUMNS} FROM derived_standing) excess
 """

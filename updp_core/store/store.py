@@ -1,7 +1,7 @@
-"""The workspace on disk: SQLite, transactions, the audit chain's pen, and images by their sha256.
+"""The workspace: transactions, the audit chain's pen, and images by their sha256.
 
-Every write is one `BEGIN IMMEDIATE` transaction with synchronous FULL; triggers refuse to change or delete what is
-append-only. The folder is readable by its owner alone (0700, files 0600).
+There is one writer at a time; triggers refuse to change or delete what is append-only. The folder is readable by its
+owner alone (0700, files 0600).
 """
 
 from __future__ import annotations
@@ -12,29 +12,26 @@ import hashlib
 import json
 import os
 import secrets
-import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-import filelock
-from sqlalchemy import Boolean, Connection, TextClause, TextualSelect, create_engine, event, exc, insert, text
+from sqlalchemy import Boolean, Connection, TextClause, TextualSelect, event, exc, insert, text
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UpdpError, UsageError
-from updp_core.store import migrations, schema, secret, standing, word_index
+from updp_core.store import migrations, schema, secret, standing
+from updp_core.store.dialect import Dialect
+from updp_core.store.sqlite import Sqlite
 
 GENESIS = "0" * 64
 """What stands as "the digest before" in the first audit event."""
-DATABASE = "updp.sqlite3"
-"""The database's name in a workspace."""
-BUSY_SECONDS = 60
 FEW = 50
-"""Up to here, records are derived one by one: each with statements that SQLite has prepared."""
+"""Up to here, records are derived one by one: each with statements that the database has prepared."""
 R = TypeVar("R")
 M = TypeVar("M", bound=SQLModel)
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -63,8 +60,9 @@ def fresh_id(prefix: str) -> str:
 class Transaction:
     """One open transaction. Reads see one snapshot; writes are all kept or none."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection = connection
+        self.dialect = dialect
         self.head: tuple[int, str] | None = None
         self._untold: dict[str, dict[str, str]] = {}
         self._untold_groups: dict[str, dict[str, dict[str, Any]]] = {}
@@ -93,7 +91,7 @@ class Transaction:
 
     def stream(self, sql: str, **values: Any) -> Iterator[dict[str, Any]]:
         """The rows of a query, one after the other, in flat memory."""
-        result = self._connection.execution_options(stream_results=True).execute(text(sql), values)
+        result = self._connection.execute(text(sql).execution_options(stream_results=True), values)
         for row in result.mappings():
             yield dict(row)
 
@@ -121,6 +119,16 @@ class Transaction:
             self._untold.setdefault(table, {})[row_key(table, row)] = row_digest(row)
         return key[0]
 
+    def put(self, table: str, **values: Any) -> None:
+        """Add a row, in place of the one with the same primary key."""
+        key = SQLModel.metadata.tables[table].primary_key.columns.keys()
+        rest = ", ".join(f"{name} = excluded.{name}" for name in values if name not in key)
+        self.run(
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)}) "
+            f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {rest}",
+            **values,
+        )
+
     def refresh(self, records: Sequence[str] | None = None) -> None:
         """Derive the standing of these records anew (None: of all)."""
         if records is None:
@@ -128,7 +136,8 @@ class Transaction:
             self.run("DELETE FROM gate_count")
             self.run(standing.COUNT_ALL)
         elif len(records) > FEW:
-            self.refresh_where("record IN (SELECT value FROM json_each(:records))", records=json.dumps(list(records)))
+            some = self.dialect.each("records", record=str)
+            self.refresh_where(f"record IN {some}", records=json.dumps(list(records)))
         else:
             for record in records:
                 for statement in (standing.UNCOUNT_ONE, standing.REFRESH_ONE, standing.COUNT_ONE):
@@ -136,7 +145,9 @@ class Transaction:
 
     def refresh_where(self, clause: str, **values: Any) -> None:
         """Derive the standing of the records that a clause over `record` names: few statements for any number."""
-        self.run(standing.DERIVE_SOME.format(clause=clause), **values)
+        made, filled = standing.DERIVE_SOME
+        self.run(made)
+        self.run(filled.format(clause=clause), **values)
         for statement in standing.REFRESH_DERIVED:
             self.run(statement)
 
@@ -212,23 +223,16 @@ class Store:
             for folder in (home, home / "images", home / "locks", home / "tmp"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             home.chmod(0o700)
-            path = home / DATABASE
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise UpdpError(
                 f"The workspace {home} cannot be written ({error.strerror}). Choose another --home."
             ) from None
-        self._engine = create_engine(
-            f"sqlite:///{path}",
-            connect_args={"timeout": BUSY_SECONDS},
-            pool_size=8,
-            hide_parameters=True,  # an error would quote reports
-        )
-        event.listen(self._engine, "connect", _configure)
-        event.listen(self._engine, "begin", _begin)
-        with filelock.FileLock(home / "locks" / "schema.lock", mode=0o600):
+        self.dialect: Dialect = Sqlite(home)
+        self._engine = self.dialect.engine()
+        event.listen(self._engine, "begin", self._begin)
+        with self.dialect.lock("schema"):
             with self.read() as tx:
-                found = int(tx.value("PRAGMA user_version"))
+                found = self.dialect.version(tx)
             if found > schema.VERSION:
                 raise UpdpError(
                     f"The workspace {home} was made by a newer UPDP (version {found}; this one knows "
@@ -238,7 +242,7 @@ class Store:
             if found == 0:
                 with self.write() as tx:
                     create(tx)
-                    tx.run(f"PRAGMA user_version = {schema.VERSION}")
+                    self.dialect.set_version(tx, schema.VERSION)
             elif found < schema.VERSION:
                 migrations.migrate(self, found, create)
             self.secret = _secret(home)
@@ -251,22 +255,25 @@ class Store:
     def read(self) -> Iterator[Transaction]:
         """A snapshot to read from."""
         with self._engine.connect() as connection, connection.begin():
-            yield Transaction(connection)
+            yield Transaction(connection, self.dialect)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Transaction]:
         """The one writer: committed at the end, rolled back on any error. Conflict where another holds on too long."""
         try:
             with self._engine.connect().execution_options(write=True) as connection, connection.begin():
-                tx = Transaction(connection)
+                tx = Transaction(connection, self.dialect)
                 yield tx
                 tx.finish()
         except exc.OperationalError as error:
-            if "locked" in str(error.orig):
+            if self.dialect.busy(error):
                 raise Conflict("The workspace is busy with another process. Try again in a minute.") from None
             raise
         if tx.head:
             self._anchor(*tx.head)
+
+    def _begin(self, connection: Connection) -> None:
+        self.dialect.begin(connection, write=bool(connection.get_execution_options().get("write")))
 
     def _anchor(self, event_id: int, digest: str) -> None:
         """Note the chain's head beside the database, so that a chain cut short is noticed. Best effort by design."""
@@ -318,13 +325,6 @@ def _secret(home: Path) -> secret.Secret:
     return secret.Secret(key)
 
 
-def copy_database(home: Path, copy: Path) -> None:
-    """Copy the database of the workspace `home` as of one moment, while others write."""
-    closing = contextlib.closing
-    with closing(sqlite3.connect(home / DATABASE, timeout=BUSY_SECONDS)) as old, closing(sqlite3.connect(copy)) as new:
-        old.backup(new)
-
-
 def write_file(path: Path, content: bytes, sync: bool = True) -> None:
     """Write a file whole or not at all: temporary name, fsync, rename, fsync of the folder. Mode 0600."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
@@ -370,47 +370,9 @@ def known(row: R | None, what: str) -> R:
     return row
 
 
-def _configure(connection: sqlite3.Connection, _: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by us, not by the driver
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "recursive_triggers=ON",
-        "trusted_schema=OFF",
-        "cache_size=-65536",
-        "temp_store=MEMORY",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    write = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
 def create(tx: Transaction) -> None:
     """Make what is missing of the schema."""
     SQLModel.metadata.create_all(tx._connection)
-    tx.run(standing.VALID_DECISION)
-    tx.run(standing.OPEN_FLAG)
-    tx.run(standing.DERIVED)
-    tx.run(word_index.CREATE)
-    tx.run("CREATE VIRTUAL TABLE IF NOT EXISTS record_text USING fts5(body, tokenize = 'unicode61')")
-    for statement in triggers().values():
-        tx.run(statement.replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS", 1))
-
-
-def triggers() -> dict[str, str]:
-    """Name of each trigger that keeps the append-only tables so -> its statement, as the database keeps it."""
-    made: dict[str, str] = {}
-    for table in schema.APPEND_ONLY:
-        keys = SQLModel.metadata.tables[table].primary_key.columns.keys()
-        same = " AND ".join(f"{key} = NEW.{key}" for key in keys)
-        refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        for verb in ("UPDATE", "DELETE"):
-            name = f"{table}_no_{verb.lower()}"
-            made[name] = f"CREATE TRIGGER {name} BEFORE {verb} ON {table} {refuse}"
-        name, again = f"{table}_no_replace", f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"
-        made[name] = f"CREATE TRIGGER {name} BEFORE INSERT ON {table} {again} {refuse}"
-    return made
+    for name, query in standing.views(tx.dialect).items():
+        tx.run(f"CREATE VIEW {name} AS {query}")
+    tx.dialect.create(tx)

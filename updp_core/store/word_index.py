@@ -20,10 +20,6 @@ from updp_core.lexicon.folding import fold, unaccented, words
 if TYPE_CHECKING:
     from updp_core.store import Transaction
 
-CREATE: Final = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS candidate_word "
-    "USING fts5(said, near, content = '', detail = column, columnsize = 0, tokenize = 'ascii')"
-)
 TEXTS: Final = "c.prompt_text, c.filtered, c.surrogates_json"
 """The columns of `candidate c` that make its row."""
 
@@ -48,16 +44,12 @@ _SIGN = re.compile(r"[\W_]")
 
 def add(tx: Transaction, candidate: int, texts: Texts) -> None:
     """Index a new candidate."""
-    said, near = indexed(texts)
-    tx.run(
-        "INSERT INTO candidate_word (rowid, said, near) VALUES (:c, :said, :near)", c=candidate, said=said, near=near
-    )
+    tx.dialect.index_words(tx, candidate, *indexed(texts))
 
 
 def add_all(tx: Transaction) -> None:
     """Index every candidate anew."""
-    tx.run("DROP TABLE IF EXISTS candidate_word")
-    tx.run(CREATE)
+    tx.dialect.forget_words(tx)
     last = 0
     some = f"SELECT c.id, {TEXTS} FROM candidate c WHERE c.error = '' AND c.id > :last ORDER BY c.id LIMIT 500"
     while rows := tx.rows(_Indexed, some, last=last):
@@ -66,8 +58,8 @@ def add_all(tx: Transaction) -> None:
         last = rows[-1].id
 
 
-def indexed(row: Texts) -> tuple[str, str]:
-    """The two columns of a candidate's row."""
+def indexed(row: Texts) -> tuple[list[str], list[str]]:
+    """What is kept of a candidate: the words that are `said`, and what is `near` besides."""
     said = {word for text in compared(row) for word in words(fold(text).text)}
     near = set(said)
     for text in compared(row):
@@ -97,9 +89,7 @@ def report_words(row: Texts) -> str:
 
 def having(tx: Transaction, sought: Iterable[str], where: Literal["said", "anywhere"] = "anywhere") -> set[int]:
     """Candidates that hold all of these words and signs."""
-    column = "said : " if where == "said" else ""
-    query = " AND ".join(f'{column}"{_coded(word)}"' for word in sorted(set(sought)))
-    return set(tx.column("SELECT rowid FROM candidate_word WHERE candidate_word MATCH :q", q=query))
+    return tx.dialect.candidates_with(tx, _ascii(sought), where)
 
 
 def parts(term: str) -> set[str]:
@@ -107,8 +97,8 @@ def parts(term: str) -> set[str]:
     return set(words(term)) or {sign for sign in term if not sign.isspace()}
 
 
-def _ascii(found: Iterable[str]) -> str:
-    return " ".join(sorted(map(_coded, found)))
+def _ascii(found: Iterable[str]) -> list[str]:
+    return sorted(set(map(_coded, found)))
 
 
 def _coded(word: str) -> str:

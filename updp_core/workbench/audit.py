@@ -11,7 +11,7 @@ from typing import Any
 from updp_core.domain import Actor
 from updp_core.store import Store, Transaction, standing
 from updp_core.store.schema import GROUPED, TOLD
-from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key, triggers
+from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key
 from updp_core.workbench import grades, population
 from updp_core.workbench import keys as keyring
 from updp_core.workbench.desk import Noun
@@ -97,8 +97,7 @@ def _problems(store: Store, tx: Transaction, policy: Policy) -> Iterator[str]:
         heads.pop(row["digest"], None)
         told.add(row)
         previous, expected = row["digest"], row["id"] + 1
-    written = tx.value("SELECT seq FROM sqlite_sequence WHERE name = 'audit_event'") or 0
-    if max(written, anchor[0] if anchor else 0) >= expected:
+    if max(tx.dialect.events_written(tx), anchor[0] if anchor else 0) >= expected:
         yield f"Audit events from {expected} on are missing: the chain was cut short."
     for digest, release in heads.items():
         if digest != GENESIS:
@@ -115,19 +114,15 @@ def _problems(store: Store, tx: Transaction, policy: Policy) -> Iterator[str]:
 
 def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
     """What is computed from the rows of record, computed again: triggers, grades, standings, counts; and holds."""
-    found = {row["name"]: row["sql"] for row in tx.all("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")}
-    for name, statement in triggers().items():
+    found = tx.dialect.triggers_found(tx)
+    for name, statement in tx.dialect.triggers().items():
         if " ".join(found.get(name, "").split()) != " ".join(statement.split()):
             yield f"The trigger {name} is missing or was changed: rows could be changed since."
-    for row in tx.stream(
-        "SELECT c.id, c.evidence_json, g.gates_json, g.worst, g.risk, g.alignment, (SELECT json_group_object(v.name, "
-        "v.state) FROM gate_value v WHERE v.candidate = c.id) AS states FROM candidate c "
-        "LEFT JOIN grade g ON g.candidate = c.id WHERE c.error = '' ORDER BY c.id"
-    ):
+    for row, states in _graded(tx):
         graded = grades.graded(json.loads(row["evidence_json"]), policy)
         there, due = (_told_of(json.loads(text or "[]")) for text in (row.pop("gates_json"), graded.pop("gates_json")))
-        states = {name: state for name, (state, *_) in due.items()}
-        if there != due or json.loads(row["states"]) != states or any(row[name] != v for name, v in graded.items()):
+        follow = {name: state for name, (state, *_) in due.items()}
+        if there != due or states != follow or any(row[name] != v for name, v in graded.items()):
             yield f"The grade of candidate {row['id']} does not follow from its evidence and the policy in force."
     for row in tx.all(standing.DISAGREES):
         yield f"The standing of record {row['record']} is not the one that follows from its decisions."
@@ -140,6 +135,23 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
         latest=latest,
     ):
         yield f"The hold of record {row['record']} was entered by nobody's taking it."
+
+
+def _graded(tx: Transaction) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Candidates with their evidence and grade, and the states of their gates by name."""
+    last = 0
+    while rows := tx.all(
+        "SELECT c.id, c.evidence_json, g.gates_json, g.worst, g.risk, g.alignment FROM candidate c "
+        "LEFT JOIN grade g ON g.candidate = c.id WHERE c.error = '' AND c.id > :last ORDER BY c.id LIMIT 500",
+        last=last,
+    ):
+        states: dict[int, dict[str, str]] = {row["id"]: {} for row in rows}
+        between = "SELECT candidate, name, state FROM gate_value WHERE candidate BETWEEN :first AND :last"
+        for gate in tx.all(between, first=rows[0]["id"], last=rows[-1]["id"]):
+            if gate["candidate"] in states:
+                states[gate["candidate"]][gate["name"]] = gate["state"]
+        yield from ((row, states[row["id"]]) for row in rows)
+        last = rows[-1]["id"]
 
 
 def _told_of(gates: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:

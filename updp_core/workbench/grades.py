@@ -15,14 +15,6 @@ from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, verb
 from updp_core.workbench.shapes import GateRow, GateRule, Policy
 
-UPSERT_GRADE = (
-    "INSERT OR REPLACE INTO grade (candidate, gates_json, worst, risk, alignment) "
-    "VALUES (:candidate, :gates_json, :worst, :risk, :alignment)"
-)
-UPSERT_GATE = (
-    "INSERT OR REPLACE INTO gate_value (candidate, name, state, value) VALUES (:candidate, :name, :state, :value)"
-)
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -62,9 +54,9 @@ def gate_rows(gates_json: str | None) -> list[GateRow]:
 def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:
     """Compute and keep the gates of a candidate; its risk."""
     row = graded(evidence, policy)
-    tx.run(UPSERT_GRADE, candidate=candidate, **row)
+    tx.put("grade", candidate=candidate, **row)
     for gate in gates(evidence, policy["gates"]):
-        tx.run(UPSERT_GATE, candidate=candidate, name=gate.name, state=gate.state, value=gate.value)
+        tx.put("gate_value", candidate=candidate, name=gate.name, state=gate.state, value=gate.value)
     return float(row["risk"])
 
 

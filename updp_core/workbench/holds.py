@@ -114,12 +114,7 @@ def _hold(tx: Transaction, record: str, actor: Actor, minutes: int) -> None:
         raise UsageError(f"A record is held for 1 to {MAX_MINUTES} minutes.")
     # One pair in hand at a time: what somebody has left keeps nobody waiting.
     tx.run("DELETE FROM hold WHERE holder = :me AND record <> :r", me=actor.name, r=record)
-    tx.run(
-        "INSERT OR REPLACE INTO hold (record, holder, expires) VALUES (:r, :me, :t)",
-        r=record,
-        me=actor.name,
-        t=time.time() + 60 * minutes,
-    )
+    tx.put("hold", record=record, holder=actor.name, expires=time.time() + 60 * minutes)
 
 
 def _following(

@@ -203,7 +203,7 @@ def rows(tx: Transaction, candidates: Iterable[int]) -> Iterator[Held]:
             Held,
             f"SELECT c.id AS candidate, c.record, c.lexicon_version, {word_index.TEXTS}, r.header_json "
             "FROM candidate c JOIN record r ON r.id = c.record "
-            "WHERE c.error = '' AND c.id IN (SELECT value FROM json_each(:some))",
+            f"WHERE c.error = '' AND c.id IN {tx.dialect.each('some', candidate=int)}",
             some=json.dumps(ordered[start : start + CHUNK]),
         )
 
@@ -237,12 +237,13 @@ def impact(tx: Transaction, seen: Foreseen, hits: Mapping[int, Sequence[str]]) -
     added, removed = difference(seen.old, seen.new)
     fresh = hits.keys() - void_under(tx, seen.version)
     values = {"fresh": json.dumps(sorted(fresh))}
-    listed = "FROM json_each(:fresh) hit JOIN standing s ON s.candidate = hit.value"
+    hit = f"{tx.dialect.each('fresh', candidate=int)} hit"
+    listed = f"FROM {hit} JOIN standing s ON s.candidate = hit.candidate"
     states = {
         r.state: r.n for r in tx.rows(_InState, f"SELECT s.state, count(*) AS n {listed} GROUP BY s.state", **values)
     }
     released = tx.value(
-        "SELECT count(DISTINCT p.candidate) FROM json_each(:fresh) hit JOIN release_pair p ON p.candidate = hit.value",
+        f"SELECT count(DISTINCT p.candidate) FROM {hit} JOIN release_pair p ON p.candidate = hit.candidate",
         **values,
     )
     named = diff(seen.old, seen.new).added.get("blacklist", {})
@@ -273,7 +274,7 @@ def _where(tx: Transaction, new: Lexicon, candidates: Sequence[int]) -> list[dic
         for row in tx.rows(
             _Stands,
             "SELECT record, candidate, state FROM standing WHERE record IN "
-            "(SELECT record FROM candidate WHERE id IN (SELECT value FROM json_each(:some)))",
+            f"(SELECT record FROM candidate WHERE id IN {tx.dialect.each('some', candidate=int)})",
             some=json.dumps(candidates),
         )
     }

@@ -1,6 +1,6 @@
 """Leases: which process works on which record, told apart from processes that are dead.
 
-A worker holds a lock file open for as long as it lives (the kernel lets go of it at its death, however sudden) and
+A worker holds a lock of the database's kind for as long as it lives (it ends at the worker's death, however sudden) and
 renews its leases while it works. A lease is free again once its owner's lock can be had, or its time is up: so the
 next start goes on at once after a kill, and a worker that hangs does not keep its records for ever.
 """
@@ -11,9 +11,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-
-import filelock
 
 from updp_core.errors import Conflict, UpdpError
 from updp_core.store import Store, Transaction
@@ -60,20 +57,17 @@ class Worker:
 def worker(store: Store) -> Iterator[Worker]:
     """A worker with its lock and its heartbeat; on leaving, its leases are free."""
     owner = fresh_id("W")
-    lock = filelock.FileLock(_lock_path(store, owner), mode=0o600, thread_local=False)
-    lock.acquire()
-    stop = threading.Event()
-    beat = threading.Thread(target=_beat, args=(store, owner, stop), daemon=True)
-    beat.start()
-    try:
-        yield Worker(store, owner)
-    finally:
-        stop.set()
-        beat.join()
-        with store.write() as tx:
-            tx.run("DELETE FROM lease WHERE owner = :o", o=owner)
-        lock.release()
-        _lock_path(store, owner).unlink(missing_ok=True)
+    with store.dialect.lock(owner, once=True):
+        stop = threading.Event()
+        beat = threading.Thread(target=_beat, args=(store, owner, stop), daemon=True)
+        beat.start()
+        try:
+            yield Worker(store, owner)
+        finally:
+            stop.set()
+            beat.join()
+            with store.write() as tx:
+                tx.run("DELETE FROM lease WHERE owner = :o", o=owner)
 
 
 def _beat(store: Store, owner: str, stop: threading.Event) -> None:
@@ -82,34 +76,15 @@ def _beat(store: Store, owner: str, stop: threading.Event) -> None:
             tx.run("UPDATE lease SET expires = :t WHERE owner = :o", t=time.time() + LEASE_SECONDS, o=owner)
 
 
-def alive(store: Store, owner: str) -> bool:
-    """True while the owner's process holds its lock file."""
-    path = _lock_path(store, owner)
-    if not path.exists():
-        return False
-    lock = filelock.FileLock(path, mode=0o600, thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return True
-    lock.release()
-    path.unlink(missing_ok=True)
-    return False
-
-
 def reap(store: Store, tx: Transaction) -> None:
     """Free the leases of dead owners and those whose time is up; mark runs of dead owners."""
     tx.run("DELETE FROM lease WHERE expires < :t", t=time.time())
     owners = tx.column("SELECT owner FROM lease UNION SELECT owner FROM run WHERE state IN ('running', 'paused')")
     for owner in owners:
-        if not alive(store, owner):
+        if not store.dialect.held(owner):
             tx.run("DELETE FROM lease WHERE owner = :o", o=owner)
             tx.run(
                 "UPDATE run SET state = 'died', message = 'The process ended; start again to go on.' "
                 "WHERE owner = :o AND state IN ('running', 'paused')",
                 o=owner,
             )
-
-
-def _lock_path(store: Store, owner: str) -> Path:
-    return store.home / "locks" / f"{owner}.lock"

@@ -166,9 +166,9 @@ def _mark_all(tx: Transaction, hits: Mapping[int, Sequence[str]], version: int) 
     """As `mark`, for all that an edit forbids. The audit event tells one digest of these rows, however many."""
     tx.run(
         "INSERT INTO violation (candidate, lexicon_version, record, terms_json, after_decision) "
-        "SELECT c.id, :v, c.record, json_extract(hit.value, '$[1]'), "
+        "SELECT c.id, :v, c.record, hit.terms, "
         "  coalesce((SELECT max(d.id) FROM decision d WHERE d.candidate = c.id), 0) "
-        "FROM json_each(:hits) hit JOIN candidate c ON c.id = json_extract(hit.value, '$[0]')",
+        f"FROM {tx.dialect.each('hits', candidate=int, terms=str)} hit JOIN candidate c ON c.id = hit.candidate",
         v=version,
         hits=json.dumps([(candidate, canonical(terms)) for candidate, terms in sorted(hits.items())]),
     )

@@ -111,7 +111,7 @@ class Pairs(Noun):
             )
             rarity = tx.value(
                 "SELECT count(*) FROM "
-                "(SELECT DISTINCT patient FROM record WHERE finding_key = :k AND patient <> :p LIMIT 100)",
+                "(SELECT DISTINCT patient FROM record WHERE finding_key = :k AND patient <> :p LIMIT 100) others",
                 k=row.finding_key,
                 p=row.patient,
             )

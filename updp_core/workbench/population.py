@@ -42,7 +42,9 @@ def sharing(desk: Desk) -> dict[frozenset[str], int]:
         last = tx.value("SELECT max(seq) FROM record")
         if desk.shared[0] != last:
             rows = tx.rows(
-                _Shared, "SELECT findings_json, count(DISTINCT patient) AS n FROM record GROUP BY finding_key"
+                _Shared,
+                "SELECT min(findings_json) AS findings_json, count(DISTINCT patient) AS n FROM record "
+                "GROUP BY finding_key",
             )
             desk.shared = (last, {frozenset(json.loads(row.findings_json)): row.n for row in rows})
     return desk.shared[1]
@@ -90,12 +92,7 @@ def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
         vectors = np.asarray(judges.identity(images), dtype=np.float32)
         with desk.store.write() as tx:
             for row, vector in zip(part, vectors, strict=True):
-                tx.run(
-                    "INSERT OR REPLACE INTO embedding (record, judge, vector) VALUES (:r, :j, :v)",
-                    r=row.id,
-                    j=judge,
-                    v=vector.tobytes(),
-                )
+                tx.put("embedding", record=row.id, judge=judge, vector=vector.tobytes())
             known = zip(part, vectors, strict=True)
             marks = {f"{row.id}|{judge}": mark(desk.store, row.id, judge, v.tobytes()) for row, v in known}
             tx.audit(SYSTEM, "embed", f"{len(part)} originals", embeddings=marks)

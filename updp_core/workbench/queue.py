@@ -35,8 +35,8 @@ ORDERS: dict[str, tuple[str, bool]] = {
 """Sort name -> (column, descending). "risk" puts the riskiest first, "decided" the latest, "alignment" the worst fit,
 "flagged" what somebody asks to be looked at.
 
-Records without a value stand at the end of a descending order and at the start of an ascending one, as NULL does in
-SQLite; equal values are in the order of import.
+Records without a value stand at the end of a descending order and at the start of an ascending one; equal values are in
+the order of import.
 """
 
 _SIMPLE = {
@@ -244,9 +244,9 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
             if known > MANY
             else "s.seq IN (SELECT seq FROM record_finding WHERE finding = :finding)"
         )
-    if filters.text and (words := _fts(filters.text)):
-        parts.append("s.seq IN (SELECT rowid FROM record_text WHERE record_text MATCH :text)")
-        values["text"] = words
+    if filters.text and (words := re.findall(r"[^\W_]+\*?", filters.text)):
+        found, values["text"] = tx.dialect.texts_with(words, "text")
+        parts.append(f"s.seq IN {found}")
     if filters.flagged == "any":
         parts.append("s.flagged_at IS NOT NULL")
     elif filters.flagged:
@@ -277,7 +277,7 @@ def keys(sort: Sort | str, back: bool = False) -> list[tuple[str, bool]]:
 
 def order_by(columns: list[tuple[str, bool]]) -> str:
     """The ORDER BY terms."""
-    return ", ".join(f"s.{name} DESC" if down else f"s.{name}" for name, down in columns)
+    return ", ".join(f"s.{name} DESC NULLS LAST" if down else f"s.{name} NULLS FIRST" for name, down in columns)
 
 
 def order(sort: Sort | str) -> str:
@@ -293,7 +293,7 @@ def beyond(columns: list[tuple[str, bool]], place: Standing) -> tuple[str, dict[
     if name == "seq":
         return later_seq, values
     if getattr(place, name) is None:
-        further = "0" if down else f"s.{name} IS NOT NULL"
+        further = "false" if down else f"s.{name} IS NOT NULL"
         return f"({further} OR (s.{name} IS NULL AND {later_seq}))", values
     values["place_value"] = getattr(place, name)
     further = f"(s.{name} < :place_value OR s.{name} IS NULL)" if down else f"s.{name} > :place_value"
@@ -342,9 +342,3 @@ def _minutes_left(latest: list[str], left: int) -> float | None:
     times = [datetime.fromisoformat(at).timestamp() for at in latest]
     pauses = sorted(a - b for a, b in pairwise(times) if 0 < a - b < 600)
     return round(pauses[len(pauses) // 2] * left / 60, 1) if len(pauses) >= 5 else None
-
-
-def _fts(text: str) -> str:
-    """What a person types, as an FTS5 query: each word must occur; `*` at a word's end matches any ending."""
-    words = re.findall(r"[^\W_]+\*?", text)
-    return " ".join(f'"{word.rstrip("*")}"{"*" if word.endswith("*") else ""}' for word in words)

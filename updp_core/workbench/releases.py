@@ -7,7 +7,7 @@ import queue
 import random
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -300,27 +300,37 @@ def _header(desk: Desk, tx: Transaction, approved: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Moment:
-    """How far the history had come. A standing can only change by a row that is added to one of these."""
+    """How far the history had come: a standing can only change by a row that is added to one of these tables.
+
+    `violations` are counted, as their rows have no number.
+    """
 
     choice: int
     decision: int
-    violation: int
-    lexicon_version: int
-    policy_version: int
+    violations: int
+    lexicon: int
+    policy: int
 
     @classmethod
     def of(cls, tx: Transaction) -> Moment:
-        return cls(*(tx.value(f"SELECT coalesce(max(rowid), 0) FROM {field.name}") for field in fields(cls)))
+        queries = (
+            "SELECT coalesce(max(id), 0) FROM choice",
+            "SELECT coalesce(max(id), 0) FROM decision",
+            "SELECT count(*) FROM violation",
+            CURRENT_LEXICON,
+            "SELECT max(id) FROM policy_version",
+        )
+        return cls(*(tx.value(query) for query in queries))
 
     def touched(self, tx: Transaction) -> set[str] | None:
         """Records whose standing may have changed since; None where it may be any."""
         now_is = Moment.of(tx)
-        if (self.lexicon_version, self.policy_version) != (now_is.lexicon_version, now_is.policy_version):
+        if replace(now_is, choice=self.choice, decision=self.decision) != self:
             return None
         return {
             record
-            for table in ("choice", "decision", "violation")
-            for record in tx.column(f"SELECT record FROM {table} WHERE rowid > :last", last=getattr(self, table))
+            for table in ("choice", "decision")
+            for record in tx.column(f"SELECT record FROM {table} WHERE id > :last", last=getattr(self, table))
         }
 
 
@@ -341,7 +351,7 @@ def record(
         touched = since.touched(tx)
         asked = [row.record for row in approved.values() if touched is None or row.record in touched]
         again = set(asked)
-        clause = "AND record IN (SELECT value FROM json_each(:asked))"
+        clause = f"AND record IN {tx.dialect.each('asked', record=str)}"
         rows = tx.rows(Approved, APPROVED.replace("ORDER BY", f"{clause} ORDER BY"), asked=json.dumps(asked))
         still = {row.candidate: row for row in rows}
         if fallen := [c for c, row in approved.items() if row.record in again and still.get(c) != row]:
@@ -349,9 +359,10 @@ def record(
                 f"{len(fallen)} approval(s) changed while the release was written. Nothing left; start again."
             )
         tx.insert("release", id=name, created_at=now(), **about)
+        some = tx.dialect.each("some", candidate=int)
         tx.run(
             "INSERT INTO release_pair (release, candidate, record) "
-            "SELECT :name, c.id, c.record FROM json_each(:some) p JOIN candidate c ON c.id = p.value",
+            f"SELECT :name, c.id, c.record FROM {some} p JOIN candidate c ON c.id = p.candidate",
             name=name,
             some=json.dumps(list(approved)),
         )
@@ -360,7 +371,7 @@ def record(
         tx.audit(actor, "release", name, signed_by=signed_by, **told)
         # the one thing in a standing that a release changes
         tx.run(
-            "UPDATE standing SET released = 1 WHERE candidate IN (SELECT value FROM json_each(:some))",
+            f"UPDATE standing SET released = true WHERE candidate IN {some}",
             some=json.dumps(list(approved)),
         )
 

@@ -253,7 +253,7 @@ def _begin(desk: Desk, worker: leases.Worker, options: Options, actor: Actor) ->
         leases.reap(desk.store, tx)
         for record in options.records or ():
             known(tx.value("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
-        clause, values = _queue(options)
+        clause, values = _queue(tx, options)
         total = tx.value(f"SELECT count(*) FROM standing s WHERE {clause}", **values)
         total = total if options.limit is None else min(total, options.limit)
         run = tx.insert(
@@ -274,13 +274,12 @@ def _begin(desk: Desk, worker: leases.Worker, options: Options, actor: Actor) ->
         return run, tx.value("SELECT coalesce(max(id), 0) FROM candidate"), total
 
 
-def _queue(options: Options) -> tuple[str, dict[str, Any]]:
+def _queue(tx: Transaction, options: Options) -> tuple[str, dict[str, Any]]:
     states = ", ".join(f"'{state}'" for state in options.states)
     if options.records is None:
         return f"s.state IN ({states})", {}
-    return f"s.state IN ({states}) AND s.record IN (SELECT value FROM json_each(:records))", {
-        "records": json.dumps(list(options.records))
-    }
+    some = tx.dialect.each("records", record=str)
+    return f"s.state IN ({states}) AND s.record IN {some}", {"records": json.dumps(list(options.records))}
 
 
 def _claim(desk: Desk, worker: leases.Worker, options: Options, size: int, first: int) -> list[str]:
@@ -290,8 +289,8 @@ def _claim(desk: Desk, worker: leases.Worker, options: Options, size: int, first
     """
     if size < 1:
         return []
-    clause, values = _queue(options)
     with desk.store.write() as tx:
+        clause, values = _queue(tx, options)
         leases.reap(desk.store, tx)
         taken: list[str] = []
         for state in options.states:
@@ -344,7 +343,7 @@ def _end(desk: Desk, run: int, state: str, generated: int, failed: Sequence[Any]
 def _run(desk: Desk, row: RunRow) -> Run:
     state = row.state
     if state in ("running", "paused"):
-        if not leases.alive(desk.store, row.owner):
+        if not desk.store.dialect.held(row.owner):
             state = "died"
         elif row.wish == "stop":
             state = "stopping"

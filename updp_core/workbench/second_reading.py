@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,8 @@ _WAITING = (
 
 def waiting(tx: Transaction, actor: Actor) -> tuple[str, dict[str, Any]]:
     """The clause over `standing s` for pairs that wait for the actor's blind second verdict, and its values."""
-    share = tx.value(
-        "SELECT json_extract(content_json, '$.second_reading') FROM policy_version ORDER BY id DESC LIMIT 1"
-    )
+    policy = json.loads(tx.value("SELECT content_json FROM policy_version ORDER BY id DESC LIMIT 1"))
+    share = policy.get("second_reading")
     return _WAITING, {"second_share": int(float(share or 0) * 4294967296), "second_me": actor.name}
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy.exc import IntegrityError
-
 from updp_core.domain import Actor, Rejection, SourceStudy
 from updp_core.errors import UsageError
 from updp_core.store import Transaction
@@ -176,11 +174,7 @@ def _keep(desk: Desk, waiting: list[dict[str, Any]], actor: Actor) -> list[str]:
             seq = tx.insert("record", **row)
             for finding in item["findings"]:
                 tx.insert("record_finding", finding=finding, seq=seq)
-            tx.run(
-                "INSERT INTO record_text (rowid, body) VALUES (:seq, :body)",
-                seq=seq,
-                body=f"{row['id']} {patient} {study}",
-            )
+            tx.dialect.index_text(tx, seq, f"{row['id']} {patient} {study}")
             new.append(row["id"])
         if new:
             tx.audit(actor, "import", f"{len(new)} records")
@@ -195,9 +189,7 @@ def _pseudonym(tx: Transaction, kind: str, key: str, prefix: str) -> str:
         return found
     for _ in range(5):
         name = fresh_id(prefix)
-        try:
+        if tx.value("SELECT 1 FROM pseudonym WHERE pseudonym = :name", name=name) is None:
             tx.insert("pseudonym", kind=kind, key=key, pseudonym=name)
-        except IntegrityError:
-            continue  # the name is taken (once in 10^15): draw another
-        return name
+            return name
     raise UsageError("No free pseudonym was found. Is the random generator of this machine broken?")

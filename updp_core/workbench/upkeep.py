@@ -21,6 +21,7 @@ class Upkeep(Noun):
         Raises UsageError for a short passphrase or a file that exists, UpdpError where the disk fails.
         """
         file = Path(file).absolute()
-        with self.desk.store.write() as tx:
+        store = self.desk.store
+        with store.write() as tx:
             tx.audit(actor, "backup")
-        return {"file": str(file), "files": write_backup(self.desk.store.home, file, passphrase)}
+        return {"file": str(file), "files": write_backup(store.home, store.dialect, file, passphrase)}

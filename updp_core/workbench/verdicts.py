@@ -253,14 +253,30 @@ def make_current(tx: Transaction, record: str, candidate: int, actor: Actor) -> 
     """Make a candidate the record's current one; its reading begins anew. The caller refreshes the standing."""
     after = tx.value("SELECT coalesce(max(id), 0) FROM decision WHERE record = :r", r=record)
     tx.insert("choice", record=record, candidate=candidate, after_decision=after, actor=actor.name, created_at=now())
-    tx.run("DELETE FROM record_text WHERE rowid = (SELECT seq FROM record WHERE id = :r)", r=record)
-    tx.run(
-        "INSERT INTO record_text (rowid, body) SELECT r.seq, r.id || ' ' || r.patient || ' ' || r.study || ' ' || "
-        "CASE WHEN c.releasable THEN c.prompt_text ELSE '' END || ' ' || c.filtered "
-        "FROM record r JOIN candidate c ON c.id = :c WHERE r.id = :r",
-        c=candidate,
-        r=record,
+    index_text(tx, candidate)
+
+
+def index_text(tx: Transaction, candidate: int) -> None:
+    """Let a record be found by its ids and by the words of this candidate."""
+    row = known(
+        tx.row(
+            _Text,
+            "SELECT r.seq, r.id || ' ' || r.patient || ' ' || r.study || ' ' || "
+            "CASE WHEN c.releasable THEN c.prompt_text ELSE '' END || ' ' || c.filtered AS body "
+            "FROM candidate c JOIN record r ON r.id = c.record WHERE c.id = :c",
+            c=candidate,
+        ),
+        f"candidate {candidate}",
     )
+    tx.dialect.index_text(tx, row.seq, row.body)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What a record is found by."""
+
+    seq: int
+    body: str
 
 
 @dataclass(frozen=True)
