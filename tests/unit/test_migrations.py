@@ -7,6 +7,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from sqlalchemy import Column, MetaData, String, exc
+from sqlmodel import SQLModel
 from workbench_kit import OFFICER, READER, SECOND, workbench
 
 from updp_core.errors import UpdpError
@@ -46,7 +51,89 @@ def version(path: Path) -> int:
 
 
 def test_there_is_one_step_for_every_version() -> None:
-    assert len(migrations.STEPS) == schema.VERSION - 1
+    assert len(migrations._steps(1)) == schema.VERSION - 1
+    assert migrations.scripts().get_current_head() == f"{schema.VERSION:04}"
+
+
+@pytest.mark.parametrize("from_version_1", [False, True])
+def test_the_migrated_tables_are_those_that_the_schema_declares(
+    old: Path, tmp_path: Path, from_version_1: bool
+) -> None:
+    store = Store(old if from_version_1 else tmp_path / "new")
+    with store.read() as tx:
+        context = migrations.context(tx)
+        assert compare_metadata(context, SQLModel.metadata) == []
+        assert context.get_current_revision() == f"{schema.VERSION:04}"
+        changed = MetaData()
+        for table in SQLModel.metadata.tables.values():
+            table.to_metadata(changed)
+        changed.tables["hold"].append_column(Column("why", String))
+        assert "add_column" in str(compare_metadata(context, changed)), "a difference would be seen"
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A UPDP whose next version has a column more in the table of candidates, which is append-only."""
+    folder = tmp_path / "versions"
+    folder.mkdir()
+    (folder / "next.py").write_text(
+        f"""
+import sqlalchemy as sa
+from alembic import op
+from updp_core.store.migrations import no_way_back
+revision, down_revision = "{schema.VERSION + 1:04}", "{schema.VERSION:04}"
+
+def upgrade():
+    with op.batch_alter_table("candidate", recreate="always", table_kwargs={{"sqlite_autoincrement": True}}) as batch:
+        batch.add_column(sa.Column("mood", sa.String(), nullable=False, server_default="calm"))
+
+def downgrade():
+    no_way_back()
+"""
+    )
+    monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS, str(folder)])
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+
+
+def test_a_table_that_others_point_to_is_made_anew_with_every_row_and_stays_append_only(
+    old: Path, next_version: None
+) -> None:
+    plain = sqlite3.connect(old / "updp.sqlite3")
+    before = plain.execute("SELECT id, record, prompt_text, seed FROM candidate").fetchall()
+    plain.close()
+    store = Store(old)
+    with store.read() as tx:
+        rows = tx.all("SELECT id, record, prompt_text, seed, mood FROM candidate")
+        assert [tuple(row.values()) for row in rows] == [(*row, "calm") for row in before]
+        assert tx.dialect.triggers_found(tx) == tx.dialect.triggers()
+        assert tx.all(DISAGREES) == [] and tx.all(MISCOUNTED) == []
+    with pytest.raises(exc.IntegrityError, match="append-only"), store.write() as tx:
+        tx.run("UPDATE candidate SET mood = 'wild'")
+    with pytest.raises(exc.IntegrityError, match="FOREIGN KEY"), store.write() as tx:
+        tx.insert("hold", record="Rnobody", holder="x", expires=1.0)
+
+
+def test_a_workspace_that_was_migrated_is_refused_by_the_version_before(
+    old: Path, next_version: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store(old).close()
+    monkeypatch.undo()
+    with pytest.raises(UpdpError, match="newer UPDP"):
+        Store(old)
+
+
+def test_there_is_no_way_back_but_the_copy_and_it_is_said_in_words(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(old).close()
+    monkeypatch.setenv("UPDP_HOME", str(old))
+    config = Config(toml_file=Path(__file__).parents[2] / "pyproject.toml")
+    for script in migrations.scripts().walk_revisions():
+        with pytest.raises(UpdpError, match="copies"):
+            script.module.downgrade()
+    with pytest.raises(UpdpError, match="copies"):
+        command.downgrade(config, "-1")
+    with pytest.raises(UpdpError, match="when it opens it"):
+        command.upgrade(config, "head")
+    command.check(config)  # raises where a workspace and the schema differ
 
 
 def test_an_old_workspace_opens_with_every_decision_in_it_and_work_goes_on(old: Path) -> None:

@@ -23,8 +23,12 @@ class Dialect(Protocol):
     def engine(self) -> Engine:
         """Connections to it. Raises UpdpError where it cannot be used."""
 
-    def begin(self, connection: Connection, *, write: bool) -> None:
-        """Begin a transaction: a snapshot to read from, or the one writer."""
+    def begin(self, connection: Connection, *, write: bool, rebuild: bool) -> None:
+        """Begin a transaction: a snapshot to read from, or the one writer; `rebuild` lets it drop tables that others
+        point to."""
+
+    def check_references(self, tx: Transaction) -> None:
+        """After a rebuild: raise ValueError where a row points nowhere."""
 
     def busy(self, error: DBAPIError) -> bool:
         """Whether a writer has waited too long for another."""

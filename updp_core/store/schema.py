@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
 VERSION = 4
-"""The version of these tables."""
+"""The version of these tables: the newest revision in `migrations/versions`."""
 
 APPEND_ONLY = (
     "record",

@@ -65,11 +65,17 @@ class Sqlite:
         event.listen(engine, "connect", _configure)
         return engine
 
-    def begin(self, connection: Connection, *, write: bool) -> None:
+    def begin(self, connection: Connection, *, write: bool, rebuild: bool) -> None:
+        if rebuild:  # to drop a table would delete its rows one by one, and refuse those that others point to
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     def busy(self, error: DBAPIError) -> bool:
         return "locked" in str(error.orig)
+
+    def check_references(self, tx: Transaction) -> None:
+        if found := tx.all("PRAGMA foreign_key_check"):
+            raise ValueError(f"{len(found)} rows of {found[0]['table']} point nowhere")
 
     def version(self, tx: Transaction) -> int:
         return int(tx.value("PRAGMA user_version"))

@@ -61,7 +61,7 @@ class Transaction:
     """One open transaction. Reads see one snapshot; writes are all kept or none."""
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
-        self._connection = connection
+        self.connection = connection
         self.dialect = dialect
         self.head: tuple[int, str] | None = None
         self._untold: dict[str, dict[str, str]] = {}
@@ -69,11 +69,11 @@ class Transaction:
 
     def rows(self, kind: type[R], sql: str, **values: Any) -> list[R]:
         """The rows of a query, each as `kind`: a class of the schema, or a dataclass with a field for each column."""
-        return [kind(**row) for row in self._connection.execute(_typed(kind, sql), values).mappings()]
+        return [kind(**row) for row in self.connection.execute(_typed(kind, sql), values).mappings()]
 
     def row(self, kind: type[R], sql: str, **values: Any) -> R | None:
         """The first row of a query as `kind`, or None."""
-        found = self._connection.execute(_typed(kind, sql), values).mappings().first()
+        found = self.connection.execute(_typed(kind, sql), values).mappings().first()
         return kind(**found) if found is not None else None
 
     def get(self, kind: type[M], **key: Any) -> M | None:
@@ -83,35 +83,35 @@ class Transaction:
 
     def column(self, sql: str, **values: Any) -> list[Any]:
         """The first column of all rows."""
-        return list(self._connection.execute(text(sql), values).scalars())
+        return list(self.connection.execute(text(sql), values).scalars())
 
     def all(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         """The rows of a query as they are, for code that looks at any table (the audit, migrations): see `rows`."""
-        return [dict(row) for row in self._connection.execute(text(sql), values).mappings()]
+        return [dict(row) for row in self.connection.execute(text(sql), values).mappings()]
 
     def stream(self, sql: str, **values: Any) -> Iterator[dict[str, Any]]:
         """The rows of a query, one after the other, in flat memory."""
-        result = self._connection.execute(text(sql).execution_options(stream_results=True), values)
+        result = self.connection.execute(text(sql).execution_options(stream_results=True), values)
         for row in result.mappings():
             yield dict(row)
 
     def one(self, sql: str, **values: Any) -> dict[str, Any] | None:
         """The first row, or None."""
-        row = self._connection.execute(text(sql), values).mappings().first()
+        row = self.connection.execute(text(sql), values).mappings().first()
         return dict(row) if row is not None else None
 
     def value(self, sql: str, **values: Any) -> Any:
         """The first column of the first row, or None."""
-        return self._connection.execute(text(sql), values).scalar()
+        return self.connection.execute(text(sql), values).scalar()
 
     def run(self, sql: str, **values: Any) -> int:
         """Execute a statement; the number of rows it touched."""
-        return self._connection.execute(text(sql), values).rowcount
+        return self.connection.execute(text(sql), values).rowcount
 
     def insert(self, table: str, **values: Any) -> Any:
         """Add a row; the first column of its primary key. The next audit event tells the digest of a protected row."""
         columns = SQLModel.metadata.tables[table]
-        key = self._connection.execute(insert(columns), values).inserted_primary_key
+        key = self.connection.execute(insert(columns), values).inserted_primary_key
         assert key is not None
         if table in schema.TOLD:
             keys = dict(zip(columns.primary_key.columns.keys(), key, strict=True))
@@ -234,17 +234,14 @@ class Store:
             with self.read() as tx:
                 found = self.dialect.version(tx)
             if found > schema.VERSION:
-                raise UpdpError(
-                    f"The workspace {home} was made by a newer UPDP (version {found}; this one knows "
-                    f"{schema.VERSION}). "
-                    "Update UPDP, or choose another --home."
-                )
+                raise migrations.too_new(found)
             if found == 0:
                 with self.write() as tx:
                     create(tx)
-                    self.dialect.set_version(tx, schema.VERSION)
+                    migrations.note(tx, schema.VERSION)
             elif found < schema.VERSION:
                 migrations.migrate(self, found, create)
+                self._engine.dispose()  # a connection that rebuilt tables does not go on
             self.secret = _secret(home)
 
     def close(self) -> None:
@@ -258,13 +255,19 @@ class Store:
             yield Transaction(connection, self.dialect)
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Transaction]:
-        """The one writer: committed at the end, rolled back on any error. Conflict where another holds on too long."""
+    def write(self, *, rebuild: bool = False) -> Iterator[Transaction]:
+        """The one writer: committed at the end, rolled back on any error. Conflict where another holds on too long.
+
+        `rebuild`: tables are dropped and made again meanwhile; what points to their rows is checked at the end.
+        """
+        how = {"write": True, "rebuild": rebuild}
         try:
-            with self._engine.connect().execution_options(write=True) as connection, connection.begin():
+            with self._engine.connect().execution_options(**how) as connection, connection.begin():
                 tx = Transaction(connection, self.dialect)
                 yield tx
                 tx.finish()
+                if rebuild:
+                    self.dialect.check_references(tx)
         except exc.OperationalError as error:
             if self.dialect.busy(error):
                 raise Conflict("The workspace is busy with another process. Try again in a minute.") from None
@@ -273,7 +276,8 @@ class Store:
             self._anchor(*tx.head)
 
     def _begin(self, connection: Connection) -> None:
-        self.dialect.begin(connection, write=bool(connection.get_execution_options().get("write")))
+        how = connection.get_execution_options()
+        self.dialect.begin(connection, write=bool(how.get("write")), rebuild=bool(how.get("rebuild")))
 
     def _anchor(self, event_id: int, digest: str) -> None:
         """Note the chain's head beside the database, so that a chain cut short is noticed. Best effort by design."""
@@ -372,7 +376,7 @@ def known(row: R | None, what: str) -> R:
 
 def create(tx: Transaction) -> None:
     """Make what is missing of the schema."""
-    SQLModel.metadata.create_all(tx._connection)
+    SQLModel.metadata.create_all(tx.connection)
     for name, query in standing.views(tx.dialect).items():
         tx.run(f"CREATE VIEW {name} AS {query}")
     tx.dialect.create(tx)

@@ -2,6 +2,9 @@
 
 A step changes tables of record: what people decided and what it was decided on. It never deletes a row of them. All
 that is derived from them (views, standings, counts, the index of words) is dropped and made anew at the end.
+
+From version 4 on a step is a revision of Alembic in `versions/`, its name the version in four digits. There is no way
+back but the copy: people have worked with the newer tables since.
 """
 
 from __future__ import annotations
@@ -10,13 +13,19 @@ import json
 import os
 from collections.abc import Callable
 from itertools import chain, count
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from sqlmodel import SQLModel
 
 from updp_core.domain import SYSTEM
 from updp_core.errors import UpdpError
 from updp_core.store import schema, standing, word_index
 
 if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     from updp_core.store import Store, Transaction
 
 Step = Callable[["Transaction"], None]
@@ -43,10 +52,76 @@ STEPS: Final[tuple[Step, ...]] = (
     _recorded_as_before,  # 2 -> 3: candidates have an index of words; people keep drafts of the lists
     _note_source_seeds,  # 3 -> 4: seeds come from the workspace's key
 )
-"""STEPS[n - 1] leads from version n to version n + 1; there is one for each version before `schema.VERSION`."""
+"""STEPS[n - 1] leads from version n to version n + 1; there is one for each version before the first revision."""
+
+FOLDER: Final = Path(__file__).parent
+VERSIONS = [str(FOLDER / "versions")]
+"""Where the revisions lie."""
 
 DERIVED_TABLES = ("standing", "gate_count")
 """Tables that can be made anew from the others at any time."""
+
+
+def no_way_back() -> NoReturn:
+    """What every revision's `downgrade` does. Raises UpdpError."""
+    raise UpdpError(
+        "A workspace is not taken back to an older version: what was decided since would be lost. "
+        "The folder `copies` of the workspace holds it as it was before it was migrated; open that with the older UPDP."
+    )
+
+
+def too_new(found: int) -> UpdpError:
+    """What to tell of a workspace that a newer UPDP has migrated."""
+    return UpdpError(
+        f"The workspace was made by a newer UPDP (version {found}; this one knows {schema.VERSION}). "
+        "Update UPDP, or choose another --home."
+    )
+
+
+def context(tx: Transaction) -> MigrationContext:
+    """What Alembic works with: this transaction, and the tables as they should be."""
+    from alembic.runtime.migration import MigrationContext
+
+    options = {"target_metadata": SQLModel.metadata, "include_object": is_ours, "render_as_batch": True}
+    return MigrationContext.configure(tx.connection, opts=options)
+
+
+def is_ours(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
+    """Whether Alembic should look at a thing: not at the tables that an index of words consists of, and not at indexes
+    of derived tables, which are made anew each time."""
+    if kind == "table":
+        return name in SQLModel.metadata.tables
+    return kind != "index" or thing.table.name not in DERIVED_TABLES
+
+
+def scripts() -> ScriptDirectory:
+    """The revisions."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(FOLDER, version_locations=VERSIONS)
+
+
+def note(tx: Transaction, version: int) -> None:
+    """Note which version the tables have, for Alembic and for the UPDP that opens them next."""
+    context(tx).stamp(scripts(), f"{max(version, len(STEPS) + 1):04}")
+    tx.dialect.set_version(tx, version)
+
+
+def _steps(found: int) -> list[Step]:
+    """The steps from version `found` on."""
+    first = len(STEPS) + 1
+    ahead = list(scripts().iterate_revisions("head", f"{max(found, first):04}"))
+    return [*STEPS[found - 1 :], *(_revision(script) for script in reversed(ahead))]
+
+
+def _revision(script: Any) -> Step:
+    def upgrade(tx: Transaction) -> None:
+        from alembic.operations import Operations
+
+        with Operations.context(context(tx)):
+            script.module.upgrade()
+
+    return upgrade
 
 
 def migrate(store: Store, found: int, create: Step) -> None:
@@ -57,12 +132,13 @@ def migrate(store: Store, found: int, create: Step) -> None:
     copy = _copy(store, found)
     version = found
     try:
-        for version in range(found + 1, schema.VERSION + 1):
-            with store.write() as tx:
-                STEPS[version - 2](tx)
+        for version, step in enumerate(_steps(found), found + 1):
+            with store.write(rebuild=True) as tx:
+                _forget(tx)
+                step(tx)
                 if version == schema.VERSION:
                     _derive(tx, create)
-                store.dialect.set_version(tx, version)
+                note(tx, version)
     except Exception as error:
         raise UpdpError(
             f"The workspace could not be brought from version {version - 1} to {version} ({type(error).__name__}). "
@@ -92,9 +168,12 @@ def _copy(store: Store, found: int) -> str:
     return f"copies/{path.name}"
 
 
-def _derive(tx: Transaction, create: Step) -> None:
+def _forget(tx: Transaction) -> None:
     for view in reversed(standing.VIEWS):
         tx.run(f"DROP VIEW IF EXISTS {view}")
+
+
+def _derive(tx: Transaction, create: Step) -> None:
     for table in DERIVED_TABLES:
         tx.run(f"DROP TABLE IF EXISTS {table}")
     create(tx)
