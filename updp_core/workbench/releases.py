@@ -41,10 +41,7 @@ REASONS = {
 _LEAVES = "state = 'approved' AND flagged_for IS NULL"
 APPROVED = f"SELECT record, candidate, revision FROM derived_standing WHERE {_LEAVES} ORDER BY seq"
 
-SIGNED = (
-    "SELECT subject AS release, coalesce(json_extract(detail_json, '$.signed_by'), '') AS signed_by FROM audit_event "
-    "WHERE verb = 'release'"
-)
+SIGNED = "SELECT subject AS release, detail_json FROM audit_event WHERE verb = 'release'"
 _KEPT = (
     "c.image, c.evidence_json, c.settings_json, c.filtered, c.surrogates_json, c.prompt_text, c.method, "
     "c.lexicon_version, c.report_policy"
@@ -76,7 +73,7 @@ class _InState:
 @dataclass(frozen=True)
 class _Signed:
     release: str
-    signed_by: str
+    detail_json: str
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ class Releases(Noun):
         """Every release of this workspace, newest first."""
         with self.desk.store.read() as tx:
             rows = tx.rows(Release, "SELECT * FROM release ORDER BY created_at DESC, id")
-            signed = {row.release: row.signed_by for row in tx.rows(_Signed, SIGNED)}
+            signed = {row.release: json.loads(row.detail_json).get("signed_by", "") for row in tx.rows(_Signed, SIGNED)}
         return [
             {
                 "release": r.id,
