@@ -77,6 +77,60 @@ def show(as_json: AsJson = False) -> None:
     result(found or {}, as_json, _lines(found) if found else ["Nothing was measured yet."])
 
 
+@app.command()
+@command
+def findings_alone(
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            help="An archive with patients and reports, or a CSV table with patient_id and finding_labels "
+            "[default: held-out phantoms of a clinic]."
+        ),
+    ] = None,
+    layout: Annotated[str, typer.Option(help="Of the source, if it is not recognised.")] = "auto",
+    k: Annotated[int, typer.Option(min=2, help="Combinations that fewer patients share are counted as rare.")] = 10,
+    quick: Annotated[bool, typer.Option("--quick", help="1,500 phantoms instead of 12,000.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Moves the phantoms, and all that is random.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """What findings give away before any image is drawn: who is linked, named and singled out by reports alone."""
+    from updp_core.evaluation import archive
+    from updp_core.evaluation.findings_alone import measure
+    from updp_core.imageset import HELD_OUT
+    from updp_core.phantom import clinic
+
+    if source is not None:
+        found = measure(archive.told(source, layout), k, seed)
+    else:
+        first = HELD_OUT.start + 10_000 * (seed % 90)
+        patients, often = (1_500, 50) if quick else (9_000, 100)
+        seeds = range(first, first + patients)
+        found = measure(archive.phantoms(seeds), k, seed, archive.phantoms(clinic.frequent(first, often, 30)))
+    result(found | {"source": "archive" if source else "phantoms"}, as_json, _told_lines(found))
+
+
+def _told_lines(found: dict[str, Any]) -> list[str]:
+    def said(part: dict[str, Any]) -> str:
+        ends = part["interval"] and " ({:.3f} to {:.3f})".format(*part["interval"])
+        return "not measured" if part["value"] is None else f"{part['value']:.3f}{ends or ''}"
+
+    link, named, rare = found["link_auc"], found["named"], found["combinations"]
+    return [
+        f"{found['visits']:,} visits of {found['patients']:,} patients",
+        f"Two visits of a patient linked by findings alone (AUC, chance 0.5): {said(link)}"
+        + (
+            f", {link['patients']:,} patients seen twice"
+            if link["value"] is not None
+            else ": 20 patients seen twice needed"
+        ),
+        f"Patient named among {named['patients']} by findings alone (chance {named['chance']}): {said(named)}"
+        if named["value"] is not None
+        else "Patient named: not measured, it takes 10 patients with 30 visits each",
+        f"Combinations of findings: {rare['distinct']:,}; of one patient alone {rare['unique']:,}; of fewer than "
+        f"{rare['k']} patients {rare['fewer_than_k']:,}, in {rare['visits_fewer_than_k']:,} visits",
+    ]
+
+
 def _lines(found: dict[str, Any]) -> list[str]:
     table = [
         f"{row['measure']}: {row['value']}"

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from updp_core.domain import MethodInput
 from updp_core.imageset import ImageSet, append, open_set, trim
-from updp_core.phantom import FINDINGS, render, sample_patient, sample_visit
+from updp_core.phantom import FINDINGS, clinic, render, sample_patient, sample_visit
 from updp_core.phantom.patient import Finding, PopulationName, Visit
 
 SIDE = 256
@@ -111,12 +111,16 @@ def studies(
     renderer: Renderer = render_keys,
     chunk: int = CHUNK,
 ) -> Studies:
-    """`visits[k]` studies of the patient of `population` with seed `first + k`, annotated as real films are.
+    """`visits[k]` studies of the k-th patient of `population`, by seeds from `first` on, annotated as real films are.
 
+    Of a clinic's patients only those are taken who are seen so often (30 times at most are asked for): they are sicker.
     They are rendered into `folder` by `workers` processes, `chunk` at a time, from where an earlier call with the same
     beginning stopped.
     """
-    keys = [(first + k, v) for k, count in enumerate(visits) for v in range(count)]
+    seeds: Sequence[int] = range(first, first + len(visits))
+    if population == "clinical":
+        seeds = clinic.frequent(first, len(visits), min([30, *visits]))
+    keys = [(seed, v) for seed, count in zip(seeds, visits, strict=True) for v in range(count)]
     file = folder / f"phantoms-{population}-{first}-{visits[0]}-{phantom_digest()}.u16"
     parts = partial(_render, population=population, workers=workers, renderer=renderer, chunk=chunk)
     images = _rendered(file, keys, parts, say)

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from updp_core.findings.terms import FINDINGS
+from updp_core.phantom import clinic
 
 Side = Literal["right", "left", "bilateral", ""]
 Zone = Literal["upper", "mid", "lower", ""]
@@ -167,35 +168,21 @@ class Population:
     at_least_one: bool = False
 
 
-# "enriched" shows every finding often enough to be learned and measured, "clinical" each as often as films do: the
-# eleven of ChestX-ray14 by their counts among its 112,120 films (Wang et al. 2017; nodule and mass, consolidation and
-# pneumonia added up); scoliosis, fractures, granulomas, pacemakers, wires and lines by the share of 500 Open-i reports
-# that assert them, read by `evidence.findings_text`. Neither source counts tubes: 1 % is assumed.
-POPULATIONS: Mapping[PopulationName, Population] = MappingProxyType({
-    "enriched": Population(
-        chronic={
-            "cardiomegaly": 0.24, "nodule": 0.15, "emphysema": 0.14, "fibrosis": 0.13, "pleural_thickening": 0.13,
-            "hernia": 0.12, "scoliosis": 0.14, "rib_fracture": 0.13, "granuloma": 0.14, "pacemaker": 0.14,
-            "sternotomy_wires": 0.15,
-        },
-        acute={
-            "pleural_effusion": 0.30, "consolidation": 0.26, "atelectasis": 0.24, "edema": 0.18, "pneumothorax": 0.17,
-            "central_line": 0.24, "endotracheal_tube": 0.19, "chest_tube": 0.16,
-        },
-        healthy=0.42, eventful=0.42, at_least_one=True,
-    ),
-    "clinical": Population(
-        chronic={
-            "cardiomegaly": 0.025, "nodule": 0.108, "emphysema": 0.022, "fibrosis": 0.015, "pleural_thickening": 0.030,
-            "hernia": 0.002, "scoliosis": 0.034, "rib_fracture": 0.020, "granuloma": 0.132, "pacemaker": 0.008,
-            "sternotomy_wires": 0.036,
-        },
-        acute={
-            "pleural_effusion": 0.119, "consolidation": 0.054, "atelectasis": 0.103, "edema": 0.021,
-            "pneumothorax": 0.047, "central_line": 0.014, "endotracheal_tube": 0.010, "chest_tube": 0.010,
-        },
-    ),
-})  # fmt: skip
+# "enriched" shows every finding often enough to be learned and measured: starter models are trained and findings
+# measured on it, and the sample studies are of it. Patients of "clinical" have them as often, as often together and as
+# often again as those of a real one: `clinic`.
+ENRICHED = Population(
+    chronic={
+        "cardiomegaly": 0.24, "nodule": 0.15, "emphysema": 0.14, "fibrosis": 0.13, "pleural_thickening": 0.13,
+        "hernia": 0.12, "scoliosis": 0.14, "rib_fracture": 0.13, "granuloma": 0.14, "pacemaker": 0.14,
+        "sternotomy_wires": 0.15,
+    },
+    acute={
+        "pleural_effusion": 0.30, "consolidation": 0.26, "atelectasis": 0.24, "edema": 0.18, "pneumothorax": 0.17,
+        "central_line": 0.24, "endotracheal_tube": 0.19, "chest_tube": 0.16,
+    },
+    healthy=0.42, eventful=0.42, at_least_one=True,
+)  # fmt: skip
 
 # Chances of sides and zones.
 SIDES: Mapping[str, tuple[float, float, float]] = MappingProxyType({  # right, left, bilateral
@@ -238,9 +225,18 @@ def _draw(chances: Mapping[str, float], chronic: bool, at_least_one: bool, rng: 
     return [sample_finding(name, chronic, rng) for name in names]
 
 
+def _as_it_was(patient: int, name: str, since: int) -> Finding:
+    """A finding in its form: what is chronic has that of the patient, what comes and goes that of the visit `since`."""
+    chronic = name in ENRICHED.chronic
+    key = [patient, 7003, FINDINGS.index(name), 0 if chronic else 1 + since + 1_000]
+    return sample_finding(name, chronic, np.random.default_rng(key))
+
+
 def sample_patient(seed: int, population: PopulationName = "enriched") -> Patient:
-    """The patient of this seed: anatomy, age, sex, habitus, vessel tree and chronic findings never change."""
-    people = POPULATIONS[population]
+    """The patient of this seed: anatomy, age, sex, habitus, vessel tree and chronic findings never change.
+
+    Whether a report asserts a chronic finding at each visit is up to the population: "clinical" patients keep its form
+    only."""
     rng = np.random.default_rng([seed, 7001])
     sex: Literal["M", "F"] = "M" if rng.random() < 0.52 else "F"
     age = int(np.clip(rng.normal(56, 18), 18, 94))
@@ -252,18 +248,22 @@ def sample_patient(seed: int, population: PopulationName = "enriched") -> Patien
         low, high = LIMITS.get(name, (mean - 4 * deviation - 2 * abs(per_habitus), mean + 4 * deviation + 9.0))
         anatomy[name] = float(np.clip(value, low, high))
     chronic: list[Finding] = []
-    if rng.random() > people.healthy:
-        chronic = _draw(people.chronic, True, people.at_least_one, rng)
+    if population == "enriched" and rng.random() > ENRICHED.healthy:
+        chronic = _draw(ENRICHED.chronic, True, ENRICHED.at_least_one, rng)
     tree_seed = int(rng.integers(2**31))
     return Patient(seed, age, sex, habitus, MappingProxyType(anatomy), tree_seed, tuple(chronic), population)
 
 
 def sample_visit(patient: Patient, seed: int) -> Visit:
-    """One visit: the patient's chronic findings, acute ones that come and go, and nuisance."""
-    rng, people = np.random.default_rng([patient.seed, seed, 7002]), POPULATIONS[patient.population]
-    acute: list[Finding] = []
-    if rng.random() < people.eventful:
-        acute = _draw(people.acute, False, people.at_least_one, rng)
+    """Visit number `seed`: the patient's chronic findings, acute ones that come and go, and nuisance."""
+    rng = np.random.default_rng([patient.seed, seed, 7002])
+    lasting, acute = patient.chronic, list[Finding]()
+    if patient.population == "clinical":
+        here = clinic.present(patient.seed, seed)
+        found = [_as_it_was(patient.seed, name, since) for name, since in here.items()]
+        lasting, acute = tuple(f for f in found if f.chronic), [f for f in found if not f.chronic]
+    elif rng.random() < ENRICHED.eventful:
+        acute = _draw(ENRICHED.acute, False, ENRICHED.at_least_one, rng)
     names = {f.name for f in acute}
     if "chest_tube" in names and not names & {"pneumothorax", "pleural_effusion"}:
         tube = next(f for f in acute if f.name == "chest_tube")
@@ -279,7 +279,7 @@ def sample_visit(patient: Patient, seed: int) -> Visit:
     ]
     if pneumothorax:
         acute = [replace(f, side=pneumothorax.side) if f.name == "chest_tube" else f for f in acute]
-    findings = tuple(sorted((*patient.chronic, *acute), key=lambda f: FINDINGS.index(f.name)))
+    findings = tuple(sorted((*lasting, *acute), key=lambda f: FINDINGS.index(f.name)))
     sick = bool(names & {"endotracheal_tube", "central_line", "chest_tube", "edema"})
     view: Literal["PA", "AP"] = "AP" if rng.random() < (0.85 if sick else 0.15) else "PA"
     portable = view == "AP"
