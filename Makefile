@@ -2,10 +2,12 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# uv installs the same pins from the same index, several times faster than pip.
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# requirements*.txt are what people read and change; `make lock` writes of them, with the digest of every file that the
+# index offers, what is installed: nothing else is.
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: app test lint bench
+.PHONY: app test lint bench lock
 app: $(VENV)/.app
 	$(BIN)/python app.py
 
@@ -18,14 +20,19 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
+lock: | $(BIN)/uv
+	$(LOCK) requirements-uv.txt -o requirements-uv.lock
+	$(LOCK) requirements.txt -o requirements.lock
+	$(LOCK) requirements-dev.txt -c requirements.lock -o requirements-dev.lock
+
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-uv.lock
 
-$(VENV)/.app: requirements.txt | $(BIN)/uv
-	$(UV) -r requirements.txt
+$(VENV)/.app: requirements.lock | $(BIN)/uv
+	$(UV) -r requirements.lock
 	touch $@
 
-$(VENV)/.dev: requirements-dev.txt requirements.txt | $(BIN)/uv
-	$(UV) -r requirements-dev.txt
+$(VENV)/.dev: requirements-dev.lock requirements.lock | $(BIN)/uv
+	$(UV) -r requirements-dev.lock
 	touch $@
