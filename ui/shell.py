@@ -60,18 +60,20 @@ class Screen:
     """What the browser says of the reader's screen.
 
     `record` is the pair that was opened last, `shown` the one whose images have arrived: {record, candidate, revision}.
+    `looking` is a version that is looked at beside the original and not the current one.
     `parts` maps the id of a part of the page to the key of what stands in it.
     """
 
     record: str = ""
     shown: Mapping[str, Any] | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
+    looking: int | None = None
 
     @classmethod
     def read(cls, text: str | None) -> Screen:
         """From the JSON that the page's script writes; nothing where there is none."""
         said = json.loads(text or "null") or {}
-        return cls(str(said.get("asked") or ""), said.get("shown"), said.get("parts") or {})
+        return cls(str(said.get("asked") or ""), said.get("shown"), said.get("parts") or {}, said.get("looking"))
 
     def opened(self) -> str:
         """The record that is open, whether or not its images have arrived."""
@@ -81,6 +83,11 @@ class Screen:
 
     def pair(self) -> Mapping[str, Any]:
         """The pair whose images the reader sees; a verdict without one is refused."""
+        if self.looking:
+            raise UsageError(
+                f"Version {self.looking} is looked at, not the current one. Enter makes it current, Esc goes back; "
+                "then decide."
+            )
         if not self.shown:
             raise UsageError("Wait until the images of this pair are on the screen, then decide.")
         return self.shown

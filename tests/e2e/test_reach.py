@@ -33,6 +33,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory, models: dict[str, str]) -> I
     place = tmp_path_factory.mktemp("reach")
     fill(place / "home", write_archive(place / "archive", 12), models).close()
     opened = Workbench.open(Settings(home=place / "home"))
+    several = opened.page(actor=OFFICER, sort="imported", limit=1)["records"][0]["record"]
+    for _ in opened.regenerate(several, method="dp-pix", actor=OFFICER):
+        pass
     yield opened
     opened.close()
 
@@ -194,3 +197,118 @@ def test_a_small_window_gets_one_column_and_the_verdict_stays_at_hand(page: Any,
         page.wait_for_timeout(100)
         box = page.locator("#approve").bounding_box()
         assert box["y"] >= 0 and box["y"] + box["height"] <= size[1], f"scrolled to {top}"
+
+
+# --- panels, versions beside the original, messages, numbers, one id ----------------------------------------
+
+
+def several(bench: Workbench) -> str:
+    """The record that has two versions."""
+    return bench.page(actor=OFFICER, sort="imported", limit=1)["records"][0]["record"]
+
+
+def open_link(page: Any, record: str) -> None:
+    page.evaluate("(r) => { location.hash = r; }", record)
+    until(lambda: page.evaluate("window.updp?.shown?.record") == record, "the pair of the link")
+
+
+def apart(one: Any, other: Any) -> bool:
+    """Whether two boxes do not overlap."""
+    return (
+        one["x"] + one["width"] <= other["x"] + 1
+        or other["x"] + other["width"] <= one["x"] + 1
+        or one["y"] + one["height"] <= other["y"] + 1
+        or other["y"] + other["height"] <= one["y"] + 1
+    )
+
+
+def test_a_link_opens_its_pair_and_the_id_is_the_same_everywhere(page: Any, bench: Workbench) -> None:
+    sized(page, DESKS[0])
+    record = bench.page(actor=OFFICER, sort="imported", limit=3)["records"][2]["record"]
+    open_link(page, record)
+    assert record not in page.url, "the address keeps nothing of it"
+    until(lambda: page.locator("#head h2").inner_text().startswith(record), "the heading")
+    assert page.locator(f'#queue [data-record="{record}"] .who').inner_text().startswith(record)
+    assert page.locator("#head a.rid").get_attribute("href") == f"#{record}"
+
+
+def test_another_version_is_looked_at_beside_the_original_and_that_decides_nothing(page: Any, bench: Workbench) -> None:
+    sized(page, DESKS[0])
+    record = several(bench)
+    open_link(page, record)
+    before = bench.show(record, actor=OFFICER)
+    assert page.locator(".v-strip [data-version]").count() == len(before["candidates"]) == 2
+    page.keyboard.press(">")
+    until(lambda: page.evaluate("updp.looking"), "the other version")
+    until(lambda: "not the current one" in page.locator(".v-tag-b").inner_text(), "its name over the image")
+    page.keyboard.press("a")
+    until(lambda: "is looked at" in page.locator("#say").inner_text(), "why no verdict is taken")
+    assert bench.show(record, actor=OFFICER)["revision"] == before["revision"]
+    page.keyboard.press("Escape")
+    until(lambda: page.evaluate("updp.shown?.candidate") == before["candidate"], "the current one again")
+    other = next(c["candidate"] for c in before["candidates"] if c["candidate"] != before["candidate"])
+    page.locator(f'.v-strip [data-version="{other}"]').click()
+    until(lambda: page.evaluate("updp.looking") == other, "the other version by a click")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Enter")
+    until(lambda: bench.show(record, actor=OFFICER)["candidate"] == other, "made current")
+    until(lambda: page.evaluate("updp.shown?.candidate") == other, "on the screen")
+
+
+@pytest.mark.parametrize("size", DESKS)
+def test_panels_fold_singly_and_the_images_take_their_room(page: Any, size: tuple[int, int]) -> None:
+    sized(page, size)
+    folds = {"p": "height", "b": "height", "e": "width"} | ({"q": "width"} if size[0] > 1100 else {})
+    for key, grows in folds.items():
+        before = page.locator(".v-stage").bounding_box()[grows]
+        page.keyboard.press("y")
+        page.keyboard.press(key)
+        page.wait_for_timeout(150)
+        assert page.locator(".v-stage").bounding_box()[grows] > before, key
+    stage = page.locator(".v-stage").bounding_box()
+    assert stage["height"] > 0.6 * size[1] and stage["width"] > 0.9 * size[0]
+    for name in ("approve", "reject", "regenerate", "flag", "undo", "previous", "next"):
+        assert page.locator(f"#{name}").evaluate(IN_VIEW), name
+    for panel in ("evidence", "below", "prompt", "queue")[: len(folds)]:  # each by the button that stays with it
+        page.locator(f'[data-fold="{panel}"]:visible').first.click()
+    page.wait_for_timeout(150)
+    assert not page.evaluate("[...document.documentElement.classList].filter((c) => c.startsWith('fold-'))")
+
+
+@pytest.mark.parametrize("size", [*DESKS, PHONE])
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_message_covers_no_report_no_image_and_no_verdict(page: Any, size: tuple[int, int], reading: bool) -> None:
+    sized(page, size)
+    if reading:
+        page.keyboard.press("e")
+    page.keyboard.press("u")  # nothing to take back
+    until(lambda: page.locator("#say .say-stop").count(), "a refusal")
+    said = page.locator("#say .say").bounding_box()
+    for what in (".rep", ".v-stage", "#approve", "#reject", "#next", "#undo"):
+        for n in range(page.locator(f"{what}:visible").count()):
+            box = page.locator(f"{what}:visible").nth(n).bounding_box()
+            assert apart(said, box) or box["y"] > size[1], f"{what} {n}"
+    page.evaluate("updp.open('help-box')")
+    until(lambda: page.locator("#say").evaluate("e => e.classList.contains('gone')"), "gone with the next thing")
+    page.keyboard.press("Escape")
+    if reading:
+        page.keyboard.press("Escape")
+
+
+def test_the_filters_count_as_the_progress_does_and_the_end_of_a_queue_sums_up(page: Any, bench: Workbench) -> None:
+    sized(page, DESKS[0])
+    record = bench.page(actor=OFFICER, sort="imported", limit=3)["records"][2]["record"]
+    open_link(page, record)
+    pending = bench.counts(actor=OFFICER)["states"]["pending"]
+    page.keyboard.press("r")
+    page.keyboard.press("2")
+    until(lambda: bench.counts(actor=OFFICER)["states"]["rejected"] == 1, "the verdict")
+    until(lambda: page.locator("#f-state input").input_value() == f"To review ({pending - 1})", "the filter's number")
+    assert record in page.locator("#say").inner_text(), "the message names the pair by its id"
+    page.keyboard.press("o")
+    page.keyboard.press("f")
+    until(lambda: page.locator("#head .end").count(), "the end of what is flagged")
+    told = page.locator("#head .end").inner_text()
+    assert "You decided 1 pair today: 1 rejected." in told and f"{pending - 1} to review" in told
+    page.locator("#head .end [data-to-way=review]").click()
+    assert shown(page)

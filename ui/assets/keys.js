@@ -15,7 +15,7 @@
 
   // --- what the reader sees, for the verbs ---
   const parts = () => Object.fromEntries([...document.querySelectorAll("[data-key]")].map((k) => [k.closest("[id]")?.id ?? "", k.dataset.key]));
-  updp.ask = () => ({ shown: updp.shown ?? null, asked: updp.asked ?? null, parts: parts() });
+  updp.ask = () => ({ shown: updp.shown ?? null, asked: updp.asked ?? null, looking: updp.looking ?? null, parts: parts() });
   updp.role = () => (document.querySelector("#role input")?.value ?? "").toLowerCase().replace(" ", "-");
   const rows = () => [...document.querySelectorAll("#queue [data-record]")];
   updp.neighbours = (record) => { // the rows after this one, for preloading
@@ -29,7 +29,7 @@
       if (here) row.scrollIntoView({ block: "nearest" });
     }
   });
-  addEventListener("updp-shown", updp.mark);
+  addEventListener("updp-shown", () => { updp.mark(); folded(); });
 
   updp.versions = () => { // as a tab, and large where there are several to pick from
     tab("#below", "Versions")?.click();
@@ -40,11 +40,29 @@
     (root.classList.toggle("with-queue") ? document.querySelector("#queue .q") : document.querySelector(".v-queue"))?.focus();
   };
 
+  // --- panels fold singly; the folds last as long as the page ---
+  const folded = () => { for (const b of document.querySelectorAll("[data-fold]")) b.setAttribute("aria-expanded", !root.classList.contains(`fold-${b.dataset.fold}`)); };
+  updp.fold = (name) => { root.classList.toggle(`fold-${name}`); folded(); };
+
+  // --- a link to a pair: the address keeps nothing of it once the pair is open ---
+  const hide = () => by("say")?.classList.add("gone");
+  updp.copy = async (record) => {
+    const link = `${location.origin}${location.pathname}#${record}`;
+    try { await navigator.clipboard.writeText(link); } catch { prompt("A link that opens this pair:", link); return; }
+    const mark = document.querySelector(`[data-link="${CSS.escape(record)}"] span`); if (mark) { mark.textContent = "copied"; setTimeout(() => { mark.textContent = "⧉"; }, 2000); }
+  };
+  const linked = () => {
+    const record = /^#(R[A-Z0-9]{10})$/.exec(location.hash)?.[1]; if (!record) return;
+    history.replaceState(null, "", location.pathname + location.search);
+    const wait = setInterval(() => { if (updp.pick && document.querySelector("#head .head, #head .empty")) { clearInterval(wait); updp.page("Review"); updp.pick(record); } }, 100);
+  };
+  ready(linked); addEventListener("hashchange", linked);
+
   // --- sheets (dialogs): opened and closed here, so that they appear at once ---
   const SHEET = ".sheet.open, #contact.open";
   let opener = null;
   updp.open = (id) => {
-    updp.close(); const sheet = by(id); if (!sheet) return;
+    updp.close(); hide(); const sheet = by(id); if (!sheet) return;
     opener = document.activeElement; sheet.classList.add("open"); sheet.setAttribute("role", "dialog"); sheet.setAttribute("aria-modal", "true");
     root.classList.add("with-sheet"); (sheet.querySelector(".first textarea, .first input, button.first") || sheet.querySelector("h2") || sheet).focus();
   };
@@ -59,6 +77,9 @@
     if (e.target.closest?.(".sheet-close")) updp.close();
     if (!e.target.closest?.("#queue-col, .v-queue") || e.target.closest("#queue [data-record]")) root.classList.remove("with-queue");
     const on = (what) => e.target.closest?.(`[data-${what}]`)?.dataset[what.replace(/-(.)/g, (_, c) => c.toUpperCase())];
+    if (e.target.closest?.("#say, #pages > .tab-wrapper")) hide();
+    if (on("link")) { e.preventDefault(); updp.copy(on("link")); }
+    if (on("fold")) updp.fold(on("fold"));
     if (on("open")) updp.open(on("open"));
     if (on("to-page")) updp.page(on("to-page"));
     if (on("to-way")) document.querySelector(`[data-way="${on("to-way")}"]`)?.click();
@@ -73,7 +94,7 @@
       for (const [id, name] of Object.entries({ theme: "Dark or light (T)", help: "Keys (?)" })) {
         const b = by(id); if (b && !b.title) { b.title = name; b.setAttribute("aria-label", name); }
       }
-      const say = by("say"), text = say?.querySelector(".say")?.textContent.trim() ?? "";
+      const say = by("say"), text = say?.querySelector(".say")?.dataset.n ?? "";
       if (!say || say.dataset.text === text) return;
       say.dataset.text = text; say.setAttribute("role", "status"); say.classList.remove("gone"); clearTimeout(timer);
       if (say.querySelector(".say-ok")) timer = setTimeout(() => say.classList.add("gone"), 4000);
@@ -130,10 +151,11 @@
   const tab = (where, name) => [...document.querySelectorAll(`${where} > .tab-wrapper [role=tab]`)].find((t) => t.textContent.trim() === name);
   const page = (name) => { const t = tab("#pages", name); root.classList.remove("reading", "with-below"); t?.click(); t?.focus(); }; // the next Tab goes into the page
   updp.page = page;
+  const folds = { q: "queue", p: "prompt", b: "below", e: "evidence" };
   // A first key stays until the second one, Esc or a click, and is shown; a second key that means nothing does nothing.
   const chains = {
     o: { says: "<kbd>O</kbd> then <kbd>R</kbd> <kbd>L</kbd> <kbd>I</kbd> <kbd>E</kbd> <kbd>A</kbd> <kbd>P</kbd> a page, <kbd>Q</kbd> <kbd>F</kbd> <kbd>S</kbd> the queue", then: (name) => { if (pages[name]) page(pages[name]); else if (ways[name] && reviewing()) document.querySelector(`[data-way="${ways[name]}"]`)?.click(); } },
-    y: { says: "<kbd>Y</kbd> then <kbd>R</kbd> reports, <kbd>F</kbd> findings, <kbd>V</kbd> versions, <kbd>H</kbd> history", then: (name) => { if (tabs[name] && reviewing()) updp.below(tabs[name]); } },
+    y: { says: "<kbd>Y</kbd> then <kbd>R</kbd> reports, <kbd>F</kbd> findings, <kbd>V</kbd> versions, <kbd>H</kbd> history; fold <kbd>Q</kbd> queue, <kbd>P</kbd> prompt, <kbd>B</kbd> reports, <kbd>E</kbd> evidence", then: (name) => { if (!reviewing()) return; if (tabs[name]) { root.classList.remove("fold-below"); updp.below(tabs[name]); folded(); } else if (folds[name]) updp.fold(folds[name]); } },
   };
   let begun = "";
   const begin = (name) => {
@@ -153,7 +175,7 @@
   const named = (e) => (e.shiftKey && /^(Arrow|F$)/.test(e.key) ? "shift+" : "") + e.key.toLowerCase();
 
   addEventListener("keydown", (e) => {
-    if (e.key === "Escape") { if (begun) return begin(""); if (root.classList.contains("with-queue")) updp.queue(); else if (!updp.close()) { if (typing(document.activeElement)) document.activeElement.blur(); else if (root.classList.contains("reading")) updp.reading(); else document.activeElement?.blur?.(); } return; }
+    if (e.key === "Escape") { if (begun) return begin(""); if (root.classList.contains("with-queue")) updp.queue(); else if (!updp.close()) { if (typing(document.activeElement)) document.activeElement.blur(); else if (updp.viewer?.back()) hide(); else if (root.classList.contains("reading")) updp.reading(); else document.activeElement?.blur?.(); } return; }
     if (e.ctrlKey || e.metaKey || e.altKey) return;
     if (typing(e.target)) return;
     if (begun && !["Shift", "CapsLock"].includes(e.key)) { const chain = chains[begun]; e.preventDefault(); begin(""); return e.repeat ? undefined : chain.then(named(e)); }
@@ -169,6 +191,7 @@
     const onButton = e.target.closest?.("button, summary, input, [role=radio]");
     if (onButton && !onButton.matches(".v-hold") && (e.key === " " || e.key === "Enter")) return;
     if (e.target.closest?.(".v-handle, .seg, [type=range]") && e.key.startsWith("Arrow") && !e.shiftKey) return;
+    if (e.key === "Enter" && updp.looking && updp.viewer?.use()) return e.preventDefault();
     if (e.repeat && "aurgwf".includes(name)) return; // a verdict is one press
     if (word(name, e.target) || token(name, e.target)) return e.preventDefault();
     if (review[name]) { e.preventDefault(); return review[name](); }

@@ -5,10 +5,11 @@ const stage = $(".v-stage"), handle = $(".v-handle"), message = $(".v-msg"), cho
 const view = { mode: "side", preset: "auto", invert: false, x: 0.5, y: 0.5, zoom: 1, level: 0, width: 1, split: 0.5, swap: false, hand: matchMedia("(pointer: coarse)").matches };
 const heat = { on: false, finding: "", opacity: 0.6, maps: null, said: "" };
 window.updp = window.updp || {};
-var canvas = $("canvas"), shown = null, pair = null, raf = 0, ticket = 0, renderer = makeRenderer();
+var canvas = $("canvas"), looked = null, shown = null, pair = null, raf = 0, ticket = 0, renderer = makeRenderer();
 
 async function show(p) {
   const mine = ++ticket;
+  looked = window.updp.looking = null; strip();
   window.updp.asked = p?.record || null; window.updp.shown = null; // no verdict until the images are on the screen
   if (!p || !p.record) { shown = pair = null; say(p?.message || "No pair is open."); publish(); return warm(); }
   const waiting = setTimeout(() => say("Loading images…"), 150);
@@ -33,10 +34,48 @@ function say(text) { message.textContent = text; message.hidden = !text; }
 
 // What is on the screen now: every verdict names this pair, not the one that was asked for last.
 function publish() {
-  window.updp.shown = shown && pair ? { record: shown.record, candidate: shown.candidate ?? null, revision: shown.revision } : null;
-  element.dataset.record = window.updp.shown?.record ?? "";
+  window.updp.shown = shown && pair && !looked ? { record: shown.record, candidate: shown.candidate ?? null, revision: shown.revision } : null;
+  element.dataset.record = (pair && shown?.record) || "";
   element.dispatchEvent(new CustomEvent("updp-shown", { bubbles: true }));
 }
+
+// --- other versions beside the original: looking at one decides nothing --------------------------------------
+function strip() {
+  const rows = props.value?.versions ?? [], box = $(".v-strip"), now = looked ?? props.value?.candidate;
+  box.hidden = rows.length < 2;
+  box.replaceChildren(...rows.map((row) => {
+    const b = Object.assign(document.createElement("button"), { type: "button", title: row.title });
+    b.dataset.version = row.candidate; b.setAttribute("aria-pressed", row.candidate === now); b.setAttribute("aria-label", row.title);
+    if (row.src) b.append(Object.assign(document.createElement("img"), { src: row.src, alt: "" }));
+    b.append(row.text);
+    return b;
+  }));
+  if (looked) box.prepend(Object.assign(document.createElement("button"), { type: "button", className: "v-use", textContent: "Use this", title: "Make this version the current one (Enter)" }));
+}
+async function look(candidate) {
+  const mine = ++ticket, base = props.value;
+  if (!base?.record) return;
+  looked = candidate === base.candidate ? null : candidate; window.updp.looking = looked; window.updp.shown = null;
+  strip();
+  try {
+    const p = { ...base, candidate }, got = await load(p).pair;
+    if (mine !== ticket) return;
+    shown = p; pair = got.a ? got : { a: got.b, b: null, alone: true }; say("");
+  } catch (error) {
+    if (mine !== ticket) return;
+    shown = pair = null; say(String(error.message || error));
+  }
+  publish(); warm();
+}
+function step(by) { // to the next version of the strip
+  const rows = props.value?.versions ?? [], at = rows.findIndex((r) => r.candidate === (looked ?? props.value?.candidate));
+  if (rows.length > 1) look(rows[(at + by + rows.length) % rows.length].candidate);
+}
+const use = () => { const candidate = looked; if (candidate) trigger("choose", { candidate }); return !!candidate; };
+$(".v-strip").addEventListener("click", (e) => {
+  const b = e.target.closest("button");
+  if (b?.className === "v-use") use(); else if (b) look(Number(b.dataset.version));
+});
 
 // --- heat maps: where the classifier looked --------------------------------------------------------------
 // The findings of this pair, most telling first: that one is chosen.
@@ -88,13 +127,13 @@ function put(node, name, value) {
   else if (name.startsWith("aria-") || name.startsWith("data-")) node.setAttribute(name, value);
   else node.style[name] = value;
 }
-const [tagA, tagB, read, legend, strip] = [".v-tag-a", ".v-tag-b", ".v-read", ".v-legend", ".v-heat"].map($);
+const [tagA, tagB, read, legend, mapped] = [".v-tag-a", ".v-tag-b", ".v-read", ".v-legend", ".v-heat"].map($);
 
 function label(list) {
   const side = view.mode === "side" && pair?.b, difference = view.mode === "diff" && pair?.b;
-  const says = (which) => (which && pair?.b) || pair?.alone ? `<b class="syn">Synthetic</b> ${(pair.b ?? pair.a).w} × ${(pair.b ?? pair.a).h}` : pair?.a ? `<b class="orig">Original</b> ${pair.a.w} × ${pair.a.h}, ${shown?.bits || 16} bit` : "";
+  const says = (which) => (which && pair?.b) || pair?.alone ? `<b class="syn">Synthetic</b> ${looked ? `version ${looked}, not the current one` : `${(pair.b ?? pair.a).w} × ${(pair.b ?? pair.a).h}`}` : pair?.a ? `<b class="orig">Original</b> ${pair.a.w} × ${pair.a.h}, ${shown?.bits || 16} bit` : "";
   put(tagA, "hidden", !pair); put(tagB, "hidden", !pair?.b || !(side || view.mode === "slider"));
-  put(handle, "hidden", !(pair?.b && view.mode === "slider")); put(legend, "hidden", !difference); put(strip, "hidden", !heat.on);
+  put(handle, "hidden", !(pair?.b && view.mode === "slider")); put(legend, "hidden", !difference); put(mapped, "hidden", !heat.on);
   put(element, "data-mode", view.mode); put(element, "data-renderer", renderer.name); put(element, "data-heat", heat.maps && !difference ? heat.finding : "");
   put($(".v-heat-say"), "text", heat.on && difference ? "Not drawn over the difference." : heat.said);
   if (!pair) return put(read, "text", "");
@@ -203,6 +242,7 @@ const KEYS = {
   1: () => act.preset("auto"), 2: () => act.preset("lung"), 3: () => act.preset("bone"), 4: () => act.preset("mediastinum"), 5: () => act.preset("full"),
   i: () => act.invert(), 0: () => act.fit(), 9: () => act.one(), z: () => act.reset(), "+": () => act.zoom(1.2), "=": () => act.zoom(1.2), "-": () => act.zoom(1 / 1.2),
   "[": () => act.window(-0.05, 0), "]": () => act.window(0.05, 0), ",": () => act.window(0, -0.02), ".": () => act.window(0, 0.02),
+  "<": () => step(-1), ">": () => step(1),
   h: () => act.heat(), m: () => act.finding(1), l: () => act.hand(),
   "shift+arrowleft": () => act.pan(30, 0), "shift+arrowright": () => act.pan(-30, 0), "shift+arrowup": () => act.pan(0, 30), "shift+arrowdown": () => act.pan(0, -30),
 };
@@ -212,6 +252,8 @@ window.updp.viewer = {
     if (!down || !KEYS[name]) return false;
     KEYS[name](); draw(); return true;
   },
+  use,
+  back() { if (!looked) return false; look(props.value.candidate); return true; },
   // Read by the browser tests and the benchmark.
   view, heat,
   has: (p) => memory.get(keyOf(p))?.ready === true,

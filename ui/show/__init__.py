@@ -6,6 +6,7 @@ that bears the page's name.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,6 +34,8 @@ STAGES = {
     "measure": "Measuring evidence",
     "paused": "Paused",
 }
+_MESSAGES = itertools.count(1)
+"""Tells a message from the same one said again."""
 _ESCAPED = re.compile(r"&(?:amp|lt|gt|#34|#39);|([^\W_]+(?:(?:&#39;|['’-])[^\W_]+)*)")
 
 
@@ -119,7 +122,7 @@ def render(template: str, **given: Any) -> Markup:
 
 def message(text: str, kind: str = "ok") -> str:
     """The page's one line of feedback. Kinds: ok, warn, stop."""
-    return render("message.html", text=text, kind=kind) if text else ""
+    return render("message.html", text=text, kind=kind, n=next(_MESSAGES)) if text else ""
 
 
 def empty(head: str, hint: str = "") -> Markup:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ui import plots
-from ui.show import empty, render, titled
+from ui.show import counted, empty, render, titled
 
 ORDER = {"block": 0, "warn": 1, "clear": 2}
 SEEN = 0.5
@@ -44,6 +44,22 @@ def contact_sheet(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str]
         return row, pictures.get(row["candidate"]), sorted(doubtful, key=lambda g: ORDER[g["state"]]), clear
 
     return render("review/contact_sheet.html", versions=[version(row) for row in rows], current=current)
+
+
+def strip(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str], current: int | None) -> list[dict[str, Any]]:
+    """Versions as small pictures beside the original, each with how many of its gates are not clear."""
+    if len(rows) < 2:
+        return []
+
+    def version(row: Mapping[str, Any]) -> dict[str, Any]:
+        doubtful = sum(g["state"] in ("block", "warn") for g in row["gates"])
+        mark = "✓ " if row["candidate"] == current else ""
+        text = f"{mark}{'▲' + str(doubtful) if doubtful else 'clear'}"
+        title = f"Version {row['candidate']}, {row['method']}: {counted(doubtful, 'warning')}"
+        title += ", the current one" if mark else ", look at it beside the original"
+        return {"candidate": row["candidate"], "src": pictures[row["candidate"]], "text": text, "title": title}
+
+    return [version(row) for row in rows]
 
 
 def _by_interest(value: Mapping[str, Any]) -> list[str]:

@@ -99,9 +99,17 @@ def end(text: str, counts: Mapping[str, Any], name: str, way: str) -> str:
         ("flagged", counts["flagged_for_me"], "flagged for you"),
         ("second", counts["second_readings"], "blind second readings"),
     )
-    today, approved = counts["today"].get(name, 0), counts["states"].get("approved", 0)
-    following = [(key, n, label) for key, n, label in ways if n and key != way]
-    return render("review/end.html", text=text, counts=counts, today=today, approved=approved, ways=following)
+    mine = counts["today_mine"]
+    return render(
+        "review/end.html",
+        text=text,
+        counts=counts,
+        today=counts["today"].get(name, 0),
+        mine=[f"{n} {ENTRIES[verdict].lower()}" for verdict, n in mine.items()],
+        stands=[f"{n} {STATES[state][0].lower()}" for state, n in counts["states"].items() if n],
+        approved=counts["states"].get("approved", 0),
+        ways=[(key, n, label) for key, n, label in ways if n and key != way],
+    )
 
 
 def current_version(pair: Mapping[str, Any]) -> Mapping[str, Any] | None:

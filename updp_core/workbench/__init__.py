@@ -29,13 +29,13 @@ from updp_core.workbench.queue import Queue
 from updp_core.workbench.releases import Releases
 from updp_core.workbench.roles import PHI_ROLES, ROLE_VERBS, may
 from updp_core.workbench.runs import Runs
-from updp_core.workbench.shapes import Filters, Progress
+from updp_core.workbench.shapes import Counts, Filters, Progress
 from updp_core.workbench.studies import Studies
 from updp_core.workbench.upkeep import Upkeep
 from updp_core.workbench.verdicts import Verdicts
 from updp_core.workbench.views import Views
 
-__all__ = ["PHI_ROLES", "ROLE_VERBS", "Actor", "Filters", "Models", "Progress", "Workbench", "may"]
+__all__ = ["PHI_ROLES", "ROLE_VERBS", "Actor", "Counts", "Filters", "Models", "Progress", "Workbench", "may"]
 
 
 class Workbench(

@@ -160,11 +160,21 @@ class Queue(Noun):
                 tx, "SELECT reviewer AS name, count(*) AS n FROM standing WHERE reviewer IS NOT NULL GROUP BY reviewer"
             )
             findings = _pairs(tx, "SELECT finding AS name, count(*) AS n FROM record_finding GROUP BY finding")
+            stands = (
+                f"decided_at >= :today AND verdict IN {VERDICTS} "
+                "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id)"
+            )
             day = _pairs(
                 tx,
-                f"SELECT reviewer AS name, count(*) AS n FROM decision WHERE decided_at >= :today "
-                f"AND verdict IN {VERDICTS} GROUP BY reviewer",
+                f"SELECT reviewer AS name, count(*) AS n FROM decision d WHERE {stands} GROUP BY reviewer",
                 today=today,
+            )
+            day_mine = _pairs(
+                tx,
+                f"SELECT verdict AS name, count(*) AS n FROM decision d WHERE {stands} AND reviewer = :me "
+                "GROUP BY verdict",
+                today=today,
+                me=actor.name,
             )
             mine = tx.value(
                 "SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time()
@@ -189,6 +199,7 @@ class Queue(Noun):
             "reviewers": reviewers,
             "findings": findings,
             "today": day,
+            "today_mine": day_mine,
             "released": released,
             "mine": mine,
             "flagged": sum(flags.values()),

@@ -101,7 +101,8 @@ class Page(TypedDict):
 
 
 class Counts(TypedDict):
-    """How far the work is. `reviewers` counts each person's standing verdicts, `today` those of this UTC day.
+    """How far the work is. `reviewers` counts each person's standing verdicts, `today` those of this UTC day that were
+    not taken back, `today_mine` the actor's own by verdict.
 
     `left` is the number of records that nobody has decided (new, pending, void); `minutes_left` is the
     estimate from the pace of the last verdicts of everybody, None where there is no pace yet. `flagged` counts records
@@ -117,6 +118,7 @@ class Counts(TypedDict):
     reviewers: dict[str, int]
     findings: dict[str, int]
     today: dict[str, int]
+    today_mine: dict[str, int]
     released: int
     mine: int
     flagged: int

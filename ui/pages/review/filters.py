@@ -12,7 +12,7 @@ from ui import show
 from ui.shell import Shell, Updates
 from updp_core.domain import Actor, Audience
 from updp_core.errors import UsageError
-from updp_core.workbench import Filters
+from updp_core.workbench import Counts, Filters
 
 START: dict[str, Any] = {"state": "pending", "sort": "risk", "offset": 0}
 SORTS = [
@@ -136,10 +136,9 @@ class FilterBar:
         shown["lexicon_version"] = str(shown["lexicon_version"])
         return {self.view: {**view, **shown, "offset": 0}, **{c: shown[key] for key, c in self.controls().items()}}
 
-    def choices(self, actor: Actor) -> Updates:
-        """What can be chosen now, each with its number of records."""
+    def choices(self, actor: Actor, counts: Counts) -> Updates:
+        """What can be chosen now, each with its number of records as `counts` has it."""
         bench = self.shell.workbench
-        counts = bench.counts(actor=actor)
         titles = {rule["name"]: rule["title"] for rule in bench.gate_rules(actor=actor)}
 
         def with_counts(some: Mapping[str, int], first: str, name: Any = str) -> Any:

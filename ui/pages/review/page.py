@@ -74,8 +74,8 @@ class Review(Page):
         self.flags = FlagBox(shell)
         self.word_open = gr.Button("Word", visible="hidden", elem_id="word-open")
         self.inputs = [self.filters.view]
-        self.every = [*self.pair.shown, *self.flags.shown, self.queue, self.progress]
-        self.shown = [*self.every, *self.filters.menus(), self.regenerate.method, *self.pair.buttons]
+        self.every = [*self.pair.shown, *self.flags.shown, self.queue, self.progress, *self.filters.menus()]
+        self.shown = [*self.every, self.regenerate.method, *self.pair.buttons]
         self._wire_verdicts()
         self._wire_queue()
         self._wire_sheets()
@@ -105,7 +105,7 @@ class Review(Page):
         on(self.queue.turn, self.turn, [view], [view, *self.every], tells=["by"])
         for control in controls:
             event = control.submit if isinstance(control, gr.Textbox) else control.input
-            on(event, self.filter, controls, [view, *self.filters.menus(), *self.every])
+            on(event, self.filter, controls, [view, *self.every])
         whole = [view, *controls, *self.every]
         on(self.progress.way, self.way, [], whole, tells=["to"])
         on(self.filters.saved.input, self.recall, [self.filters.saved], whole)
@@ -124,7 +124,8 @@ class Review(Page):
         batch.go.click(None, js=CLOSE)
         on(batch.go.click, self.batch_approve, [view, batch.number], self.every)
         on(column.again.click, self.reproduce, [screen], [column.compared], how=LONG)
-        on(column.contact.choose, self.choose, [screen, view], self.every, tells=["candidate"])
+        for source in (column.contact, column.viewer):
+            on(source.choose, self.choose, [screen, view], self.every, tells=["candidate"])
         now = box.now.click(None, js=CLOSE)
         on(now.then, self.make, [screen, view, *box.settings], self.every, how=LONG).then(None, js=VERSIONS)
         compare = box.compare.click(None, js=CLOSE)
@@ -145,7 +146,7 @@ class Review(Page):
 
     def open(self, detail: Mapping[str, Any], actor: Actor, ahead: list[dict[str, Any]] | None = None) -> Updates:
         """A record on the screen, with everything that follows it."""
-        versions = self.regenerate.sheet(detail, actor)
+        versions = self.regenerate.versions(detail, actor)
         return {**self.pair.show(detail, actor, versions, ahead), **self.flags.look(detail, actor.role)}
 
     def close(self, text: str) -> Updates:
@@ -153,12 +154,14 @@ class Review(Page):
         return {**self.pair.none(text), **self.flags.look({"flags": []}, "")}
 
     def listing(self, actor: Actor, view: View) -> Updates:
-        """The queue and the progress above it."""
+        """The queue, the progress above it, and the numbers in the filters."""
+        counts = self.bench.counts(actor=actor)
         filters, sort = self.filters.read(view)
         page = self.bench.page(actor=actor, filters=filters, sort=sort, offset=view.get("offset", 0), limit=PAGE)
         return {
             self.queue: review.queue(page, actor.name),
-            self.progress: review.progress(self.bench.counts(actor=actor), actor.name, way_of(view)),
+            self.progress: review.progress(counts, actor.name, way_of(view)),
+            **self.filters.choices(actor, counts),
         }
 
     def go_on(self, actor: Actor, view: View, after: str | None, back: bool = False) -> Updates:
@@ -205,10 +208,7 @@ class Review(Page):
     def on_role(self, actor: Actor, screen: Screen, view: View) -> Updates:
         """The app has been opened, or the role switched: everything anew."""
         methods = [(m["title"], m["name"]) for m in self.bench.methods(actor=actor) if m["available"]]
-        choices = {
-            **self.filters.choices(actor),
-            self.regenerate.method: gr.update(choices=[("As before", ""), *methods]),
-        }
+        choices = {self.regenerate.method: gr.update(choices=[("As before", ""), *methods])}
         live = {button: gr.update(interactive=may(actor, verb)) for button, verb in self.pair.buttons.items()}
         return {**choices, **live, **self.listing(actor, view), **self.open_first(actor, view)}
 
@@ -222,7 +222,7 @@ class Review(Page):
     def tick(self, actor: Actor, screen: Screen, view: View) -> Updates:
         """Something has changed: the list follows, and a pair opens where none is open."""
         first = {} if screen.record else self.open_first(actor, view)
-        return {**self.filters.choices(actor), **self.listing(actor, view), **first}
+        return {**self.listing(actor, view), **first}
 
     # --- verdicts and the way through the queue ---------------------------------------------------------
 
@@ -257,7 +257,7 @@ class Review(Page):
             overrides=[g["name"] for g in gates if g["state"] == "block" and not g["hard"]],
             expected_revision=pair["revision"],
         )
-        said = self.shell.say(f"{detail['patient']} {detail['study']} {SAID[verdict]}. U takes it back.")
+        said = self.shell.say(f"{detail['record']} {SAID[verdict]}. U takes it back.")
         forth = self.go_on(actor, view, pair["record"])
         if self.pair.side.head not in forth:  # the end of the filter: begin again with what was passed over
             forth = self.go_on(actor, view, None)
@@ -267,7 +267,7 @@ class Review(Page):
         """Take back one's last verdict or flag, and show its pair."""
         detail = self.bench.undo(actor=actor)
         what = {"undo": "Taken back", "flag": "The flag is raised again"}[detail["decisions"][-1]["verdict"]]
-        said = self.shell.say(f"{what}: {detail['patient']} {detail['study']}.")
+        said = self.shell.say(f"{what}: {detail['record']}.")
         return {**self.open(detail, actor), **self.listing(actor, view), **said}
 
     def forth(self, actor: Actor, screen: Screen, view: View) -> Updates:
@@ -297,7 +297,6 @@ class Review(Page):
         view = self.filters.values(*values)
         return {
             self.filters.view: view,
-            **self.filters.choices(actor),
             **self.listing(actor, view),
             **self.open_first(actor, view),
         }
@@ -313,7 +312,11 @@ class Review(Page):
     def _set(self, actor: Actor, view: View) -> Updates:
         put = self.filters.put(view)
         view = put[self.filters.view]
-        return {**put, **self.listing(actor, view), **self.open_first(actor, view)}
+        listed = self.listing(actor, view)
+        for menu in self.filters.menus():  # one update a component: its choices and what is chosen
+            if menu in put:
+                listed[menu] = {**listed[menu], "value": put.pop(menu)}
+        return {**put, **listed, **self.open_first(actor, view)}
 
     def draft(self, actor: Actor, screen: Screen, comment: str) -> Updates:
         """Keep an unsent comment with its pair."""

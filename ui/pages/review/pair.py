@@ -8,7 +8,9 @@ from typing import Any
 
 import gradio as gr
 
+from ui import show
 from ui.pages.review import viewer
+from ui.pages.review.regenerate import Versions
 from ui.shell import Shell, Updates, typed_js
 from ui.show import empty, evidence, report, review
 from updp_core.domain import Actor
@@ -43,6 +45,7 @@ class PairColumn:
         with gr.Column(elem_id="pair-col", min_width=0):
             self.viewer = viewer.build(shell.session)
             self.prompt = shell.part(elem_id="prompt", js=WORD_JS)
+            shell.part(show.render("fold.html", panel="below", name="Reports"), elem_id="fold-below")
             with gr.Tabs(elem_id="below"):
                 with gr.Tab("Reports", id="reports"):
                     self.reports = shell.part(elem_id="reports", js=WORD_JS)
@@ -120,9 +123,9 @@ class Pair:
         return [s.head, s.gates, *said, c.viewer, s.comment, s.override]
 
     def show(
-        self, detail: Mapping[str, Any], actor: Actor, versions: str, ahead: list[dict[str, Any]] | None = None
+        self, detail: Mapping[str, Any], actor: Actor, versions: Versions, ahead: list[dict[str, Any]] | None = None
     ) -> Updates:
-        """One record; `versions` is its contact sheet, `ahead` what the viewer loads next (None: the rows below)."""
+        """One record with its versions; `ahead` is what the viewer loads next (None: the rows below)."""
         c, s, gates = self.column, self.side, detail["gates"]
         current = review.current_version(detail)
         values = self._all_pairs(actor, [g["name"] for g in gates], current["method"]) if current else {}
@@ -136,7 +139,7 @@ class Pair:
             c.findings: evidence.findings(detail["evidence"]),
             c.history: review.history(detail),
             c.compared: "",
-            c.contact: versions,
+            c.contact: versions.sheet,
             c.viewer: {
                 "record": detail["record"],
                 "candidate": detail["candidate"],
@@ -144,6 +147,7 @@ class Pair:
                 "bits": original.get("bit_depth", 16),
                 "findings": evidence.to_map(detail["evidence"]),
                 "next": ahead,
+                "versions": versions.strip,
             },
             s.comment: str(detail["draft"].get("comment", "")),
             s.override: gr.update(visible=can_override, value=False),

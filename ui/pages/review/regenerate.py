@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,14 @@ from updp_core.errors import UpdpError
 _PROMPT, _MODEL = PromptConfig(), GeneratorConfig()
 SHEET = 12
 """Versions on a contact sheet at most, newest first."""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The versions of a pair: the contact sheet as HTML; the viewer's strip [{"candidate", "src", "text", "title"}]."""
+
+    sheet: str
+    strip: list[dict[str, Any]]
 
 
 class RegenerateBox:
@@ -94,9 +103,10 @@ class RegenerateBox:
         for step in self.shell.workbench.compare(record, actor=actor):
             yield f"{step.message or 'Method'}: {step.done} of {step.total} done", step.result
 
-    def sheet(self, detail: Mapping[str, Any], actor: Actor) -> str:
-        """All versions of this pair as a contact sheet."""
+    def versions(self, detail: Mapping[str, Any], actor: Actor) -> Versions:
+        """All versions of this pair, as a contact sheet and as the strip beside the original."""
         pictures: dict[int, str] = {}
+        small: dict[int, str] = {}
         rows = list(reversed(detail["candidates"]))[:SHEET]
         if len(rows) > 1:
             for row in rows:
@@ -105,6 +115,10 @@ class RegenerateBox:
                         detail["record"], "synthetic", actor=actor, candidate=row["candidate"]
                     )
                     pictures[row["candidate"]] = thumbnail(image)
+                    small[row["candidate"]] = thumbnail(image, 96)
                 except UpdpError:
                     continue
-        return evidence.contact_sheet(rows, pictures, detail["candidate"])
+        return Versions(
+            evidence.contact_sheet(rows, pictures, detail["candidate"]),
+            evidence.strip([row for row in rows if row["candidate"] in small], small, detail["candidate"]),
+        )
