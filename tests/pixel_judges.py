@@ -12,6 +12,7 @@ class PixelJudges:
 
     finding_names = ("cardiomegaly", "pleural_effusion", "edema", "nodule")
     present: Mapping[str, float] = {}
+    sensitivity: Mapping[str, float] = {}
 
     def __init__(self, training: np.ndarray | None = None) -> None:
         self.reference = {}

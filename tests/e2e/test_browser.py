@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.keyboard import press, shown, until
+from tests.e2e.keyboard import shown, until
 from tests.e2e.served import serve, write_studies
 from updp_core.config import Settings
 from updp_core.domain import Actor
@@ -208,7 +208,11 @@ def test_the_release_holds_the_approved_pairs_alone_and_one_changed_byte_is_foun
 ) -> None:
     shown(page)
     for _ in range(APPROVED):
-        press(page, "a")
+        before = shown(page)
+        page.keyboard.press("a")
+        if page.locator("#approve-box.open").count():  # the judges do not know such pictures: a reason, by its digit
+            page.keyboard.press("1")
+        until(lambda before=before: shown(page) != before, "the next pair")
     out = place / "release"
     tab(page, "Release")
     page.locator("#release-folder textarea, #release-folder input").fill(str(out))

@@ -97,7 +97,7 @@ def test_a_study_comes_from_the_archive_and_its_release_goes_to_a_receiver(serve
     assert not list((tmp_path / "ws").glob("upload-*"))
     last(bench.generate(actor=OFFICER))
     for row in bench.page(actor=OFFICER)["records"]:
-        bench.decide(row["record"], "approve", actor=OFFICER)
+        bench.decide(row["record"], "approve", actor=OFFICER, comment="compared by eye")
     with orthanc(tmp_path / "receiver") as receiver:
         with pytest.raises(ReleaseError, match="no release"):
             list(bench.stow(tmp_path / "out", f"{receiver}/dicom-web", actor=OFFICER))

@@ -117,7 +117,7 @@ def test_a_release_that_is_killed_at_random_moments_is_whole_or_is_not_there(tmp
     bench.set_policy({"methods": {"dp-pix": {"release": True}}}, actor=OFFICER)
     generate(home)
     for record in records:
-        bench.decide(record, "approve", actor=READER)
+        bench.decide(record, "approve", actor=READER, comment="compared by eye")
     began = time.perf_counter()
     last(bench.release(tmp_path / "warm", actor=OFFICER))
     whole = time.perf_counter() - began

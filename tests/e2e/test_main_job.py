@@ -53,7 +53,8 @@ def test_from_a_folder_of_studies_to_a_release_that_holds_exactly_the_approved_p
         lexicon = Lexicon.from_dict({k: v for k, v in run("lexicon", "show").items() if k.endswith("list")})
         assert lexicon.forbidden_in(detail["prompt"]["text"]) == []
 
-    assert run("decide", records[0], "approve", "--reviewer", "ada", "--role", "radiologist")["state"] == "approved"
+    by = ("--reviewer", "ada", "--role", "radiologist", "--comment", "compared by eye")
+    assert run("decide", records[0], "approve", *by)["state"] == "approved"
     word = next(word for word in before[records[0]]["prompt"]["text"].split() if word.isalpha() and len(word) > 3)
     run("lexicon", "add", "blacklist", "names", word, "--author", "grace", "--comment", "a name in this house")
     assert run("show", records[0])["state"] == "void"
@@ -63,7 +64,7 @@ def test_from_a_folder_of_studies_to_a_release_that_holds_exactly_the_approved_p
     assert word not in after["prompt"]["text"].split()
 
     for record in records[:2]:
-        run("decide", record, "approve", "--reviewer", "ada", "--role", "radiologist")
+        run("decide", record, "approve", *by)
     out = tmp_path / "release"
     assert run("release", out, "--officer", "grace")["released"] == 2
     assert run("verify", out)["ok"]

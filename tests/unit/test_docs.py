@@ -51,3 +51,12 @@ def test_the_space_runs_the_gradio_that_is_pinned() -> None:
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)#]+)\)", README))
 def test_links_of_the_readme_lead_somewhere(target: str) -> None:
     assert (ROOT / target).exists()
+
+
+def test_the_release_format_names_each_gate_as_the_app_does() -> None:
+    from updp_core.evidence.gates import RULES
+
+    text = (ROOT / "docs" / "release-format.md").read_text(encoding="utf-8")
+    assert [row for row in text.splitlines() if row.startswith("| `") and row.split("`")[1] in RULES] == [
+        f"| `{name}` | {rule.title} |" for name, rule in RULES.items()
+    ]

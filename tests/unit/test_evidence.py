@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -157,6 +158,25 @@ def test_a_stated_finding_that_the_judge_sees_nowhere_is_unjudged_and_not_lost()
     image = chest(1)
     (found,) = measure([record("a", image, "Cardiomegaly.")], [proposal("a", eight(image))], LEXICON, PixelJudges())
     assert found["findings"]["unjudged"] == ["cardiomegaly"] and found["findings"]["lost"] == []
+
+
+def test_a_stated_finding_seen_nowhere_is_lost_where_the_judge_hardly_ever_misses_it():
+    class Reliable(PixelJudges):
+        sensitivity: Mapping[str, float] = {"cardiomegaly": 0.97, "edema": 0.6}
+
+    image = chest(1)
+    stated = [record("a", image, "Cardiomegaly. Pulmonary edema.")]
+    (found,) = measure(stated, [proposal("a", eight(image))], LEXICON, Reliable())
+    assert found["findings"]["lost"] == found["findings"]["missing"] == ["cardiomegaly"]
+    assert found["findings"]["unjudged"] == ["edema"] and found["findings"]["sensitivity"]["edema"] == 0.6
+
+
+def test_a_record_without_a_report_shares_no_findings_with_anybody():
+    image = chest(1)
+    (found,) = measure(
+        [record("a", image, "")], [proposal("a", eight(image))], LEXICON, None, sharing={frozenset(): 40}
+    )
+    assert found["report"] == {"given": False} and found["rarity"]["others"] is None
 
 
 def test_a_finding_that_the_original_shows_and_the_report_leaves_out_is_not_invented():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from updp_core.errors import UsageError
-from updp_core.evidence.gates import RULES, check_thresholds, gates, risk, worst
+from updp_core.evidence.gates import RULES, beyond_measure, check_thresholds, gates, risk, worst
 
 CLEAR = {
     "residual_phi": {"count": 0},
@@ -73,7 +73,41 @@ def test_only_leaks_of_text_block_by_default():
 def test_a_bad_measure_warns_at_its_own_gate_and_at_no_other(gate, part, values):
     found = by_name(changed(part, **values))
     assert {name for name, g in found.items() if g.state == "warn"} == {gate}
-    assert {g.state for name, g in found.items() if name != gate} == {"clear"}
+    rest = {name: g for name, g in found.items() if name != gate}
+    assert {g.state for g in rest.values()} == ({"clear", "unknown"} if gate == "domain" else {"clear"})
+
+
+def test_outside_of_what_the_judges_know_their_gates_are_never_clear_and_a_warning_stays():
+    found = by_name({**changed("domain", percentile=100.0), "identity": {"similarity": 0.99, "rank": 30}})
+    judged = {name for name, rule in RULES.items() if "judges" in rule.needs}
+    assert {name for name, g in found.items() if g.state == "unknown"} == judged - {"identity_similarity"}
+    assert found["identity_similarity"].state == "warn", "doubt takes no warning away"
+    assert all("do not know images like this" in g.explanation for g in found.values() if g.state == "unknown")
+
+
+def test_without_a_report_nothing_is_said_of_findings_and_rarity():
+    found = by_name({**CLEAR, "report": {"given": False}})
+    assert {name for name, g in found.items() if g.state == "unknown"} == {
+        "findings_lost",
+        "findings_invented",
+        "rarity",
+    }
+    assert beyond_measure([vars(g) for g in found.values()]) == ["report"]
+    assert beyond_measure([vars(g) for g in by_name(CLEAR).values()]) == []
+    assert beyond_measure([vars(g) for g in by_name(changed("domain", percentile=100.0)).values()]) == ["domain"]
+
+
+def test_a_finding_that_the_judge_sees_in_neither_image_leaves_nothing_clear():
+    found = by_name(changed("findings", unjudged=["nodule"]))["findings_lost"]
+    assert found.state == "unknown" and "nodule" in found.explanation
+    assert (
+        by_name(changed("findings", unjudged=["nodule"], lost_count=1, lost=["edema"]))["findings_lost"].state == "warn"
+    )
+
+
+def test_each_gate_that_can_fail_says_what_a_reader_can_do_in_words_without_numbers():
+    for name, rule in RULES.items():
+        assert rule.advice.endswith(".") and "%" not in rule.advice and "{" not in rule.advice, name
 
 
 def test_explanations_are_one_sentence_with_the_numbers_filled_in():

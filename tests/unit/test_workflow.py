@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from workbench_kit import (
     ADMIN,
+    ALL_CLEAR,
     OBSERVER,
     OFFICER,
     READER,
@@ -480,3 +481,43 @@ def test_originals_are_embedded_once_for_the_judges_under_marks_that_the_audit_h
     with bench.desk.store.read() as tx:
         assert sorted(tx.column("SELECT record FROM embedding")) == sorted(ids)
     assert bench.audit_verify(actor=OFFICER)["ok"]
+
+
+def test_where_the_evidence_cannot_tell_an_approval_takes_a_reason(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for changes, beyond in (({"domain": {"percentile": 100.0}}, "domain"), ({"report": {"given": False}}, "report")):
+        evidence = {**ALL_CLEAR, **changes}
+        monkeypatch.setattr(
+            "updp_core.evidence.pair.measure",
+            lambda inputs, proposals, *a, evidence=evidence, **k: [evidence for _ in proposals],
+        )
+        first, second = made(bench, 2) if beyond == "domain" else add_two(bench)
+        assert bench.show(first, actor=READER)["beyond"] == [beyond]
+        with pytest.raises(UsageError, match="why you approve"):
+            bench.decide(first, "approve", actor=READER, comment=" ", reasons=[" "])
+        assert bench.decide(first, "approve", actor=READER, reasons=["Compared by eye"])["state"] == "approved"
+        assert bench.decide(second, "approve", actor=READER, comment="Compared by eye.")["state"] == "approved"
+    assert bench.counts(actor=READER)["today_mine"] == {"approve": 4}
+    bench.undo(actor=READER)
+    counts = bench.counts(actor=READER)
+    assert counts["today_mine"] == {"approve": 3} and counts["today"] == {READER.name: 3}, "what is undone is not done"
+
+
+def add_two(bench: Workbench) -> list[str]:
+    """Two more records with a pending candidate each."""
+    ids = add(bench, [study(n) for n in (7, 8)])
+    last(bench.generate(actor=OFFICER))
+    return ids
+
+
+def test_a_voided_pair_says_which_word_which_version_and_whose_verdict_fell(bench: Workbench) -> None:
+    [record] = made(bench, 1)
+    assert bench.show(record, actor=READER)["voided"] is None
+    bench.decide(record, "approve", actor=READER)
+    word = bench.show(record, actor=READER)["candidates"][-1]["prompt_text"].split()[0]
+    bench.lexicon_edit(add={"blacklist": {"names": [word]}}, actor=OFFICER, comment="a name here")
+    told = bench.show(record, actor=SECOND)["voided"]
+    assert told and told["terms"] == [word] and told["author"] == OFFICER.name
+    assert told["former"] and (told["former"]["verdict"], told["former"]["reviewer"]) == ("approve", READER.name)
+    assert told["version"] == bench.lexicon_current(actor=OFFICER)["version"]

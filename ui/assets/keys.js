@@ -49,7 +49,7 @@
   updp.copy = async (record) => {
     const link = `${location.origin}${location.pathname}#${record}`;
     try { await navigator.clipboard.writeText(link); } catch { prompt("A link that opens this pair:", link); return; }
-    const mark = document.querySelector(`[data-link="${CSS.escape(record)}"] span`); if (mark) { mark.textContent = "copied"; setTimeout(() => { mark.textContent = "⧉"; }, 2000); }
+    const mark = document.querySelector(`[data-link="${CSS.escape(record)}"] span`); if (mark) { mark.textContent = "copied"; setTimeout(() => { mark.textContent = "link"; }, 2000); }
   };
   const linked = () => {
     const record = /^#(R[A-Z0-9]{10})$/.exec(location.hash)?.[1]; if (!record) return;
@@ -73,6 +73,11 @@
     opener?.focus?.(); return true;
   };
   updp.closeIfDone = () => setTimeout(() => document.querySelector("#say .say-stop") || updp.close(), 80); // a refusal leaves the sheet as it is
+  // Where the evidence has nothing to say, approving asks for a reason first; a comment is one.
+  addEventListener("click", (e) => {
+    if (!e.target.closest?.("#approve") || !document.querySelector("#head [data-beyond]") || !updp.shown || by("comment")?.querySelector("textarea")?.value.trim()) return;
+    e.preventDefault(); e.stopImmediatePropagation(); updp.open("approve-box");
+  }, true);
   addEventListener("click", (e) => {
     if (e.target.closest?.(".sheet-close")) updp.close();
     if (!e.target.closest?.("#queue-col, .v-queue") || e.target.closest("#queue [data-record]")) root.classList.remove("with-queue");

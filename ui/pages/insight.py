@@ -41,17 +41,21 @@ class Insight(Page):
         self.shown = [self.charts]
 
     def look(self, actor: Actor, screen: Screen) -> Updates:
-        return {self.charts: charts(self.bench.insight(actor=actor)) + models(self.bench.evaluation(actor=actor))}
+        titles = {rule["name"]: rule["title"] for rule in self.bench.gate_rules(actor=actor)}
+        found = charts(self.bench.insight(actor=actor), titles)
+        return {self.charts: found + models(self.bench.evaluation(actor=actor))}
 
 
-def charts(data: Mapping[str, Any]) -> Markup:
-    """All plots of the workspace's numbers."""
+def charts(data: Mapping[str, Any], titles: Mapping[str, str]) -> Markup:
+    """All plots of the workspace's numbers; `titles` are the gates' names for people."""
     if not data["candidates"]:
         return show.empty("Nothing to plot yet.", "Plots appear when pairs have been made.")
-    return show.render("insight/charts.html", figures=list(_figures(data)), agreement=_agreement(data["agreement"]))
+    return show.render(
+        "insight/charts.html", figures=list(_figures(data, titles)), agreement=_agreement(data["agreement"])
+    )
 
 
-def _figures(data: Mapping[str, Any]) -> Iterator[Markup]:
+def _figures(data: Mapping[str, Any], titles: Mapping[str, str]) -> Iterator[Markup]:
     both: dict[str, list[tuple[float, float]]] = defaultdict(list)
     gates: dict[str, list[float]] = defaultdict(list)
     for row in data["candidates"]:
@@ -75,8 +79,8 @@ def _figures(data: Mapping[str, Any]) -> Iterator[Markup]:
     yield plots.figure("Effect of each lexicon version", plots.columns(versions, "void"), note)
     for name, values in gates.items():
         if len(set(values)) > 1:
-            chart = plots.histogram(values, show.words(name))
-            yield plots.figure(show.titled(name), chart, f"{len(values)} pairs")
+            title = titles.get(name) or show.titled(name)
+            yield plots.figure(title, plots.histogram(values, title), f"{len(values)} pairs")
 
 
 def _agreement(agreement: Mapping[str, Any]) -> str:

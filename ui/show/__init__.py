@@ -23,7 +23,7 @@ STATES = {
     "failed": ("Failed", "!"),
 }
 GATE_MARKS = {"clear": "✓", "warn": "▲", "block": "■", "unknown": "?"}
-GATE_WORDS = {"clear": "clear", "warn": "look here", "block": "blocks release", "unknown": "not measured"}
+GATE_WORDS = {"clear": "clear", "warn": "look here", "block": "blocks release", "unknown": "not measurable"}
 AUDIENCES = {"radiologist": "a radiologist", "privacy-officer": "the privacy officer", "anybody": "anybody"}
 STAGES = {
     "load": "Loading the models",
@@ -81,6 +81,12 @@ def some(terms: Sequence[str], limit: int = 12) -> str:
     return ", ".join(terms[:limit]) + more
 
 
+def quoted(terms: Sequence[str]) -> str:
+    """Terms between quotation marks: “a” and “b”."""
+    marked = [f"“{term}”" for term in terms]
+    return " and ".join([", ".join(marked[:-1]), marked[-1]] if len(marked) > 1 else marked)
+
+
 def clickable(text: str) -> Markup:
     """A text with each word a target for "forbid" and "keep": escaped first, so that 30,000 words take a moment."""
     return Markup(_ESCAPED.sub(lambda m: f'<span class="w">{m[0]}</span>' if m[1] else m[0], str(escape(text))))
@@ -109,6 +115,7 @@ _ENV.filters.update(
     counted=counted,
     when=when,
     some=some,
+    quoted=quoted,
     clickable=clickable,
     code_spans=code_spans,
     gate_title=gate_title,

@@ -19,10 +19,10 @@ def gates(rows: Sequence[Mapping[str, Any]], values: Mapping[str, Sequence[float
         return empty("No evidence yet.", "It is measured when a synthetic image has been made.")
     measured = sorted((r for r in rows if r["state"] in ORDER), key=lambda r: ORDER[r["state"]])
 
-    def placed(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], float | None, str]:
+    def placed(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, str]:
         all_pairs = values.get(row["name"], ())
         plot = plots.place(all_pairs, row["value"], row["threshold"])
-        return row, plots.below(all_pairs, row["value"]), plot
+        return row, _place(all_pairs, row["value"]), plot
 
     return render(
         "review/gates.html",
@@ -31,6 +31,17 @@ def gates(rows: Sequence[Mapping[str, Any]], values: Mapping[str, Sequence[float
         clear=sum(row["state"] == "clear" for row in rows),
         total=len(rows),
     )
+
+
+def _place(values: Sequence[float], here: Any) -> str:
+    """Where a measure lies among all pairs, in words; "" where that says nothing."""
+    numbers = [v for v in values if isinstance(v, int | float)]
+    if len(numbers) < 5 or not isinstance(here, float) or len(set(numbers)) < 3:
+        return ""
+    lower, higher = sum(v < here for v in numbers), sum(v > here for v in numbers)
+    if not lower or not higher:
+        return f"the {'lowest' if not lower else 'highest'} of {len(numbers)} pairs"
+    return f"higher than in {lower} of {len(numbers)} pairs"
 
 
 def contact_sheet(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str], current: int | None) -> str:
@@ -100,9 +111,13 @@ def findings(evidence: Mapping[str, Any]) -> str:
         if blind and report.get(name) == "present":
             remarks.setdefault(name, "? seen in neither: not measurable")
     said = {"present": "● stated", "absent": "○ denied"}
+    for name in value.get("missing", ()):
+        remarks[name] = "▲ stated and seen in neither image"
+    known = value.get("sensitivity") or {}
     rows = [
         {
             "name": name,
+            "sees": f"{_percent(known[name])} of them" if name in known else "not known",
             "original": _seen(original.get(name)),
             "said": said.get(report.get(name, ""), report.get(name) or "–"),
             "synthetic": _seen(synthetic.get(name)),

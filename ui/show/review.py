@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ui.show import STATES, empty, render
+from ui.show import AUDIENCES, STATES, empty, gate_title, quoted, render, words
 
 REASONS = (
     "Identity visible",
@@ -17,6 +17,12 @@ REASONS = (
     "Poor image quality",
     "Other",
 )
+BEYOND = (
+    "I compared both images myself, finding by finding",
+    "Another reader has looked at it with me",
+    "Kept for teaching or testing only",
+)
+"""Why a pair is approved on which the evidence has nothing to say."""
 ENTRIES = {
     "approve": "Approved",
     "reject": "Rejected",
@@ -73,21 +79,15 @@ def queue(page: Mapping[str, Any], name: str = "") -> str:
 def head(pair: Mapping[str, Any]) -> str:
     """Who and what this pair is, and what a reader must know before the verdict."""
     current = current_version(pair)
-    foreign = any(g["name"] == "domain" and g["state"] == "warn" for g in pair["gates"])
     starter = current is not None and _preset(current) == "starter" and "generator" in current["settings"]
-    notes = ("flags", "remarks", "void_terms", "error", "blind")
+    notes = ("flags", "remarks", "void_terms", "voided", "beyond", "error", "blind")
     return render(
         "review/head.html",
         pair=pair,
         current=current,
-        foreign=foreign,
         starter=starter,
         has_notes=bool(
-            any(pair[name] for name in notes)
-            or (current and not current["releasable"])
-            or foreign
-            or starter
-            or pair["needs"] > 1
+            any(pair[name] for name in notes) or (current and not current["releasable"]) or starter or pair["needs"] > 1
         ),
     )
 
@@ -147,14 +147,60 @@ def _tip(token: Mapping[str, Any]) -> str:
 
 
 def history(pair: Mapping[str, Any]) -> str:
-    """Every candidate and every verdict, newest first."""
-    entries = [(c["created_at"], 0, n, "candidate", c) for n, c in enumerate(pair["candidates"])]
-    entries += [(d["decided_at"], 1, n, "decision", d) for n, d in enumerate(pair["decisions"])]
+    """Every version, every verdict, and what a lexicon took back, newest first, in sentences."""
+    taken = pair.get("voided")
+    entries = [
+        (c["created_at"], 0, n, _made(c), c["error"] or c["prompt_text"]) for n, c in enumerate(pair["candidates"])
+    ]
+    entries += [(d["decided_at"], 1, n, _entered(d, pair), _why(d, pair)) for n, d in enumerate(pair["decisions"])]
+    if taken:
+        fell = f" The verdict of {taken['former']['reviewer']} on it fell." if taken["former"] else ""
+        said = f"Lexicon version {taken['version']} by {taken['author']} forbade {quoted(taken['terms'])} in version "
+        entries.append((taken["at"], 2, 0, f"{said}{taken['candidate']}.{fell}", ""))
     if not entries:
         return empty("No history yet.")
+    newest_first = [(at, said, why) for at, _, _, said, why in sorted(entries, key=lambda e: e[:3], reverse=True)]
+    return render("review/history.html", entries=newest_first)
+
+
+def _made(candidate: Mapping[str, Any]) -> str:
+    """How a version came to be."""
+    seed = "" if candidate.get("seed") is None else f" and seed {candidate['seed']}"
+    stands = " It is the current one." if candidate["current"] else ""
+    stands += " The lexicon forbids something in it." if candidate["void"] else ""
+    said = "could not be made" if candidate["error"] else "was made"
+    return (
+        f"Version {candidate['candidate']} {said} by {candidate['method']} under lexicon version "
+        f"{candidate['lexicon_version']}{seed}.{stands}"
+    )
+
+
+def _entered(entry: Mapping[str, Any], pair: Mapping[str, Any]) -> str:
+    """Who did what to which version."""
+    who, version = f"{entry['reviewer']} ({words(entry['role'])})", f"version {entry['candidate']}"
+    done = {
+        "approve": f"approved {version}",
+        "reject": f"rejected {version}",
+        "regenerate": f"sent {version} back to be made anew",
+        "undo": f"took back what was entered on {version}",
+        "flag": f"asked {AUDIENCES[entry['reasons'][0]] if entry['verdict'] == 'flag' else ''} to look at {version}",
+        "clear": f"cleared a flag on {version}",
+    }[entry["verdict"]]
     cleared = {d["undoes"] for d in pair["decisions"] if d["verdict"] == "clear"}
-    newest_first = [(at, kind, entry) for at, _, _, kind, entry in sorted(entries, key=lambda e: e[:3], reverse=True)]
-    return render("review/history.html", entries=newest_first, cleared=cleared, ENTRIES=ENTRIES)
+    later = " It was taken back later." if entry["undone"] else ""
+    later = " It was cleared later." if entry["undone"] and entry["decision"] in cleared else later
+    blind = ", as a blind second reading" if entry["blind"] else ""
+    return f"{who} {done}{blind}.{later}"
+
+
+def _why(entry: Mapping[str, Any], pair: Mapping[str, Any]) -> str:
+    """The reasons, the comment, and the gates that a verdict overrode."""
+    titles = {gate["name"]: gate_title(gate) for gate in pair["gates"]}
+    why = [] if entry["verdict"] == "flag" else [r for r in entry["reasons"] if r != "batch"]
+    why += ["approved with all that was clear, in a batch"] if "batch" in entry["reasons"] else []
+    why += [entry["comment"]] if entry["comment"] else []
+    why += [f"overrides {', '.join(titles.get(g, words(g)) for g in entry['overrides'])}"] if entry["overrides"] else []
+    return "; ".join(why)
 
 
 def voided(value: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,11 +108,17 @@ class JudgeNetwork(nn.Module):
         return self.text_head(y.masked_fill(~mask.unsqueeze(-1), -1e4).amax(dim=1))
 
 
+SENSITIVITY = "sensitivity.csv"
+FEW = 15
+"""Originals with a finding below which a share of them says little."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Judges:
     """Loaded judges. Images are float32 (B, S, S) in 0..1, any square side: they are resized to the network's.
 
-    `present` says from which probability on a finding counts as seen, where the judges were calibrated.
+    `present` says from which probability on a finding counts as seen, where the judges were calibrated; `sensitivity`
+    in which share of held-out originals that show a finding they see it, where that was measured (sensitivity.csv).
     """
 
     digest: str
@@ -121,6 +128,7 @@ class Judges:
     device: str
     _tokenizer: Any
     present: Mapping[str, float] = field(default_factory=dict)
+    sensitivity: Mapping[str, float] = field(default_factory=dict)
 
     def findings(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(B, S, S) -> probabilities (B, F) in the order of `finding_names`."""
@@ -239,4 +247,17 @@ def load_judges(folder: Path = STARTER / "judges", device: str = "auto", referen
     except Exception as error:
         raise ModelUnavailable(f"The judges cannot be loaded ({type(error).__name__}).", _REMEDY) from error
     network.to(place).eval().requires_grad_(False)
-    return Judges(files.digest(folder), shape.findings, statistics, network, place, tokenizer, present)
+    digest = files.digest(folder)
+    sensitivity = sensitivity_of(folder, digest)
+    return Judges(digest, shape.findings, statistics, network, place, tokenizer, present, sensitivity)
+
+
+def sensitivity_of(folder: Path, digest: str) -> dict[str, float]:
+    """Finding -> share of the originals with it in which these judges see it, measured on held-out patients; a finding
+    of fewer than FEW originals, and what was measured of other judges than `digest`, is left out."""
+    path = folder / SENSITIVITY
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["judges"] == digest and int(row["originals"]) >= FEW]
+    return {row["finding"]: round(int(row["seen"]) / int(row["originals"]), 3) for row in rows}

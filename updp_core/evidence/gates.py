@@ -7,7 +7,7 @@ policy may change; a measure that could not be taken gives the state "unknown", 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,10 @@ from updp_core.errors import UsageError
 
 GateState = Literal["clear", "warn", "block", "unknown"]
 Action = Literal["warn", "block"]
+Need = Literal["judges", "report"]
+Cause = Literal["", "missing", "domain", "report", "unseen"]
+"""Why a gate is unknown: the measure is missing; the judges do not know such images; there is no report; the judge sees
+in neither image what the report states."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Gate:
     explanation: str
     title: str = ""
     worse: Literal["above", "below"] = "above"
+    cause: Cause = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,10 @@ class Rule:
     The three sentences may name {value}, {limit} and the fields of the same part of the evidence. What a `hard` gate
     finds must not leave: no policy changes it, nobody overrides it. The state of each gate leaves in a release; its
     value only where `leaves` says as what, and never where it was read from the original.
+
+    `advice` says what a reader can do where it fails. A gate that `needs` the judges is never clear on an original that
+    they do not know, one that needs the report never where there is none, and none is clear while the list at `unseen`
+    holds something: the judge sees that in neither image. A gate that fails goes on failing.
     """
 
     title: str
@@ -59,8 +68,16 @@ class Rule:
     unknown: str
     hard: bool = False
     leaves: Leaves | None = None
+    advice: str = ""
+    needs: tuple[Need, ...] = ()
+    unseen: tuple[str, str] | None = None
 
 
+_CAUSES: Mapping[Cause, str] = {
+    "domain": "Not measurable: the judges do not know images like this original, so their word means nothing here.",
+    "report": "Not measurable: this record has no report to compare with.",
+    "unseen": "Not measurable: the judge sees {unjudged} in neither image, so it cannot tell whether it was lost.",
+}
 _NO_JUDGE = "Not measured: the judges, models that took no part in making this image, are not available here."
 
 # Where the judges' limits come from: phantoms of patients that took no part in training. Likeness 0.6 (627 images, 250
@@ -80,6 +97,7 @@ RULES: Mapping[str, Rule] = {
         "Not measured: the filtered report could not be checked.",
         hard=True,
         leaves=Leaves("residual_phi", 0, 10_000, counts=True),
+        advice="Forbid the word (W), so that the report is filtered again; it cannot be approved as it is.",
     ),
     "forbidden_in_prompt": Rule(
         "Forbidden words in the prompt",
@@ -92,6 +110,7 @@ RULES: Mapping[str, Rule] = {
         "Not measured: the prompt could not be checked.",
         hard=True,
         leaves=Leaves("forbidden_in_prompt", 0, 10_000, counts=True),
+        advice="Make another version (G); it cannot be approved as it is.",
     ),
     "image_text": Rule(
         "Text in the synthetic image",
@@ -103,6 +122,7 @@ RULES: Mapping[str, Rule] = {
         "Legible text was found in {value} place(s) of the synthetic image: a name or a number may be written there.",
         "Not measured: the text reader is not available here, and a release reads every image again.",
         leaves=Leaves("image_text", 0, 10_000, counts=True),
+        advice="Look at the marked places at full size; make another version (G) or reject.",
     ),
     "alignment": Rule(
         "Prompt fits the original",
@@ -113,6 +133,7 @@ RULES: Mapping[str, Rule] = {
         "The prompt describes the original image well for the encoder that wrote it (cosine {value}, from {before}).",
         "The prompt fits the original image poorly (cosine {value}): the synthetic image may show something else.",
         "Not measured: this method uses no prompt.",
+        advice="Compare finding by finding; if the image misses what the report states, make other versions (G).",
     ),
     "prompt_score": Rule(
         "Synthetic image fits the prompt",
@@ -124,6 +145,8 @@ RULES: Mapping[str, Rule] = {
         "An encoder that took no part hardly finds in the synthetic image what the prompt says (cosine {value}).",
         _NO_JUDGE,
         leaves=Leaves("prompt_score", -1, 1),
+        advice="Look for each word of the prompt in the synthetic image; if one is missing, make other versions (G).",
+        needs=("judges",),
     ),
     "identity_similarity": Rule(
         "Likeness to the patient",
@@ -134,6 +157,8 @@ RULES: Mapping[str, Rule] = {
         "To a model trained to recognise patients, the synthetic image is unlike this patient (cosine {value}).",
         "To a model trained to recognise patients, the synthetic image resembles this patient (cosine {value}).",
         _NO_JUDGE,
+        advice="Compare rib cage, heart shape, clavicles and devices; if you would know the patient again, reject.",
+        needs=("judges",),
     ),
     "identity_rank": Rule(
         "Rank of the true patient",
@@ -144,6 +169,8 @@ RULES: Mapping[str, Rule] = {
         "Of {patients} patients, {nearer} resemble the synthetic image more than the true one does.",
         "Of {patients} patients, the true one resembles the synthetic image most.",
         "Not measured: it takes the judges and at least ten patients to compare with.",
+        advice="Compare rib cage, heart shape, clavicles and devices; if you would know the patient again, reject.",
+        needs=("judges",),
     ),
     "findings_lost": Rule(
         "Findings lost",
@@ -154,6 +181,9 @@ RULES: Mapping[str, Rule] = {
         "No stated finding that the judge sees in the original is missing in the synthetic image.",
         "{value} stated finding(s) that the judge sees in the original are missing in the synthetic image: {lost}.",
         _NO_JUDGE,
+        advice="Look for it in the synthetic image, with the heat map (H); if it is missing, make other versions (G).",
+        needs=("judges", "report"),
+        unseen=("findings", "unjudged"),
     ),
     "findings_invented": Rule(
         "Findings invented",
@@ -165,6 +195,8 @@ RULES: Mapping[str, Rule] = {
         "{value} finding(s) in the synthetic image are neither in the report nor, for the judge, in the original: "
         "{invented}.",
         _NO_JUDGE,
+        advice="Look for it in both images, with the heat map (H); if only the synthetic one shows it, reject.",
+        needs=("judges", "report"),
     ),
     "memorisation": Rule(
         "Copy of a training image",
@@ -177,6 +209,8 @@ RULES: Mapping[str, Rule] = {
         "The synthetic image is very close to a training image and may repeat it (percentile {value}).",
         _NO_JUDGE,
         leaves=Leaves("memorisation_percentile", 0, 100),
+        advice="Make another version (G): with another seed the image is another one.",
+        needs=("judges",),
     ),
     "domain": Rule(
         "Known to the models",
@@ -188,6 +222,7 @@ RULES: Mapping[str, Rule] = {
         "The original is unlike the images on which starter models and judges were trained: what they make of it, and "
         "say of it, may be wrong.",
         "Not measured: the reference file data/models/starter/appearance.npz is missing.",
+        advice="Rely on your own eyes for this pair, not on the evidence; approving it takes a reason.",
     ),
     "rarity": Rule(
         "Rare combination of findings",
@@ -198,6 +233,8 @@ RULES: Mapping[str, Rule] = {
         "{value} other patient(s) share this combination of findings.",
         "No other patient shares this combination of findings: it singles a person out whatever the pixels show.",
         "Not measured: it takes the reports of the other patients to compare with.",
+        advice="Ask whether these findings together would name the patient to somebody who knows them; if so, reject.",
+        needs=("report",),
     ),
 }
 
@@ -209,7 +246,10 @@ def gates(evidence: Mapping[str, Any], thresholds: Mapping[str, Mapping[str, Any
     keeps its default. Raises UsageError for an unknown gate, key or action.
     """
     thresholds = check_thresholds(thresholds or {})
-    return [_gate(name, rule, evidence, thresholds.get(name, {})) for name, rule in RULES.items()]
+    domain = _gate("domain", RULES["domain"], evidence, thresholds.get("domain", {}), frozenset())
+    lacking: set[Need] = {"judges"} if domain.state in ("warn", "block") else set()
+    lacking |= {"report"} if (evidence.get("report") or {}).get("given") is False else set()
+    return [_gate(name, rule, evidence, thresholds.get(name, {}), frozenset(lacking)) for name, rule in RULES.items()]
 
 
 def check_thresholds(thresholds: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -250,18 +290,36 @@ def risk(found: list[Gate]) -> float:
     return sum(weight[gate.state] for gate in found)
 
 
-def _gate(name: str, rule: Rule, evidence: Mapping[str, Any], change: Mapping[str, Any]) -> Gate:
+def _gate(
+    name: str, rule: Rule, evidence: Mapping[str, Any], change: Mapping[str, Any], lacking: frozenset[Need]
+) -> Gate:
     part = evidence.get(rule.path[0]) or {}
     value = part.get(rule.path[1])
     limit, action = change.get("limit", rule.limit), change.get("action", rule.action)
     state: GateState
-    if value is None or not math.isfinite(value):
-        value, state, sentence = None, "unknown", rule.unknown
+    cause: Cause = ""
+    if "report" in lacking and "report" in rule.needs:
+        value, state, cause = None, "unknown", "report"
+    elif value is None or not math.isfinite(value):
+        value, state, cause = None, "unknown", "missing"
     elif (value > limit) if rule.worse == "above" else (value < limit):
         state, sentence = action, rule.fails
+    elif "judges" in lacking and "judges" in rule.needs:
+        state, cause = "unknown", "domain"
+    elif rule.unseen and (evidence.get(rule.unseen[0]) or {}).get(rule.unseen[1]):
+        state, cause = "unknown", "unseen"
     else:
         state, sentence = "clear", rule.clear
-    return Gate(name, value, limit, state, _fill(sentence, part, value, limit), rule.title, rule.worse)
+    if cause:
+        sentence = _CAUSES.get(cause, rule.unknown)
+    return Gate(name, value, limit, state, _fill(sentence, part, value, limit), rule.title, rule.worse, cause)
+
+
+def beyond_measure(rows: Sequence[Mapping[str, Any]]) -> list[Cause]:
+    """Why the evidence of a pair cannot tell whether it may leave, from its gates as dicts: "domain", "report"."""
+    failing = any(row["name"] == "domain" and row["state"] in ("warn", "block") for row in rows)
+    without = any(row.get("cause") == "report" for row in rows)
+    return [*(["domain"] if failing else []), *(["report"] if without else [])]  # type: ignore[list-item]
 
 
 class _Fields(dict):

@@ -21,6 +21,8 @@ JUDGE_SIZE = 256
 MIN_PATIENTS = 10
 PRESENT = 0.5
 MARGIN = 0.25
+RELIABLE = 0.9
+"""The share of originals with a finding in which a judge sees it, from which its silence counts."""
 
 
 class Judges(Protocol):
@@ -35,6 +37,8 @@ class Judges(Protocol):
 
     @property
     def present(self) -> Mapping[str, float]: ...
+    @property
+    def sensitivity(self) -> Mapping[str, float]: ...
     @property
     def reference(self) -> Mapping[str, NDArray[Any]]: ...
 
@@ -123,15 +127,16 @@ def _textual(
 
     spans = residual(record.filtered_report, lexicon, header, surrogates)
     hits = forbidden_kinds(proposal.prompt_text, lexicon, header)
-    together = combination(record.filtered_report)
+    together, given = combination(record.filtered_report), bool(record.filtered_report.strip())
     return {
         "alignment": _alignment(proposal.prompt),
         "residual_phi": {"count": len(spans), "kinds": sorted({span.category for span in spans})},
         "forbidden_in_prompt": {"count": len(hits), "kinds": sorted(set(hits))},
         "findings": {"report": labeler.statuses(record.filtered_report)},
+        "report": {"given": given},
         "rarity": {
             "findings": sorted(together),
-            "others": None if sharing is None else max(0, int(sharing.get(together, 1)) - 1),
+            "others": None if sharing is None or not given else max(0, int(sharing.get(together, 1)) - 1),
         },
         "method": dict(proposal.method_evidence),
     }
@@ -197,6 +202,7 @@ def _judged(
             dict(zip(judges.finding_names, map(float, seen_original[i]), strict=True)),
             dict(zip(judges.finding_names, map(float, seen_synthetic[i]), strict=True)),
             judges.present,
+            judges.sensitivity,
         )
         row["memorisation"] = copies[i]
     return rows
@@ -218,16 +224,20 @@ def _compare(
     original: Mapping[str, float],
     synthetic: Mapping[str, float],
     present: Mapping[str, float],
+    sensitivity: Mapping[str, float],
 ) -> dict[str, Any]:
     """Findings of the three sides. The judge is no radiologist, so it is only compared with itself: a finding is lost
     where the report states it and the judge sees it in the original and clearly less in the synthetic image, and
-    invented the other way round. What the report leaves open is neither; `unjudged` are stated findings that the judge
-    sees in neither image. `present` says from which probability on the judge sees a finding (else PRESENT)."""
+    invented the other way round. What the report leaves open is neither. A stated finding that the judge sees nowhere
+    is `unjudged`; but lost (`missing`) where the judge misses it in fewer than one of ten originals that show it.
+    `present` says from which probability on the judge sees a finding (else PRESENT)."""
     known = [name for name in FINDINGS if name in synthetic]
     seen = {n: tuple(side[n] >= present.get(n, PRESENT) for side in (original, synthetic)) for n in known}
     clear = {n: abs(original[n] - synthetic[n]) >= MARGIN for n in known}
     stated = [n for n in known if report.get(n) == "present"]
-    lost = [n for n in stated if seen[n] == (True, False) and clear[n]]
+    nowhere = [n for n in stated if seen[n] == (False, False)]
+    missing = [n for n in nowhere if sensitivity.get(n, 0.0) >= RELIABLE]
+    lost = [n for n in stated if (seen[n] == (True, False) and clear[n]) or n in missing]
     invented = [n for n in known if seen[n] == (False, True) and clear[n] and report.get(n) in (None, "absent")]
     return {
         "report": dict(report),
@@ -236,7 +246,9 @@ def _compare(
         "shown": [n for n in known if seen[n][1]],
         "lost": lost,
         "invented": invented,
-        "unjudged": [n for n in stated if seen[n] == (False, False)],
+        "missing": missing,
+        "unjudged": [n for n in nowhere if n not in missing],
+        "sensitivity": {n: sensitivity[n] for n in known if n in sensitivity},
         "lost_count": len(lost),
         "invented_count": len(invented),
     }

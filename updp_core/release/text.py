@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from updp_core.evidence.gates import RULES
 from updp_core.release import signature
 
 
@@ -46,7 +47,7 @@ def readme(description: Mapping[str, Any], derivations: Mapping[str, int]) -> st
     ]
     for name, states in gate_states.items():
         shown = ", ".join(f"{state} {number}" for state, number in states.items())
-        lines.append(f"  {name.replace('_', ' '):26} {shown}")
+        lines.append(f"  {RULES[name].title if name in RULES else name:34} {shown}")
     if not gate_states:
         lines.append("  none was recorded")
     lines += [

@@ -47,8 +47,13 @@ class Grades(Noun):
 
 
 def gate_rows(gates_json: str | None) -> list[GateRow]:
-    """Gates as stored in `grade`, each marked hard or not."""
-    return [cast(GateRow, {**gate, "hard": hard(gate["name"])}) for gate in json.loads(gates_json or "[]")]
+    """Gates as stored in `grade`, each marked hard or not, with what a reader can do where it fails."""
+    rows = []
+    for gate in json.loads(gates_json or "[]"):
+        rule = RULES.get(gate["name"])
+        advice = rule.advice if rule and gate["state"] in ("warn", "block") else ""
+        rows.append(cast(GateRow, {"cause": "", **gate, "hard": hard(gate["name"]), "advice": advice}))
+    return rows
 
 
 def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:

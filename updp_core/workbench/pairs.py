@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from updp_core.domain import Actor, State
 from updp_core.errors import ModelUnavailable, NotAllowed, UsageError
+from updp_core.evidence.gates import beyond_measure
 from updp_core.intake.pixels import decode_png
 from updp_core.report import filter_report
 from updp_core.report.categories import category_of
@@ -20,7 +21,7 @@ from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.holds import holder
 from updp_core.workbench.roles import EVERYBODY, PHI_ROLES, verb
-from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRow, HeatMap, ImageKind
+from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRow, HeatMap, ImageKind, Voided
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,6 +116,7 @@ class Pairs(Noun):
                 k=row.finding_key,
                 p=row.patient,
             )
+            voided = _voided(tx, record, stands.candidate, phi and not blind)
             decisions = _decisions(tx, record, phi)
             flags = _flags(tx, record, actor, blind)
             held = holder(tx, record)
@@ -146,7 +148,9 @@ class Pairs(Noun):
                 "synthetic": _described(current.image, current.height, current.width, 8) if current else None,
             },
             "findings": json.loads(row.findings_json),
-            "rarity": rarity,
+            "rarity": rarity if row.report.strip() else None,
+            "voided": voided,
+            "beyond": list(beyond_measure(gates)),
             "candidates": candidates,
             "decisions": [d for d in decisions if not blind or d["reviewer"] == actor.name],
             "held_by": held,
@@ -261,6 +265,58 @@ def _forbidden(tx: Transaction, record: str) -> dict[int, list[str]]:
         r=record,
     )
     return {row.candidate: json.loads(row.terms_json) for row in rows}
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """The first lexicon version that forbids something in a candidate."""
+
+    candidate: int
+    version: int
+    author: str
+    created_at: str
+    terms_json: str
+    after_decision: int
+
+
+@dataclass(frozen=True)
+class _Former:
+    verdict: str
+    reviewer: str
+    decided_at: str
+
+
+def _voided(tx: Transaction, record: str, current: int | None, told: bool) -> Voided | None:
+    """What a lexicon took back of this record, until somebody has judged the version that stands now; `told` is whether
+    this reader may know who judged before."""
+    taken = tx.row(
+        _Taken,
+        "SELECT v.candidate, min(v.lexicon_version) AS version, l.author, l.created_at, v.terms_json, "
+        "v.after_decision FROM violation v JOIN lexicon_version l ON l.version = v.lexicon_version "
+        "WHERE v.record = :r GROUP BY v.candidate ORDER BY v.candidate DESC LIMIT 1",
+        r=record,
+    )
+    judged = "SELECT 1 FROM valid_decision WHERE record = :r AND candidate = :c"
+    if taken is None or tx.value(judged, r=record, c=current):
+        return None
+    former = tx.row(
+        _Former,
+        "SELECT d.verdict, d.reviewer, d.decided_at FROM decision d WHERE d.candidate = :c AND d.id <= :last "
+        "AND d.verdict IN ('approve', 'reject') AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
+        "ORDER BY d.id DESC LIMIT 1",
+        c=taken.candidate,
+        last=taken.after_decision,
+    )
+    return {
+        "version": taken.version,
+        "author": taken.author,
+        "at": taken.created_at,
+        "candidate": taken.candidate,
+        "terms": json.loads(taken.terms_json),
+        "former": {"verdict": former.verdict, "reviewer": former.reviewer, "at": former.decided_at}
+        if former and told
+        else None,
+    }
 
 
 def _candidate(row: _Graded, current: int | None, forbidden: dict[int, list[str]], actor: Actor) -> CandidateRow:

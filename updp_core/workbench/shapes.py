@@ -129,7 +129,8 @@ class Counts(TypedDict):
 
 
 class GateRow(TypedDict):
-    """A gate with its explanation. `hard` gates that block cannot be overridden. `worse`: "above" or "below"."""
+    """A gate with its explanation. `hard` gates that block cannot be overridden. `worse`: "above" or "below".
+    `advice` says what a reader can do where it fails, `cause` why it is unknown (see `evidence.gates.Cause`)."""
 
     name: str
     title: str
@@ -137,6 +138,8 @@ class GateRow(TypedDict):
     threshold: Any
     state: GateState
     explanation: str
+    advice: str
+    cause: str
     worse: str
     hard: bool
 
@@ -204,6 +207,17 @@ class FlagRow(TypedDict):
     may_clear: bool
 
 
+class Voided(TypedDict):
+    """What a lexicon version took back."""
+
+    version: int
+    author: str
+    at: str
+    candidate: int
+    terms: list[str]
+    former: dict[str, str] | None
+
+
 class Detail(TypedDict):
     """All about one record, for the review page.
 
@@ -214,7 +228,10 @@ class Detail(TypedDict):
     "", and seeds are None, for roles that see no PHI: a holder of the source could know it by them.
     `blind` is true where the actor reads second and other people's verdicts are kept back.
     `remarks` are those of the import, `flags` the open flags of people.
-    `rarity` is the number of other patients who share this combination of findings (100: that many or more).
+    `rarity` is the number of other patients who share this combination of findings (100: that many or more), None for a
+    record without a report. `voided` says what a lexicon took back and nobody has judged since: its version, terms, the
+    candidate, and the former verdict ({"verdict", "reviewer", "at"} or None). `beyond` says why the evidence cannot
+    tell whether the pair may leave ("domain", "report"): approving it takes a reason.
     """
 
     record: str
@@ -235,7 +252,9 @@ class Detail(TypedDict):
     gates: list[GateRow]
     images: dict[str, Any]
     findings: list[str]
-    rarity: int
+    rarity: int | None
+    voided: Voided | None
+    beyond: list[str]
     candidates: list[CandidateRow]
     decisions: list[DecisionRow]
     held_by: str | None

@@ -11,6 +11,7 @@ from typing import Any, Protocol, get_args
 
 from updp_core.domain import Actor, Verdict
 from updp_core.errors import Conflict, UsageError
+from updp_core.evidence.gates import beyond_measure
 from updp_core.store import Transaction
 from updp_core.store.schema import Candidate, Decision, Standing
 from updp_core.store.store import canonical, known, now, sha256
@@ -22,6 +23,11 @@ from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import Detail, Filters
 
 MAX_COMMENT = 4000
+BEYOND = {
+    "domain": "The judges do not know images like this original",
+    "report": "This record has no report to compare with",
+}
+"""Why approving a pair takes a reason, whatever its gates say."""
 BATCH = "batch"
 """The reason that marks a verdict given to a whole filter at once."""
 
@@ -60,7 +66,7 @@ class Verdicts(Noun):
             _still(tx, stands, actor, candidate, expected_revision)
             blind = second_reading.is_waiting(tx, record, actor)
             if verdict == "approve":
-                _may_approve(tx, stands, actor, comment, overrides, blind)
+                _may_approve(tx, stands, actor, comment, reasons, overrides, blind)
             elif overrides:
                 raise UsageError("Only an approval overrides gates.")
             enter(tx, stands, verdict, actor, comment, reasons, overrides, blind=blind)
@@ -154,7 +160,13 @@ def _still(tx: Transaction, stands: Standing, actor: Actor, candidate: int | Non
 
 
 def _may_approve(
-    tx: Transaction, stands: Standing, actor: Actor, comment: str, overrides: Sequence[str], blind: bool
+    tx: Transaction,
+    stands: Standing,
+    actor: Actor,
+    comment: str,
+    reasons: Sequence[str],
+    overrides: Sequence[str],
+    blind: bool,
 ) -> None:
     state = stands.state
     if state == "void":
@@ -176,16 +188,22 @@ def _may_approve(
         )
         if last != actor.name:
             raise Conflict(f"{last} rejected this pair. To overrule it, say why in the comment.")
-    found = [gate for gate in gates(tx, stands.candidate) if gate["state"] == "block"]
+    every = gates(tx, stands.candidate)
+    found = [gate for gate in every if gate["state"] == "block"]
     blocking = {gate["name"] for gate in found}
-    if hard := sorted(gate["name"] for gate in found if gate["hard"]):
+    named = {gate["name"]: f"“{gate['title']}” ({gate['name']})" for gate in found}
+    if hard := sorted(named[gate["name"]] for gate in found if gate["hard"]):
         raise Conflict(f"This pair cannot be approved: {', '.join(hard)} blocks it and cannot be overridden.")
-    if rest := sorted(blocking - set(overrides)):
+    if rest := sorted(named[name] for name in blocking - set(overrides)):
         raise Conflict(f"This pair is blocked by {', '.join(rest)}. Regenerate it, or override with a reason.")
     if blocking and not comment.strip():
         raise UsageError("Overriding a gate needs a reason in the comment.")
     if unknown := sorted(set(overrides) - blocking):
         raise UsageError(f"The gate {unknown[0]} does not block this pair, so there is nothing to override.")
+    if (beyond := beyond_measure(every)) and not comment.strip() and not any(reason.strip() for reason in reasons):
+        raise UsageError(
+            f"{BEYOND[beyond[0]]}, so the evidence cannot tell whether it may leave. Say why you approve it."
+        )
 
 
 def gates(tx: Transaction, candidate: int | None) -> list[Any]:

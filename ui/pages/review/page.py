@@ -45,6 +45,12 @@ element.addEventListener("click", (e) => {
   if (b) { trigger("reason", { reason: b.dataset.reason }); window.updp.close(); }
 });
 """
+APPROVE_JS = """
+element.addEventListener("click", (e) => {
+  const b = e.target.closest("[data-because]");
+  if (b) { trigger("because", { reason: b.dataset.because }); window.updp.close(); }
+});
+"""
 CLOSE, DONE, VERSIONS = "() => updp.close()", "() => updp.closeIfDone()", "() => updp.versions()"
 SAID: dict[str, str] = {"approve": "approved", "reject": "rejected", "regenerate": "sent back to the queue"}
 
@@ -70,6 +76,10 @@ class Review(Page):
         with gr.Column(elem_id="reject-box", elem_classes=["sheet"]):
             self.reasons = shell.part(show.render("review/reasons.html", reasons=review.REASONS), js=REASON_JS)
             gr.Button("Cancel", elem_classes=["sheet-close"])
+        with gr.Column(elem_id="approve-box", elem_classes=["sheet"]):
+            template = show.render("review/approve_reasons.html", reasons=review.BEYOND)
+            self.because = shell.part(template, js=APPROVE_JS)
+            gr.Button("Cancel", elem_classes=["sheet-close"])
         self.regenerate, self.words, self.batch = RegenerateBox(shell), WordBox(shell), BatchBox(shell)
         self.flags = FlagBox(shell)
         self.word_open = gr.Button("Word", visible="hidden", elem_id="word-open")
@@ -90,6 +100,7 @@ class Review(Page):
         on(self.regenerate.later.click, functools.partial(self.verdict, "regenerate"), given, self.every).then(
             None, js=CLOSE
         )
+        on(self.because.because, self.approve_because, given, self.every, tells=["reason"])
         on(self.reasons.reason, self.reject, given[:3], self.every, tells=["reason"])
         on(side.undo.click, self.undo, [view], self.every)
         on(side.forth.click, self.forth, [screen, view], self.every)
@@ -233,6 +244,12 @@ class Review(Page):
     def reject(self, actor: Actor, reason: str, screen: Screen, view: View, comment: str) -> Updates:
         """Rejected for a reason of the list."""
         return self.decide("reject", actor, screen, view, comment, reasons=(str(reason),))
+
+    def approve_because(
+        self, actor: Actor, reason: str, screen: Screen, view: View, comment: str, override: bool
+    ) -> Updates:
+        """Approved for a reason, where the evidence has nothing to say."""
+        return self.decide("approve", actor, screen, view, comment, override, (str(reason),))
 
     def decide(
         self,
