@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from updp_core.config import SAMPLE
 from updp_core.domain import Actor
 from updp_core.errors import UpdpError
 from updp_core.workbench import Progress, Workbench
@@ -81,6 +82,11 @@ class Background:
             return
         for step in self.workbench.import_(self.sample, actor=ACTOR):
             self.status = {"stage": "import", "message": step.message, "done": step.done, "total": step.total}
+        if self.sample == SAMPLE:  # its first pairs come ready made; the others are made behind them
+            for step in self.workbench.take_ready(actor=ACTOR):
+                if self._closing.is_set():
+                    return
+                self.status = {"stage": "measure", "done": step.done, "total": step.total}
         self.status = {"stage": "", "done": 0, "total": 0}
 
     def _generate(self) -> None:

@@ -166,7 +166,7 @@ def place(values: Sequence[float], here: Any, threshold: Any, width: int = 260, 
         t = (marks[1] - low) / span * (width - 8) + 4
         line = f'<line class="limit" x1="{t:.1f}" x2="{t:.1f}" y1="0" y2="{base}"/>'
     return Markup(
-        f'<svg class="hist" viewBox="0 0 {width} {height}" role="img" aria-label="{share:.0f} % of '
-        f'{len(numbers)} pairs lie below this one">{bars}{line}'
+        f'<svg class="hist" viewBox="0 0 {width} {height}" role="img" aria-label="higher than in '
+        f'{round(share * len(numbers) / 100)} of {len(numbers)} pairs">{bars}{line}'
         f'<path class="here" d="M{x:.1f} {base + 1} l4.5 7 h-9 z"/></svg>'
     )

@@ -31,6 +31,7 @@ def gate(name: str, state: str, value: Any = 0.4, hard: bool = False) -> dict[st
         "threshold": 0.5,
         "state": state,
         "explanation": f"Why {HOSTILE}",
+        "advice": f"Do {HOSTILE}" if state in ("warn", "block") else "",
         "hard": hard,
     }
 
@@ -194,7 +195,33 @@ def test_gates_that_are_not_clear_stand_open_and_what_is_not_measured_is_said_to
     )
     assert markup.count("<details") == 4 and markup.count(" open>") == 2
     assert markup.index("Bad") < markup.index("Odd") < markup.index("Calm")
-    assert "Not measured (1)" in markup and "cannot be overridden" in markup and "1 of 4 clear" in markup
+    assert "not measurable" in markup and "cannot be overridden" in markup and "1 of 4 clear" in markup
+    assert markup.count('class="advice"') == 2, "each warning says what a reader can do"
+
+
+def test_where_a_measure_lies_among_all_pairs_is_said_in_words() -> None:
+    values = {"odd": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}
+    assert "higher than in 3 of 6 pairs" in evidence.gates([gate("odd", "warn", value=0.35)], values)
+    assert "the lowest of 6 pairs" in evidence.gates([gate("odd", "warn", value=0.1)], values)
+    assert "%" not in plain(evidence.gates([gate("odd", "warn", value=0.35)], values))
+
+
+def test_the_history_tells_in_sentences_who_did_what_and_what_a_lexicon_took_back() -> None:
+    entry = {"decision": 7, "candidate": 3, "reviewer": HOSTILE, "role": "radiologist", "verdict": "approve"}
+    entry |= {"reasons": ["Compared by eye"], "comment": "", "overrides": ["odd"], "decided_at": "2026-01-02T00:00:00Z"}
+    entry |= {"undone": True, "undoes": None, "blind": False}
+    former = {"verdict": "approve", "reviewer": "Ann", "at": "2026-01-02T00:00:00Z"}
+    voided = {"version": 4, "author": "Olga", "at": "2026-01-03T00:00:00Z", "candidate": 3, "terms": ["oak"]}
+    pair = {
+        "candidates": [],
+        "decisions": [entry],
+        "gates": [gate("odd", "warn")],
+        "voided": {**voided, "former": former},
+    }
+    told = plain(review.history(pair))
+    assert "Lexicon version 4 by Olga forbade “oak” in version 3. The verdict of Ann on it fell." in told
+    assert f"{HOSTILE} (radiologist) approved version 3. It was taken back later." in told
+    assert "Compared by eye; overrides Odd" in told and "<img" not in review.history(pair)
 
 
 def test_every_state_has_a_word_and_a_sign_besides_its_colour() -> None:
@@ -227,7 +254,7 @@ def test_a_token_tells_its_report_word_rank_and_what_was_refused() -> None:
 
 def test_a_distribution_says_in_words_where_this_pair_lies() -> None:
     markup = plots.place([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 0.45, 0.3)
-    assert "67 % of 6 pairs lie below this one" in markup and 'class="limit"' in markup
+    assert "higher than in 4 of 6 pairs" in markup and 'class="limit"' in markup
     assert plots.place([0.1, 0.2], 0.1, 0.3) == ""
 
 

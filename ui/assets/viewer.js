@@ -134,7 +134,7 @@ function label(list) {
   const says = (which) => (which && pair?.b) || pair?.alone ? `<b class="syn">Synthetic</b> ${looked ? `version ${looked}, not the current one` : `${(pair.b ?? pair.a).w} × ${(pair.b ?? pair.a).h}`}` : pair?.a ? `<b class="orig">Original</b> ${pair.a.w} × ${pair.a.h}, ${shown?.bits || 16} bit` : "";
   put(tagA, "hidden", !pair); put(tagB, "hidden", !pair?.b || !(side || view.mode === "slider"));
   put(handle, "hidden", !(pair?.b && view.mode === "slider")); put(legend, "hidden", !difference); put(mapped, "hidden", !heat.on);
-  put(element, "data-mode", view.mode); put(element, "data-renderer", renderer.name); put(element, "data-heat", heat.maps && !difference ? heat.finding : "");
+  put(element, "data-mode", view.mode); put(element, "data-none", pair ? "" : "1"); put(element, "data-renderer", renderer.name); put(element, "data-heat", heat.maps && !difference ? heat.finding : "");
   put($(".v-heat-say"), "text", heat.on && difference ? "Not drawn over the difference." : heat.said);
   if (!pair) return put(read, "text", "");
   put(tagA, "html", difference ? "<b>Difference</b> synthetic against original" : says(list[0].what === 1 ? 1 : 0));

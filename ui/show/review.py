@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ui.show import AUDIENCES, STATES, empty, gate_title, quoted, render, words
+from ui.show import AUDIENCES, STATES, counted, empty, gate_title, quoted, render, words
 
 REASONS = (
     "Identity visible",
@@ -69,8 +69,12 @@ def _duration(minutes: float) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-def queue(page: Mapping[str, Any], name: str = "") -> str:
-    """A page of the queue, as `name` sees it: what others hold is marked."""
+def queue(page: Mapping[str, Any], name: str = "", coming: int = 0) -> str:
+    """A page of the queue, as `name` sees it: what others hold is marked; `coming` pairs are not made yet."""
+    if not page["records"] and coming:
+        return empty(
+            "The first pairs are being made.", f"{counted(coming, 'pair')} to come; each appears here by itself."
+        )
     if not page["records"]:
         return empty("Nothing here.", "Change the filter, or import studies on the page Import & run.")
     return render("review/queue.html", page=page, name=name, risk_shown=RISK_SHOWN)
@@ -80,14 +84,20 @@ def head(pair: Mapping[str, Any]) -> str:
     """Who and what this pair is, and what a reader must know before the verdict."""
     current = current_version(pair)
     starter = current is not None and _preset(current) == "starter" and "generator" in current["settings"]
+    ready = bool(((current or {}).get("evidence") or {}).get("method", {}).get("ready_made"))
     notes = ("flags", "remarks", "void_terms", "voided", "beyond", "error", "blind")
     return render(
         "review/head.html",
         pair=pair,
         current=current,
         starter=starter,
+        ready=ready,
         has_notes=bool(
-            any(pair[name] for name in notes) or (current and not current["releasable"]) or starter or pair["needs"] > 1
+            any(pair[name] for name in notes)
+            or (current and not current["releasable"])
+            or starter
+            or ready
+            or pair["needs"] > 1
         ),
     )
 

@@ -26,6 +26,7 @@ from updp_core.workbench.pacs import Pacs
 from updp_core.workbench.pairs import Pairs
 from updp_core.workbench.policy import Policies
 from updp_core.workbench.queue import Queue
+from updp_core.workbench.ready import Ready
 from updp_core.workbench.releases import Releases
 from updp_core.workbench.roles import PHI_ROLES, ROLE_VERBS, may
 from updp_core.workbench.runs import Runs
@@ -41,6 +42,7 @@ __all__ = ["PHI_ROLES", "ROLE_VERBS", "Actor", "Counts", "Filters", "Models", "P
 class Workbench(
     Studies,  # in the order in which a pair goes through the house
     Runs,
+    Ready,
     Queue,
     Pairs,
     Verdicts,

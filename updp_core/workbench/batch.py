@@ -85,6 +85,29 @@ def propose(
             yield from _try(desk, worker, context, method, tasks)
 
 
+def take_over(
+    desk: Desk,
+    worker: Worker,
+    record: str,
+    options: Options,
+    actor: Actor,
+    proposal: Proposal,
+    settings: dict[str, Any],
+) -> bool:
+    """Keep for a leased record what was proposed elsewhere, with its report filtered and its evidence measured here;
+    whether it was kept. A failure leaves the record as it was."""
+    with desk.store.read() as tx:
+        version, lexicon = desk.lexicon(tx)
+        policy = desk.policy(tx)["report_policy"]
+        row = known(tx.get(Record, id=record), f"record {record}")
+    context = _Context(version, lexicon, policy, options, settings["requested"], actor)
+    task = _task(desk, context, row, (proposal.seed,))
+    with desk.model_lock:
+        evidence = _measure(desk, context, [task], [proposal])
+    kept = _keep(desk, worker, context, task, [(proposal, evidence[0])], settings, releasable=True)
+    return kept[0].candidate is not None
+
+
 def _seed(desk: Desk, options: Options, row: Record, attempt: int) -> int:
     from updp_core.workbench.runs import seed_for
 

@@ -170,7 +170,7 @@ class Review(Page):
         filters, sort = self.filters.read(view)
         page = self.bench.page(actor=actor, filters=filters, sort=sort, offset=view.get("offset", 0), limit=PAGE)
         return {
-            self.queue: review.queue(page, actor.name),
+            self.queue: review.queue(page, actor.name, counts["states"]["new"] if way_of(view) == "review" else 0),
             self.progress: review.progress(counts, actor.name, way_of(view)),
             **self.filters.choices(actor, counts),
         }

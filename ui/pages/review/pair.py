@@ -14,6 +14,7 @@ from ui.pages.review.regenerate import Versions
 from ui.shell import Shell, Updates, typed_js
 from ui.show import empty, evidence, report, review
 from updp_core.domain import Actor
+from updp_core.workbench import may
 
 _PLOT_SECONDS = 60.0
 WORD_JS = """
@@ -116,11 +117,17 @@ class Pair:
         }
 
     @property
+    def deciding(self) -> dict[gr.Button, str]:
+        """The buttons that act on the pair on the screen; dead where there is none."""
+        s = self.side
+        return {button: verb for button, verb in self.buttons.items() if button not in (s.undo, s.back, s.forth)}
+
+    @property
     def shown(self) -> list[Any]:
         """Every part that follows the pair."""
         c, s = self.column, self.side
         said = [c.prompt, c.reports, c.findings, c.history, c.contact, c.compared]
-        return [s.head, s.gates, *said, c.viewer, s.comment, s.override]
+        return [s.head, s.gates, *said, c.viewer, s.comment, s.override, *self.deciding]
 
     def show(
         self, detail: Mapping[str, Any], actor: Actor, versions: Versions, ahead: list[dict[str, Any]] | None = None
@@ -151,6 +158,7 @@ class Pair:
             },
             s.comment: str(detail["draft"].get("comment", "")),
             s.override: gr.update(visible=can_override, value=False),
+            **{b: gr.update(interactive=may(actor, verb) and current is not None) for b, verb in self.deciding.items()},
         }
 
     def none(self, text: str) -> Updates:
@@ -160,7 +168,8 @@ class Pair:
             [c.compared, s.gates, c.prompt, c.reports, c.findings, c.history, c.contact, s.comment], ""
         )
         closed = {s.head: empty(text), c.viewer: {"message": text}, s.override: gr.update(visible=False)}
-        return {**blank, **closed}
+        dead = {button: gr.update(interactive=False) for button in self.deciding}
+        return {**blank, **closed, **dead}
 
     def _all_pairs(self, actor: Actor, names: list[str], method: str) -> dict[str, list[float]]:
         """Values of each gate over all pairs, a minute old at most."""

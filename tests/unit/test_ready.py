@@ -1,0 +1,64 @@
+"""Pairs that come ready made with the sample: what the shipped models draw, measured like any other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from workbench_kit import OFFICER, READER, last
+
+from updp_core.backends import presets
+from updp_core.backends.files import digest, local_folder
+from updp_core.config import SAMPLE, Settings
+from updp_core.workbench import Workbench
+from updp_core.workbench.ready import PAIRS
+from updp_core.workbench.redraw import STUDIES
+
+FILES = {name: json.loads((PAIRS / f"{name}.json").read_text(encoding="utf-8")) for name in STUDIES}
+
+
+def sample_of(folder: Path, names: tuple[str, ...]) -> Path:
+    """Some studies of the sample alone."""
+    (folder / "studies").mkdir(parents=True)
+    for path in (path for name in names for path in (SAMPLE / "studies").glob(f"{name}.*")):
+        (folder / "studies" / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_each_ready_pair_was_drawn_by_the_models_that_are_shipped() -> None:
+    preset = presets.resolve(Settings())
+    for part, source in (("encoder", preset.encoder), ("generator", preset.generator)):
+        folder = local_folder(source)
+        assert folder is not None
+        used = {found["settings"][part]["sha256"] for found in FILES.values()}
+        assert used == {digest(Path(folder))}, "draw them again: python -m updp_core.workbench.redraw"
+
+
+def test_a_ready_pair_is_marked_measured_here_and_drawn_again_to_the_pixel(tmp_path: Path) -> None:
+    bench = Workbench.open(Settings(home=tmp_path / "ws"))
+    last(bench.import_(sample_of(tmp_path / "sample", STUDIES[:1]), actor=OFFICER))
+    assert last(bench.take_ready(actor=OFFICER)) == {"taken": 1}
+    [card] = bench.page(actor=OFFICER)["records"]
+    detail = bench.show(card["record"], actor=READER)
+    assert detail["state"] == "pending" and detail["evidence"]["method"]["ready_made"] is True
+    assert "[NAME]" in detail["report"]["filtered"] and {g["state"] for g in detail["gates"]} & {"clear", "warn"}
+    again = bench.reproduce(detail["candidate"], actor=READER)
+    assert (again["same_models"], again["same_prompt"], again["same_image"]) == (True, True, True)
+    assert last(bench.take_ready(actor=OFFICER)) == {"taken": 0}, "a record that has its pair keeps it"
+    bench.close()
+
+
+def test_a_pair_of_other_models_or_settings_is_left_to_be_drawn(tmp_path: Path) -> None:
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    bench = Workbench.open(Settings(home=tmp_path / "ws"))
+    last(bench.import_(sample_of(tmp_path / "sample", STUDIES[:1]), actor=OFFICER))
+    found = FILES[STUDIES[0]]
+    other = {**found["settings"], "generator": {"sha256": "0" * 64}}
+    asked = {**found["settings"], "requested": {**found["settings"]["requested"], "named": "paper"}}
+    for settings in (other, asked):
+        (folder / "one.json").write_text(json.dumps({**found, "settings": settings}), encoding="utf-8")
+        (folder / "torn.json").write_text("{", encoding="utf-8")
+        assert last(bench.take_ready(actor=OFFICER, folder=folder)) == {"taken": 0}
+    assert bench.counts(actor=OFFICER)["states"]["new"] == 1
+    bench.close()
