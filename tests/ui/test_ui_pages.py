@@ -104,7 +104,8 @@ def test_the_end_of_a_queue_sums_up_and_offers_what_is_next(desk: Desk) -> None:
     for record in desk.records:
         desk.bench.decide(record, "approve", actor=desk.acting())
     shown = desk.page.on_role(desk.acting(), Screen(), desk.view)[desk.page.pair.side.head]
-    assert "Everything of this filter is done." in shown and "You decided 6 today; 6 of 6 are decided." in shown
+    assert "Everything of this filter is done." in shown
+    assert "You decided 6 pairs today: 6 approved." in shown and "Of all 6: 6 approved." in shown
     assert 'data-to-page="Release"' in shown and "6 approved: to the release" in shown
 
 

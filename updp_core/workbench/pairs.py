@@ -291,9 +291,9 @@ def _voided(tx: Transaction, record: str, current: int | None, told: bool) -> Vo
     this reader may know who judged before."""
     taken = tx.row(
         _Taken,
-        "SELECT v.candidate, min(v.lexicon_version) AS version, l.author, l.created_at, v.terms_json, "
+        "SELECT v.candidate, v.lexicon_version AS version, l.author, l.created_at, v.terms_json, "
         "v.after_decision FROM violation v JOIN lexicon_version l ON l.version = v.lexicon_version "
-        "WHERE v.record = :r GROUP BY v.candidate ORDER BY v.candidate DESC LIMIT 1",
+        "WHERE v.record = :r ORDER BY v.candidate DESC, v.lexicon_version LIMIT 1",
         r=record,
     )
     judged = "SELECT 1 FROM valid_decision WHERE record = :r AND candidate = :c"
