@@ -199,7 +199,7 @@ def test_a_saved_view_sets_every_control_and_belongs_to_its_owner(desk: Desk) ->
     [row] = desk.bench.views(actor=SECOND)
     assert row["shared"]
     shown = page.recall(desk.acting(), f"{row['owner']}\nnodules")
-    assert (shown[bar.finding], shown[bar.sort], shown[bar.free]) == ("nodule", "alignment", False)
+    assert (shown[bar.finding]["value"], shown[bar.sort], shown[bar.free]) == ("nodule", "alignment", False)
     desk.bench.save_view("hers", actor=SECOND, shared=True)
     with pytest.raises(UsageError, match="belongs to"):
         bar.forget(desk.acting(), f"{SECOND.name}\nhers")
