@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from updp_core.backends import presets
-from updp_core.backends.files import digest, local_folder
+from updp_core.backends.files import LOCAL, digest, local_folder
 from updp_core.config import SAMPLE
 from updp_core.domain import Actor, Prompt, Proposal, RefusedToken, Token
 from updp_core.store.schema import Candidate, Record
@@ -78,7 +78,7 @@ def _take(desk: Desk, actor: Actor, folder: Path) -> Iterator[Progress]:
                 folder = local_folder(source)
                 if folder is None or digest(Path(folder)) != settings[part]["sha256"]:
                     break
-                settings[part] = {"name": source, "sha256": settings[part]["sha256"]}
+                settings[part] = {"name": f"{LOCAL}{folder}", "sha256": settings[part]["sha256"]}
             else:
                 if canonical(batch.requested_of(desk, options)) == canonical(settings["requested"]):
                     worker.take_one(record)
