@@ -111,8 +111,7 @@ def _root() -> NDArray[np.float64]:
     for i, line in enumerate(_TOGETHER.strip().splitlines(), 1):
         for j, value in enumerate(line.split()):
             together[i, j] = together[j, i] = float(value)
-    root: NDArray[np.float64] = np.linalg.cholesky(together)
-    return root
+    return np.asarray(np.linalg.cholesky(together), np.float64)
 
 
 def visits(seed: int) -> int:
