@@ -75,10 +75,10 @@ def _take(desk: Desk, actor: Actor, folder: Path) -> Iterator[Progress]:
             found = files[study]
             options, settings = Options(found["method"]), dict(found["settings"])
             for part, source in here.items():
-                folder = local_folder(source)
-                if folder is None or digest(Path(folder)) != settings[part]["sha256"]:
+                where = local_folder(source)
+                if where is None or digest(Path(where)) != settings[part]["sha256"]:
                     break
-                settings[part] = {"name": f"{LOCAL}{folder}", "sha256": settings[part]["sha256"]}
+                settings[part] = {"name": f"{LOCAL}{where}", "sha256": settings[part]["sha256"]}
             else:
                 if canonical(batch.requested_of(desk, options)) == canonical(settings["requested"]):
                     worker.take_one(record)
