@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from updp_core.errors import UsageError
+from updp_core.errors import ModelUnavailable, UsageError
 
 _CLONE = Path(__file__).resolve().parent.parent
 ROOT = _CLONE if (_CLONE / "lexicons").is_dir() else _CLONE / "updp_files"
@@ -20,6 +21,27 @@ DATABASE = "updp.sqlite3"
 """The SQLite database's name in a workspace."""
 RUNS = Path("runs")
 """Where training and evaluation keep their work unless told otherwise: in the current folder."""
+
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def hub_name(name: str) -> tuple[str, str | None]:
+    """A hub id as it may be written, ID or ID@REVISION -> (id, revision)."""
+    plain, at, revision = name.rpartition("@")
+    return (plain, revision) if at else (name, None)
+
+
+def check_pinned(name: str, env: Mapping[str, str] = os.environ) -> None:
+    """Before anything is fetched from a hub: ModelUnavailable unless the id names a commit, or UPDP_UNPINNED says that
+    what a name means today is good enough. What a name means tomorrow is up to whoever owns it."""
+    plain, revision = hub_name(name)
+    if env.get("UPDP_UNPINNED") == "1" or COMMIT.fullmatch(revision or ""):
+        return
+    raise ModelUnavailable(
+        f"{plain} is named without the commit that is meant, so other weights may come tomorrow.",
+        f"Write {plain}@COMMIT (40 hex digits, on the model's page), or set UPDP_UNPINNED=1 to take what it is today.",
+    )
 
 
 def setting(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 
 from updp_core.backends import files, vocabulary
 from updp_core.backends.vocabulary import Vocabulary
+from updp_core.config import check_pinned
 from updp_core.domain import Image8, Image16
 from updp_core.errors import ModelUnavailable
 
@@ -160,6 +161,7 @@ def load_encoder(name: str | Path, device: str = "auto") -> Encoder:
     builtin, _, tag = name.partition(":")
     try:
         if builtin in open_clip.list_models() and files.local_folder(name) is None:
+            check_pinned(name)  # a tag of the library's own: there is no commit to write behind it
             model = open_clip.create_model(builtin, pretrained=tag or None, require_pretrained=True, device=device)
             tokenizer, digest = open_clip.get_tokenizer(builtin), _state_digest(model)
         else:

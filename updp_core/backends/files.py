@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+from updp_core.config import check_pinned, hub_name
 from updp_core.errors import ModelUnavailable
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
@@ -50,20 +51,21 @@ def cached_folder(name: str, patterns: list[str] | None = None) -> Path | None:
         return folder if folder.is_dir() else None
     from huggingface_hub import snapshot_download
 
+    plain, revision = hub_name(name.removeprefix(HUB))
     try:
-        return Path(snapshot_download(name.removeprefix(HUB), local_files_only=True, allow_patterns=patterns))
+        return Path(snapshot_download(plain, revision=revision, local_files_only=True, allow_patterns=patterns))
     except Exception:
         return None
 
 
 def fetch_folder(name: str, remedy: str = "", patterns: list[str] | None = None) -> Path:
-    """The folder of model `name`: local, cached, or downloaded unless offline.
+    """The folder of model `name` (a folder, or ID@COMMIT): local, cached, or downloaded unless offline.
 
-    Raises ModelUnavailable with the one sentence that helps.
+    Raises ModelUnavailable with the one sentence that helps, and for an id without a commit (`config.check_pinned`).
     """
     if (found := cached_folder(name, patterns)) is not None:
         return found
-    plain = name.removeprefix(HUB)
+    plain, revision = hub_name(name.removeprefix(HUB))
     if local_folder(name) is not None:
         raise ModelUnavailable(
             f"There is no folder {name.removeprefix(LOCAL)}.", remedy or "Name a folder that exists."
@@ -73,10 +75,12 @@ def fetch_folder(name: str, remedy: str = "", patterns: list[str] | None = None)
             f"The model {plain} is not on this machine, which is offline.",
             remedy or f"Download {plain} elsewhere, copy its folder here and give the folder's path.",
         )
+    if patterns != ["config.json"]:  # a table of sizes brings no weights: what does not fit them is refused
+        check_pinned(name.removeprefix(HUB))
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(plain, allow_patterns=patterns))
+        return Path(snapshot_download(plain, revision=revision, allow_patterns=patterns))
     except Exception as error:
         raise ModelUnavailable(
             f"The model {plain} could not be downloaded ({type(error).__name__}).",

@@ -17,7 +17,9 @@ from updp_core.backends import files
 from updp_core.config import STARTER, GeneratorConfig, Preset, PromptConfig, Settings
 from updp_core.errors import ModelUnavailable, UsageError
 
-BIOMEDCLIP = "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+# Commits, where public records of others who use these models name one. Of the two generators none is known here:
+# whoever accepts their licence writes the commit of that day into UPDP_GENERATOR.
+BIOMEDCLIP = "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224@9f341de24bfb00180f1b847274256e9b65a3a32e"
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 
 PRESETS: Mapping[str, Preset] = {
@@ -56,8 +58,8 @@ PRESETS: Mapping[str, Preset] = {
         "UPDP_GENERATOR to a folder with the sub-folders unet, vae and text_encoder, and UPDP_ENCODER to BiomedCLIP's.",
         parts={
             "unet": "microsoft/radedit",
-            "vae": "stabilityai/sdxl-vae",
-            "text_encoder": "microsoft/BiomedVLP-BioViL-T",
+            "vae": "stabilityai/sdxl-vae@6f5909a7e596173e25d4e97b07fd19cdf9611c76",
+            "text_encoder": "microsoft/BiomedVLP-BioViL-T@692f09e9be1bfe5fdd5f3efdd0e1eca7d2c10b23",
         },
     ),
     "custom": Preset(

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from updp_core.backends import files
 from updp_core.backends.presets import PRESETS
-from updp_core.config import STARTER, Settings
+from updp_core.config import STARTER, Settings, hub_name
 from updp_core.domain import Role, Verdict
 from updp_core.evidence.gates import RULES, Action, GateState
 from updp_core.findings.terms import FINDINGS
@@ -101,6 +101,8 @@ def _public_models() -> Iterator[tuple[str, str]]:
             path = source.removeprefix(files.LOCAL)
             shipped = path.startswith(str(STARTER))
             yield (f"{files.LOCAL}{path}", f"starter/{part}") if shipped else (source, source)
+            if not shipped:  # as versions before 0.8 state it
+                yield hub_name(source)[0], hub_name(source)[0]
 
 
 PUBLIC_MODELS = dict(_public_models())

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from updp_core.config import STARTER
+from updp_core.config import STARTER, check_pinned, hub_name
 from updp_core.domain import Span
 from updp_core.errors import ModelUnavailable
 from updp_core.report.categories import of_label
@@ -142,9 +142,12 @@ def load_ner(name: str) -> Ner:
         )
     from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
+    plain, revision = (name, None) if folder.is_dir() else hub_name(name)
+    if not folder.is_dir():
+        check_pinned(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForTokenClassification.from_pretrained(name, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(plain, revision=revision)
+        model = AutoModelForTokenClassification.from_pretrained(plain, revision=revision, use_safetensors=True)
     except (OSError, ValueError) as error:
         raise ModelUnavailable(
             f"The NER model {name!r} could not be loaded ({type(error).__name__}).",
