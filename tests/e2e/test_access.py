@@ -13,7 +13,7 @@ from tests.e2e.keyboard import desk, reach, shown, until
 from tests.e2e.reading_room import OFFICER, PASSWORD, Room
 
 pytestmark = pytest.mark.browser
-OFFICERS = ("lex-save", "word-save", "policy-save", "release-go")
+OFFICERS = ("lex-save", "word-save", "policy-save", "release-yes")
 """Buttons whose verbs are the privacy officer's alone."""
 
 
@@ -70,6 +70,7 @@ def forged(config: dict[str, Any], found: dict[str, Any], folder: str) -> list[A
             "word-comment": "because",
             "release-folder": folder,
             "release-comment": "because",
+            "release-recipient": "whoever",
         },
     )
     values = []

@@ -218,7 +218,14 @@ def test_the_release_holds_the_approved_pairs_alone_and_one_changed_byte_is_foun
     page.locator("#release-folder textarea, #release-folder input").fill(str(out))
     assert page.locator("#release-go").is_disabled(), "a release takes an officer"
     act_as(page, "Privacy officer")
+    page.locator("#release-sheet .leaving li").first.wait_for()
+    page.locator("#release-comment textarea, #release-comment input").fill("teaching")
+    page.locator("#release-recipient textarea, #release-recipient input").fill("the medical school")
     page.locator("#release-go").click()
+    page.locator("#release-box.open").wait_for()
+    asked = page.locator("#release-question").inner_text()
+    assert f"{APPROVED} pair" in asked and "teaching" in asked and "the medical school" in asked
+    page.locator("#release-yes").click()
     until(lambda: "released to" in page.locator("#release-outcome").inner_text(), "a release", 90)
     lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(lines) == APPROVED == states(bench)["approved"]

@@ -94,6 +94,7 @@ def test_nothing_that_a_study_says_becomes_markup() -> None:
                 "pending": 1,
                 "approved": 0,
                 "released": 0,
+                "waiting": 0,
                 "other": 0,
                 "conflicts": [HOSTILE],
                 "swallowed": [HOSTILE],

@@ -45,16 +45,19 @@ class PolicyBox:
                 self.action = gr.Dropdown(ACTIONS, value="", label="Where it fails", min_width=120)
                 self.limit = gr.Number(label="Limit (empty: default)", min_width=100)
             self.why = gr.Textbox(label="Why (kept in the audit trail)", max_lines=2)
+            self.foresee = gr.Button("Show impact", elem_id="policy-foresee")
+            self.impact = shell.part(elem_id="policy-impact")
             self.save = gr.Button("Set the policy", elem_id="policy-save")
-        fields = [*self.shown[:-2], self.why]
+        fields = [self.verdicts, self.second, self.report, self.prompts, self.gate, self.action, self.limit]
         shell.on(self.gate.input, self.gate_now, [self.gate], self.one)
         shell.on(self.now.pick, self.pick, [], [self.gate, *self.one], tells=["gate"])
-        shell.on(self.save.click, self.set, fields, [*self.shown, self.why])
+        shell.on(self.foresee.click, self.foretell, fields, [self.impact])
+        shell.on(self.save.click, self.set, [*fields, self.why], [*self.shown, self.why])
 
     @property
     def shown(self) -> list[Any]:
         fields = [self.verdicts, self.second, self.report, self.prompts, self.gate, self.action, self.limit]
-        return [*fields, self.now, self.save]
+        return [*fields, self.now, self.foresee, self.impact, self.save]
 
     def look(self, actor: Actor) -> Updates:
         """What is in force."""
@@ -69,6 +72,8 @@ class PolicyBox:
             self.action: "",
             self.limit: None,
             self.now: show.render("release/gate_rules.html", rules=rules),
+            self.impact: "",
+            self.foresee: gr.update(interactive=may(actor, "policy_impact")),
             self.save: gr.update(interactive=may(actor, "set_policy")),
         }
 
@@ -91,7 +96,20 @@ class PolicyBox:
         """A row of the table: its gate into the fields."""
         return {self.gate: str(gate), **self.gate_now(actor, str(gate))}
 
-    def set(
+    def foretell(self, actor: Actor, *fields: Any) -> Updates:
+        """What the policy in the fields would do."""
+        impact = self.shell.workbench.policy_impact(self._changes(actor, *fields), actor=actor)
+        return {self.impact: show.render("release/policy_impact.html", impact=impact)}
+
+    def set(self, actor: Actor, *given: Any) -> Updates:
+        """Put a new policy in force; the core refuses what it must."""
+        *fields, why = given
+        if not (why or "").strip():
+            raise UsageError("Say in a few words why the policy changes.")
+        self.shell.workbench.set_policy(self._changes(actor, *fields), actor=actor, comment=why)
+        return {**self.look(actor), self.why: "", **self.shell.say("The policy is in force.")}
+
+    def _changes(
         self,
         actor: Actor,
         verdicts: int,
@@ -101,17 +119,13 @@ class PolicyBox:
         gate: str,
         action: str,
         limit: float | None,
-        why: str,
-    ) -> Updates:
-        """Put a new policy in force; the core refuses what it must."""
+    ) -> dict[str, Any]:
+        """What the fields change."""
         bench = self.shell.workbench
-        if not (why or "").strip():
-            raise UsageError("Say in a few words why the policy changes.")
         changes: dict[str, Any] = {"verdicts": verdicts, "second_reading": second / 100, "report_policy": report}
         changes["prompts"] = prompts
         if gate:
             wish = {k: v for k, v in (("action", action or None), ("limit", limit)) if v is not None}
             others = {n: v for n, v in bench.policy(actor=actor)["gates"].items() if n != gate}
             changes["gates"] = {**others, **({gate: wish} if wish else {})}
-        bench.set_policy(changes, actor=actor, comment=why)
-        return {**self.look(actor), self.why: "", **self.shell.say("The policy is in force.")}
+        return changes

@@ -1,4 +1,4 @@
-"""Release: what would leave and what would not, and why; write it; check any release to the byte."""
+"""Release: what would leave and what would not, and why; sign and write it; check any release to the byte."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from ui import show
+from ui import ASSETS, show
 from ui.pages.keys import KeyBox
 from ui.pages.page import Page
 from ui.pages.policy import PolicyBox
+from ui.pages.signing import OPEN, SigningBox
 from ui.shell import STREAM, Screen, Shell, Updates
 from ui.show import work
 from updp_core.domain import Actor
@@ -21,6 +22,13 @@ from updp_core.workbench import may
 
 SHOWN = 300
 """Pairs in the list at most."""
+CERTIFICATE_JS = (ASSETS / "certificate.js").read_text(encoding="utf-8")
+PAST_JS = """
+element.addEventListener("click", (e) => {
+  const b = e.target.closest("[data-certificate]");
+  if (b) trigger("certificate", { release: b.dataset.certificate });
+});
+"""
 
 
 class Release(Page):
@@ -40,13 +48,20 @@ class Release(Page):
                 check = gr.Button("Verify every byte", elem_id="verify-go")
                 self.checked = shell.part(elem_id="verify-outcome")
                 shell.part(show.render("subheading.html", text="Releases so far"))
-                self.past = shell.part(elem_id="releases")
+                self.past = shell.part(elem_id="releases", js=PAST_JS)
+                self.certificate = shell.part(elem_id="certificate", js=CERTIFICATE_JS)
                 shell.part(show.render("subheading.html", text="Signature"))
                 self.keys = KeyBox(shell)
                 self.policy = PolicyBox(shell)
-        self.shown = [*self.policy.shown, *self.keys.shown, self.hint, self.go, self.preview, self.records, self.past]
+        boxes = [*self.policy.shown, *self.keys.shown, *self.signing.shown]
+        self.shown = [*boxes, self.hint, self.go, self.preview, self.records, self.past]
         written = [self.outcome, self.check_path, self.folder, *self.shown]
-        shell.on(self.go.click, self.write, [self.folder, self.comment], written, how=STREAM)
+        asked = [self.signing.number, self.signing.question, self.signing.yes]
+        shell.on(self.go.click, self.signing.ask, [self.comment, self.recipient], asked).then(None, js=OPEN)
+        self.signing.yes.click(None, js="() => updp.close()")
+        given = [self.folder, self.comment, self.recipient, self.signing.number]
+        shell.on(self.signing.yes.click, self.write, given, written, how=STREAM)
+        shell.on(self.past.certificate, self.show_certificate, [], [self.certificate], tells=["release"])
         shell.on(check.click, self.check, [self.check_path], [self.checked])
 
     def _build_leaving(self) -> None:
@@ -54,16 +69,17 @@ class Release(Page):
         shell.part(show.render("heading.html", text="What would leave the house now"))
         self.hint = shell.part()
         self.preview = shell.part(elem_id="release-preview")
+        self.signing = SigningBox(shell)
         with gr.Accordion("Record by record", open=False):
             self.records = shell.part(elem_id="release-records")
         self.folder = gr.Textbox(
             self.suggest(), label="Write to this new folder", elem_id="release-folder", max_lines=1
         )
-        self.comment = gr.Textbox(
-            label="Purpose or recipient (kept in the audit trail)", elem_id="release-comment", max_lines=2
-        )
+        self.comment = gr.Textbox(label="Purpose (kept with the release)", elem_id="release-comment", max_lines=2)
+        self.recipient = gr.Textbox(label="Recipient (kept with the release)", elem_id="release-recipient", max_lines=1)
         self.go = gr.Button("Release the approved pairs", variant="primary", elem_id="release-go")
-        self.outcome = shell.part(elem_id="release-outcome")
+        self.outcome = shell.part(elem_id="release-outcome", js=CERTIFICATE_JS)
+        self.signing.build_question()
 
     def look(self, actor: Actor, screen: Screen) -> Updates:
         return self.now(actor)
@@ -83,6 +99,7 @@ class Release(Page):
             **shown,
             **self.policy.look(actor),
             **self.keys.look(actor),
+            **self.signing.look(actor),
             self.hint: work.hint("release", actor),
             self.go: gr.update(interactive=may(actor, "release")),
             self.past: work.releases(self.bench.releases(actor=actor)),
@@ -101,11 +118,12 @@ class Release(Page):
             raise UsageError(f"This demonstration writes and checks releases inside {self.home} only.")
         return path
 
-    def write(self, actor: Actor, folder: str, comment: str) -> Iterator[Updates]:
-        """Write a release, with progress."""
+    def write(self, actor: Actor, folder: str, purpose: str, recipient: str, number: int | None) -> Iterator[Updates]:
+        """Write the release that was confirmed, with progress."""
         result: dict[str, Any] = {}
+        about = f"{(purpose or '').strip()}; for {(recipient or '').strip()}"
         try:
-            for step in self.bench.release(self.place(folder), actor=actor, comment=comment or ""):
+            for step in self.bench.release(self.place(folder), actor=actor, comment=about, expected=int(number or 0)):
                 text = f"{step.stage.capitalize()} {step.done} of {step.total}"
                 result = step.result or {}
                 yield {self.outcome: work.bar(step.done, step.total, text)}
@@ -113,11 +131,21 @@ class Release(Page):
             yield {self.outcome: "", **self.shell.say(str(error), "stop")}
             return
         yield {
-            self.outcome: show.render("release/written.html", result=result),
+            self.outcome: show.render("release/written.html", result=result, row=self._row(actor, result["release"])),
             self.check_path: result["folder"],
             self.folder: self.suggest(),
             **self.now(actor),
         }
+
+    def _row(self, actor: Actor, release: str) -> Any:
+        row = next((row for row in self.bench.releases(actor=actor) if row["release"] == release), None)
+        if row is None:
+            raise UsageError("There is no such release in this workspace.")
+        return row
+
+    def show_certificate(self, actor: Actor, release: str) -> Updates:
+        """The certificate of one of the releases so far."""
+        return {self.certificate: show.render("release/certificate.html", row=self._row(actor, str(release)))}
 
     def check(self, actor: Actor, folder: str) -> Updates:
         """Verify a release to the byte."""

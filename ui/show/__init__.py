@@ -21,6 +21,7 @@ STATES = {
     "new": ("In preparation", "…"),
     "void": ("Void", "⊘"),
     "failed": ("Failed", "!"),
+    "waiting": ("Waits for a second approval", "◐"),
 }
 GATE_MARKS = {"clear": "✓", "warn": "▲", "block": "■", "unknown": "?"}
 GATE_WORDS = {"clear": "clear", "warn": "look here", "block": "blocks release", "unknown": "not measurable"}

@@ -41,6 +41,7 @@ def progress(counts: Mapping[str, Any], name: str, way: str = "") -> str:
     done = total - counts["left"]
     named = ("approved", "rejected", "void", "new", "failed")
     parts = [f"{states[s]} {STATES[s][0].lower()}" for s in named if states.get(s)]
+    parts += [f"{counts['waiting']} wait for a second approval"] if counts["waiting"] else []
     parts += [f"{counts['released']} released"] if counts["released"] else []
     others = sorted(((n, who) for who, n in today.items() if who != name), reverse=True)
     people = [f"You {today.get(name, 0)}", *[f"{who} {n}" for n, who in others[:3]]]

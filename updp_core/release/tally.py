@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,20 +83,6 @@ class Tally:
         if isinstance(found.get("rank"), int) and isinstance(found.get("patients"), int):
             self.ranks.append((pair.patient_key, found["rank"] == 1, 1 / found["patients"]))
 
-    def first_ranks(self) -> dict[str, Any] | None:
-        """How many of the pairs measured have their true patient ranked first, with Wilson's interval over patients,
-        and how many would by chance; None where it was measured of none."""
-        if not self.ranks:
-            return None
-        keys, first, chance = (np.asarray(column) for column in zip(*self.ranks, strict=True))
-        value, low, high = statistics.share(first, keys)
-        shares = {"share": value, "low": low, "high": high, "chance": float(chance.mean())}
-        return {
-            "pairs": len(first),
-            "first": int(first.sum()),
-            **{name: float(f"{v:.2g}") for name, v in shares.items()},
-        }
-
     def description(
         self,
         header: Mapping[str, Any],
@@ -118,8 +104,26 @@ class Tally:
             "signed_by": signed_by,
             "prompts_included": include_prompts,
             "recipes_withheld": self.recipes_withheld,
-            "true_patient_first": self.first_ranks(),
+            "true_patient_first": first_ranks(self.ranks),
             "counts": {name: dict(sorted(counter.items())) for name, counter in self.counts.items()},
             "gate_states": {name: dict(sorted(counter.items())) for name, counter in sorted(self.gates.items())},
             "header": allowed.header(header),
         }
+
+
+def first_ranks(ranks: Sequence[tuple[str, bool, float]]) -> dict[str, Any] | None:
+    """How many of the pairs measured have their true patient ranked first, with Wilson's interval over patients,
+    and how many would by chance; None where it was measured of none.
+
+    `ranks`: a pair each, (group key of the patient, ranked first, its chance of that).
+    """
+    if not ranks:
+        return None
+    keys, first, chance = (np.asarray(column) for column in zip(*ranks, strict=True))
+    value, low, high = statistics.share(first, keys)
+    shares = {"share": value, "low": low, "high": high, "chance": float(chance.mean())}
+    return {
+        "pairs": len(first),
+        "first": int(first.sum()),
+        **{name: float(f"{v:.2g}") for name, v in shares.items()},
+    }

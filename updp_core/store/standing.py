@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 VERDICTS: Final = "('approve', 'reject', 'regenerate')"
 """What a verdict is, among the entries of the table `decision`: a flag, its clearing, and an undo are none."""
 
+WAITING: Final = "s.state = 'pending' AND s.approvals > 0"
+"""Pairs that somebody has approved and that wait for another person's approval: a clause over `standing s`."""
+
 # Verdicts that count: not undone, and given since the candidate became current and since a lexicon last voided it.
 _VALID_DECISION: Final = f"""
 SELECT d.id, d.record, d.candidate, d.reviewer, d.role, d.verdict, d.blind, d.overrides_json, d.decided_at

@@ -31,6 +31,7 @@ from updp_core.workbench.releases import Releases
 from updp_core.workbench.roles import PHI_ROLES, ROLE_VERBS, may
 from updp_core.workbench.runs import Runs
 from updp_core.workbench.shapes import Counts, Filters, Progress
+from updp_core.workbench.signing import Signing
 from updp_core.workbench.studies import Studies
 from updp_core.workbench.upkeep import Upkeep
 from updp_core.workbench.verdicts import Verdicts
@@ -55,6 +56,7 @@ class Workbench(
     Grades,
     Policies,
     Releases,
+    Signing,
     Keys,
     Pacs,
     Audit,

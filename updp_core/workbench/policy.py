@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
-from updp_core.evidence.gates import check_thresholds
+from updp_core.evidence.gates import RULES, check_thresholds
 from updp_core.methods import METHODS, entry_of
+from updp_core.store import Transaction
 from updp_core.store.store import canonical, now
 from updp_core.workbench import grades
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb
-from updp_core.workbench.shapes import Policy
+from updp_core.workbench.shapes import Policy, PolicyImpact
 
 _EXAMPLE = '{"release": true, "settings": {"b": 4}}'
 REPORT_POLICIES = ("remove", "placeholder", "surrogate")
 PROMPTS = ("release", "keep back")
+NAMED = 20
+"""Records that are named, a move."""
 
 
 class Policies(Noun):
@@ -29,26 +34,101 @@ class Policies(Noun):
         return self.desk.policy()
 
     @verb(OFFICER)
+    def policy_impact(self, changes: Mapping[str, Any], *, actor: Actor) -> PolicyImpact:
+        """What a change of policy would do to pairs and gates; nothing is changed by asking.
+
+        The change is made in a transaction that is taken back, so that the answer is what saving would derive.
+        """
+        found: list[PolicyImpact] = []
+        with contextlib.suppress(_TakenBack), self.desk.store.write() as tx:
+            before = _Stand.of(tx)
+            _put(self.desk, tx, changes, actor, "")
+            found.append(before.against(_Stand.of(tx)))
+            raise _TakenBack
+        return found[0]
+
+    @verb(OFFICER)
     def set_policy(self, changes: Mapping[str, Any], *, actor: Actor, comment: str = "") -> Policy:
         """Change some fields of the policy; records' states follow at once."""
         with self.desk.store.write() as tx:
-            old = self.desk.policy(tx)
-            new = cast(Policy, {**old, **changes})
-            _check(self.desk, old, new)
-            tx.insert(
-                "policy_version",
-                verdicts=new["verdicts"],
-                content_json=canonical(new),
-                author=actor.name,
-                comment=comment,
-                created_at=now(),
-            )
-            if new["gates"] != old["gates"]:
-                grades.regrade(tx, new)
-            tx.audit(actor, "set_policy", changed=sorted(changes), policy=new)
-            if new != old:
-                tx.refresh()
-        return new
+            return _put(self.desk, tx, changes, actor, comment)
+
+
+class _TakenBack(Exception):
+    """Ends a transaction that was made only to see what it does."""
+
+
+@dataclass(frozen=True)
+class _Gates:
+    name: str
+    state: str
+    n: int
+
+
+@dataclass(frozen=True)
+class _Record:
+    record: str
+    state: str
+    approvals: int
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """How every record and gate stands: record -> state in words, gate -> state -> number."""
+
+    records: Mapping[str, str]
+    gates: Mapping[str, Mapping[str, int]]
+
+    @classmethod
+    def of(cls, tx: Transaction) -> _Stand:
+        gates: dict[str, dict[str, int]] = {}
+        for row in tx.rows(_Gates, "SELECT name, state, n FROM gate_count WHERE n > 0"):
+            gates.setdefault(row.name, {})[row.state] = row.n
+        rows = tx.rows(_Record, "SELECT record, state, approvals FROM standing ORDER BY seq")
+        return cls(
+            {row.record: "waiting" if row.state == "pending" and row.approvals else row.state for row in rows}, gates
+        )
+
+    def against(self, after: _Stand) -> PolicyImpact:
+        moved: dict[tuple[str, str], list[str]] = {}
+        for record, was in self.records.items():
+            if after.records[record] != was:
+                moved.setdefault((was, after.records[record]), []).append(record)
+        return {
+            "moves": [
+                {"from": was, "to": now_is, "number": len(records), "records": records[:NAMED]}
+                for (was, now_is), records in sorted(moved.items(), key=lambda item: -len(item[1]))
+            ],
+            "gates": [
+                {"title": rule.title, "before": self.gates.get(name, {}), "after": after.gates.get(name, {})}
+                for name, rule in RULES.items()
+                if self.gates.get(name, {}) != after.gates.get(name, {})
+            ],
+            "approved_before": sum(state == "approved" for state in self.records.values()),
+            "approved_after": sum(state == "approved" for state in after.records.values()),
+            "waiting": sum(state == "waiting" for state in after.records.values()),
+        }
+
+
+def _put(desk: Desk, tx: Transaction, changes: Mapping[str, Any], actor: Actor, comment: str) -> Policy:
+    """Put a changed policy in force, and derive what follows."""
+    old = desk.policy(tx)
+    new = cast(Policy, {**old, **changes})
+    _check(desk, old, new)
+    tx.insert(
+        "policy_version",
+        verdicts=new["verdicts"],
+        content_json=canonical(new),
+        author=actor.name,
+        comment=comment,
+        created_at=now(),
+    )
+    if new["gates"] != old["gates"]:
+        grades.regrade(tx, new)
+    tx.audit(actor, "set_policy", changed=sorted(changes), policy=new)
+    if new != old:
+        tx.refresh()
+    return new
 
 
 def _check(desk: Desk, old: Policy, new: Policy) -> None:

@@ -14,7 +14,7 @@ from updp_core.domain import Actor, GateState, Sort, State
 from updp_core.errors import UsageError
 from updp_core.store import Transaction
 from updp_core.store.schema import GateCount, Standing
-from updp_core.store.standing import VERDICTS
+from updp_core.store.standing import VERDICTS, WAITING
 from updp_core.workbench import second_reading
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import EVERYBODY, PHI_ROLES, verb
@@ -185,11 +185,9 @@ class Queue(Noun):
             blind = second_reading.number(tx, actor) if actor.role in PHI_ROLES else 0
             latest = tx.column(f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50")
             needed = self.desk.policy(tx)["verdicts"]
-            begun = (
-                tx.value("SELECT count(*) FROM standing WHERE state = 'pending' AND approvals > 0") if needed > 1 else 0
-            )
+            waiting = tx.value(f"SELECT count(*) FROM standing s WHERE {WAITING}") if needed > 1 else 0
         left = states["new"] + states["pending"] + states["void"]
-        verdicts_left = needed * left - begun
+        verdicts_left = needed * left - waiting
         return {
             "total": sum(states.values()),
             "states": states,
@@ -201,6 +199,7 @@ class Queue(Noun):
             "today": day,
             "today_mine": day_mine,
             "released": released,
+            "waiting": waiting,
             "mine": mine,
             "flagged": sum(flags.values()),
             "flagged_for_me": flags.get(actor.role, 0) + flags.get("anybody", 0),
@@ -270,6 +269,8 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
         parts.append(f"s.record NOT IN ({held} <> :me)")
     if filters.mine or filters.free:
         values |= {"now": time.time(), "me": actor.name}
+    if filters.waiting:
+        parts.append(WAITING)
     if filters.second_reading:
         clause, more = second_reading.waiting(tx, actor)
         parts.append(clause)

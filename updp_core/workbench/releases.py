@@ -16,13 +16,14 @@ from updp_core.errors import Conflict, NotAllowed, ReleaseError
 from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.schema import Release
+from updp_core.store.standing import WAITING
 from updp_core.store.store import fresh_id, now
 from updp_core.workbench import audit, second_reading
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.keys import signer_of, signing_key
 from updp_core.workbench.policy import may_leave
-from updp_core.workbench.roles import EVERYBODY, OFFICER, READERS, verb
+from updp_core.workbench.roles import EVERYBODY, OFFICER, PHI_ROLES, READERS, verb
 from updp_core.workbench.shapes import Progress, ReleasePreview, ReleaseRow
 from updp_core.workbench.verdicts import BATCH
 
@@ -32,14 +33,22 @@ if TYPE_CHECKING:
 REASONS = {
     "new": "has no candidate, or waits to be regenerated",
     "pending": "is not decided yet",
+    "waiting": "waits for a second approval",
     "rejected": "was rejected",
     "failed": "failed to generate",
     "void": "holds something that the lexicon forbids",
     "flagged": "is approved, and a flag waits to be cleared",
 }
 # From the derivation itself, not from its copy: what leaves the house is looked up at the source.
-_LEAVES = "state = 'approved' AND flagged_for IS NULL"
-APPROVED = f"SELECT record, candidate, revision FROM derived_standing WHERE {_LEAVES} ORDER BY seq"
+LEAVES = "state = 'approved' AND flagged_for IS NULL"
+STAYS = {
+    **{name: f"s.state = '{name}'" for name in ("new", "rejected", "failed", "void")},
+    "pending": f"s.state = 'pending' AND NOT ({WAITING})",
+    "waiting": WAITING,
+    "flagged": "s.state = 'approved' AND s.flagged_for IS NOT NULL",
+}
+"""Why a pair stays (see REASONS) -> the clause over `standing s`."""
+APPROVED = f"SELECT record, candidate, revision FROM derived_standing WHERE {LEAVES} ORDER BY seq"
 
 SIGNED = "SELECT subject AS release, detail_json FROM audit_event WHERE verb = 'release'"
 _KEPT = (
@@ -114,11 +123,13 @@ class Releases(Noun):
             counted = tx.rows(_InState, "SELECT state, count(*) AS n FROM standing GROUP BY state")
             states = {row.state: row.n for row in counted}
             rows = tx.rows(
-                _Leaving, f"SELECT record, candidate, released FROM standing WHERE {_LEAVES} ORDER BY seq LIMIT 500"
+                _Leaving, f"SELECT record, candidate, released FROM standing WHERE {LEAVES} ORDER BY seq LIMIT 500"
             )
-            would = tx.value(f"SELECT count(*) FROM standing WHERE {_LEAVES}")
-            patients = tx.value(f"SELECT count(DISTINCT patient) FROM standing WHERE {_LEAVES}")
+            would = tx.value(f"SELECT count(*) FROM standing WHERE {LEAVES}")
+            patients = tx.value(f"SELECT count(DISTINCT patient) FROM standing WHERE {LEAVES}")
             states["flagged"] = states.get("approved", 0) - would
+            states["waiting"] = tx.value(f"SELECT count(*) FROM standing s WHERE {WAITING}")
+            states["pending"] = states.get("pending", 0) - states["waiting"]
             version, head = tx.value(CURRENT_LEXICON), audit.head(tx)
         return {
             "would": would,
@@ -130,14 +141,15 @@ class Releases(Noun):
         }
 
     @verb(OFFICER)
-    def release(self, out: Path, *, actor: Actor, comment: str = "") -> Iterator[Progress]:
+    def release(self, out: Path, *, actor: Actor, comment: str = "", expected: int | None = None) -> Iterator[Progress]:
         """Write the approved pairs to a new folder `out`; all or nothing.
 
-        Signed where the workspace has a key. Result: {"release": id, "folder": str, "released": n, "patients": n,
+        `expected` is the number that the officer confirmed: Conflict where another number would leave. Signed where the
+        workspace has a key. Result: {"release": id, "folder": str, "released": n, "patients": n,
         "manifest_sha256": str, "root_digest": str, "signed_by": fingerprint or ""}. ReleaseError where nothing is
         approved or a check fails; Conflict where an approval fell while the release was written.
         """
-        return _release(self.desk, Path(out).absolute(), comment, actor)
+        return _release(self.desk, Path(out).absolute(), comment, actor, expected)
 
     @verb(EVERYBODY)
     def releases(self, *, actor: Actor) -> list[ReleaseRow]:
@@ -155,6 +167,7 @@ class Releases(Noun):
                 "manifest_sha256": r.manifest_sha256,
                 "root_digest": r.root_digest,
                 "signed_by": signed.get(r.id, ""),
+                "comment": r.comment if actor.role in PHI_ROLES else "",
                 "present": Path(r.folder).is_dir(),
                 "audit_head": r.audit_head,
             }
@@ -200,17 +213,21 @@ def checked(out: Path, *, root: str | None = None, key: str = "", home: Path | N
     }
 
 
-def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Progress]:
+def _release(desk: Desk, out: Path, comment: str, actor: Actor, expected: int | None) -> Iterator[Progress]:
     """The writer works in a thread of its own, so that its progress can be told; it stops with the process."""
     with desk.store.read() as tx:
         approved = {row.candidate: row for row in tx.rows(Approved, APPROVED)}
         moment = Moment.of(tx)
         version, lexicon = desk.lexicon(tx)
         policy, head = desk.policy(tx), audit.head(tx)
-        header = _header(desk, tx, len(approved))
+        header = header_of(desk, tx, len(approved))
     if not approved:
         raise ReleaseError(
             "No pair is approved and free of open flags, so there is nothing to release. Approve pairs first."
+        )
+    if expected is not None and expected != len(approved):
+        raise Conflict(
+            f"{len(approved)} pair(s) would leave now, and {expected} were confirmed. Look again, then confirm anew."
         )
     key = signing_key(desk.settings.home)  # a damaged one is told before anything is written
     steps: queue.SimpleQueue[Progress | BaseException] = queue.SimpleQueue()
@@ -235,7 +252,7 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
         for done, candidate in enumerate(random.SystemRandom().sample(list(approved), len(approved))):
             steps.put(Progress("release", done, len(approved)))
             with desk.store.read() as tx:
-                pair = _pair(desk, tx, candidate)
+                pair = pair_of(desk, tx, candidate)
             if not may_leave(policy, pair.method, pair.settings):
                 raise ReleaseError(
                     f"Candidate {candidate} was made by {pair.method} and keeps source pixels, which the policy "
@@ -281,7 +298,7 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor) -> Iterator[Prog
             return
 
 
-def _header(desk: Desk, tx: Transaction, approved: int) -> dict[str, Any]:
+def header_of(desk: Desk, tx: Transaction, approved: int) -> dict[str, Any]:
     """What the house says of a whole release; the writer's allow-list takes its part."""
     policy = desk.policy(tx)
     return {
@@ -373,8 +390,10 @@ def record(
         )
 
 
-def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
-    """A candidate as the writer of releases takes it."""
+def pair_of(desk: Desk, tx: Transaction, candidate: int, pixels: bool = True) -> ReleasePair:
+    """A candidate as the writer of releases takes it; without `pixels`, its image is one black pixel."""
+    import numpy as np
+
     from updp_core.intake.pixels import decode_png, to_uint8
     from updp_core.release import ReleasePair
     from updp_core.report.filter import without_stand_ins
@@ -387,7 +406,7 @@ def _pair(desk: Desk, tx: Transaction, candidate: int) -> ReleasePair:
         c=candidate,
     )
     assert row is not None
-    image: Any = decode_png(desk.store.get_image(row.image))
+    image: Any = decode_png(desk.store.get_image(row.image)) if pixels else np.zeros((1, 1), np.uint8)
     decisions = tx.rows(
         _Verdict,
         "SELECT v.verdict, v.role, v.decided_at, d.overrides_json, d.reasons_json "

@@ -25,9 +25,10 @@ class Filters:
     `reviewer` gave the last verdict that counts. `gate` with `gate_state` asks for records whose current candidate
     has this gate in this state; `gate_state` alone asks for the worst gate. `text` is searched for in the prompt, the
     filtered report and the pseudonyms (whole words, prefixes with `*`). `mine` asks for records that the actor holds,
-    `free` for those that nobody else holds. `second_reading` asks for the pairs that wait for the actor's blind second
-    verdict. `flagged` asks for records with an open flag: of "any" kind, or one that a role is asked to look at (or
-    anybody). `remarked` asks for records about which the import had something to remark.
+    `free` for those that nobody else holds, `waiting` for those that one person has approved and that wait for
+    another's approval. `second_reading` asks for the pairs that wait for the actor's blind second verdict. `flagged`
+    asks for records with an open flag: of "any" kind, or one that a role is asked to look at (or anybody). `remarked`
+    asks for records about which the import had something to remark.
     """
 
     state: State | None = None
@@ -44,6 +45,7 @@ class Filters:
     flagged: Literal["any", "radiologist", "privacy-officer"] | None = None
     mine: bool = False
     free: bool = False
+    waiting: bool = False
     second_reading: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,7 +109,8 @@ class Counts(TypedDict):
     `left` is the number of records that nobody has decided (new, pending, void); `minutes_left` is the
     estimate from the pace of the last verdicts of everybody, None where there is no pace yet. `flagged` counts records
     with an open flag, `flagged_for_me` those that ask the actor's role (or anybody); `second_readings` the pairs that
-    wait for the actor's blind second verdict.
+    wait for the actor's blind second verdict, `waiting` those of the pending that one person has approved and that
+    wait for another.
     """
 
     total: int
@@ -120,6 +123,7 @@ class Counts(TypedDict):
     today: dict[str, int]
     today_mine: dict[str, int]
     released: int
+    waiting: int
     mine: int
     flagged: int
     flagged_for_me: int
@@ -387,6 +391,48 @@ class ReleasePreview(TypedDict):
     audit_head: str
 
 
+class SheetPair(TypedDict):
+    """A pair that would leave, as the officer sees it: gates that are not clear, approvers {"name", "role", "how"}, and
+    in `exceptions` what to look at before signing, in words."""
+
+    record: str
+    patient: str
+    candidate: int
+    findings: list[str]
+    gates: list[dict[str, Any]]
+    approvers: list[dict[str, Any]]
+    exceptions: list[str]
+
+
+class ReleaseSheet(TypedDict):
+    """What a signature would answer for.
+
+    `exceptions` is the number of pairs with some, `stay` is [{"reason", "number", "records": at most 20}], and
+    `true_patient_first` as in release.json, None where it was not measured.
+    """
+
+    pairs: list[SheetPair]
+    total: int
+    exceptions: int
+    offset: int
+    limit: int
+    stay: list[dict[str, Any]]
+    true_patient_first: dict[str, Any] | None
+    policy: Policy
+
+
+class PolicyImpact(TypedDict):
+    """What a change of policy would do: `moves` {"from", "to", "number", "records": at most 20}, `gates`
+    {"title", "before", "after"} of those whose states change (state -> number of current candidates), and `waiting`:
+    how many pairs would wait for a second approval."""
+
+    moves: list[dict[str, Any]]
+    gates: list[dict[str, Any]]
+    approved_before: int
+    approved_after: int
+    waiting: int
+
+
 class ReleaseRow(TypedDict):
     """A release that was written. `signed_by` is the fingerprint of the key that signed it, "" for none."""
 
@@ -398,6 +444,7 @@ class ReleaseRow(TypedDict):
     manifest_sha256: str
     root_digest: str
     signed_by: str
+    comment: str
     present: bool
     audit_head: str
 

@@ -40,6 +40,8 @@ def read(view: Mapping[str, Any]) -> tuple[Filters, Any]:
         del kept["gate"]
     if "lexicon_version" in kept:
         kept["lexicon_version"] = int(kept["lexicon_version"])
+    if kept.get("state") == "waiting":
+        kept |= {"state": "pending", "waiting": True}
     return Filters(**kept), view.get("sort", START["sort"])
 
 
@@ -144,7 +146,8 @@ class FilterBar:
         def with_counts(some: Mapping[str, int], first: str, name: Any = str) -> Any:
             return gr.update(choices=[(first, ""), *[(f"{name(k)} ({n})", k) for k, n in some.items()]])
 
-        states = [(f"{label} ({counts['states'].get(key, 0)})", key) for key, (label, _) in show.STATES.items()]
+        number = {**counts["states"], "waiting": counts["waiting"]}
+        states = [(f"{label} ({number.get(key, 0)})", key) for key, (label, _) in show.STATES.items()]
         doubtful = {g: sum(n for s, n in by.items() if s in ("warn", "block")) for g, by in counts["gates"].items()}
         return {
             self.state: gr.update(choices=[*states, (f"All ({counts['total']})", "")]),
