@@ -24,7 +24,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Workbench, li
     bench = workbench(tmp_path / "ws")
     ids = made(bench, 6)
     for record in ids[:3]:
-        bench.decide(record, "approve", actor=READER)
+        bench.decide(record, "approve", comment="seen", actor=READER)
     filters = Filters(state="pending")
     number = bench.approve_preview(filters=filters, actor=READER)["number"]
     bench.approve_all(filters=filters, expected_number=number, actor=READER)
