@@ -74,8 +74,9 @@ def _table(file: Path) -> list[tuple[str, frozenset[str]]]:
             f"({', '.join(_LABELS)}; several with | between) or reports ({', '.join(_REPORT)})."
         )
     found = []
+    column = labels or report
     for _, row in rows:
-        text = row[labels or report] if labels or report else join_sections(row)
+        text = row[column] if column else join_sections(row)
         if labels:
             told_ = frozenset(p for part in text.split("|") if (p := part.strip()).lower() not in _NONE)
         else:
