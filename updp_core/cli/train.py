@@ -444,6 +444,52 @@ def distil(
 
 @app.command()
 @command
+def finish(
+    model: Annotated[Path, typer.Option(help="The generator, a folder of `train generator`.")] = OUT / "generator",
+    source: Source = None,
+    labels: Labels = "",
+    out: Out = OUT / "finished",
+    work: Work = WORK,
+    steps: Steps = 4_000,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    patients: Patients = 2400,
+    limit: Limit = None,
+    count: Annotated[int, typer.Option(min=1, help="How many latents the generator redraws.")] = 2_000,
+    device: Device = "auto",
+) -> None:
+    """A larger decoder for a generator, taught to mend what the generator leaves rough."""
+    import torch
+
+    from updp_core.backends.generator import load_generator
+    from updp_core.training.card import write_card
+    from updp_core.training.distil import export_student
+    from updp_core.training.finish import FinishConfig, redrawn, train_finish, widened
+    from updp_core.training.generator import GeneratorShape, captions, encode_latents
+    from updp_core.training.loop import Schedule
+
+    pipeline: Any = load_generator(model, device).pipeline.to(torch.float32)
+    m, config = _material(work, source, labels, patients, limit), FinishConfig()
+    images, index = m.data.images, m.without_letters()
+    caption = captions(m.texts, m.vocab, GeneratorShape(), m.short)
+    files = redrawn(pipeline, images, index, caption, work / "redrawn", count, config, seed, device, _say)
+    pipeline.vae = widened(pipeline.vae.cpu(), encode_latents(pipeline.vae, images, index[:256], device="cpu"), config)
+    schedule = Schedule(steps, minutes, learning_rate=5e-4, warmup=30, ema=0.99, decay=0.5, seed=seed)
+    run = train_finish(pipeline.vae, images, index, files, work / "finish", schedule, config, device, _say)
+    export_student(pipeline, out)
+    write_card(
+        out,
+        "Finished generator",
+        "The generator with a decoder that learned from its own drawings: UPDP_GENERATOR.",
+        _data(m),
+        run,
+        asdict(config),
+        "It mends seams, grain and lines; what the generator draws in the wrong place stays there.",
+    )
+
+
+@app.command()
+@command
 def lora(
     model: Annotated[str, typer.Option(help="The diffusers pipeline to fine-tune: folder or hub id.")],
     source: Annotated[Path, typer.Option(help="An archive that `import` reads.")],

@@ -112,7 +112,7 @@ def _start_encoder(encoder: Any, projection: Projection) -> None:
             nn.init.zeros_(module.conv.bias)
     encoder.conv_in.conv.weight[0, 0, 1, 1] = 1
     nn.init.zeros_(encoder.conv_out.weight)
-    pixel = _unshuffled_pixels()
+    pixel = unshuffled_pixels()
     matrix = projection.components * projection.gain
     encoder.conv_out.weight[:, :, 1, 1] = matrix[pixel].T
     encoder.conv_out.bias.copy_(-(projection.mean @ matrix))
@@ -127,7 +127,7 @@ def _start_decoder(decoder: Any, projection: Projection, widths: Sequence[int]) 
     loses nothing.
     """
     _silence(decoder)
-    pixel = _unshuffled_pixels()
+    pixel = unshuffled_pixels()
     matrix = (projection.components / projection.gain)[pixel]
     nn.init.zeros_(decoder.conv_in.weight)
     decoder.conv_in.weight[: PATCH**2, :, 1, 1] = matrix
@@ -168,7 +168,7 @@ def _silence(part: Any) -> None:
                 nn.init.zeros_(module.norm.bias)
 
 
-def _unshuffled_pixels() -> torch.Tensor:
+def unshuffled_pixels() -> torch.Tensor:
     """Which pixel of a 16x16 patch (row-major) each of 256 channels holds after four times `pixel_unshuffle`."""
     x = torch.arange(PATCH**2, dtype=torch.float32).reshape(1, 1, PATCH, PATCH)
     for _ in range(4):

@@ -63,7 +63,7 @@ def follow(pipeline: Any, texts: Sequence[str], seed: int, config: Distillation,
     unet, size = pipeline.unet, pipeline.unet.config.sample_size
     scheduler = make_scheduler(noise_schedule(), "dpmsolver++")
     scheduler.set_timesteps(config.teacher_steps)
-    hidden = _hidden(pipeline, [*[""] * len(texts), *texts], device)
+    hidden = hidden_of(pipeline, [*[""] * len(texts), *texts], device)
     shape = (len(texts), unet.config.in_channels, size, size)
     z = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
     states = [z]
@@ -114,7 +114,7 @@ def trajectories(
 
 
 @torch.no_grad()
-def _hidden(pipeline: Any, texts: Sequence[str], device: torch.device) -> torch.Tensor:
+def hidden_of(pipeline: Any, texts: Sequence[str], device: torch.device) -> torch.Tensor:
     """What the UNet reads of texts (B, L, d), padding masked where the pipeline masks it."""
     ids, mask = read_texts(pipeline.tokenizer, texts, pipeline.tokenizer.model_max_length)
     masked = getattr(pipeline.text_encoder.config, "use_attention_mask", False)
@@ -151,7 +151,7 @@ def train_student(
         (a, s), (a2, s2) = (parts[step + n].T[..., None, None, None] for n in (0, 1))
         # One DDIM step is a turn: z' = (a'a + s's) z - (a's - s'a) v.
         goal = ((a2 * a + s2 * s) * z - after) / (a2 * s - s2 * a)
-        hidden = _hidden(pipeline, [texts[i] for i in index], place)
+        hidden = hidden_of(pipeline, [texts[i] for i in index], place)
         with autocast(place):
             out = unet(z, times_of[step], encoder_hidden_states=hidden).sample
         error = (out.float() - goal).square()
