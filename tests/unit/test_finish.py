@@ -76,7 +76,6 @@ def test_the_decoder_learns_to_mend_what_was_redrawn_and_goes_on_where_it_stoppe
         schedule = Schedule(steps=steps, learning_rate=3e-4, warmup=5, ema=0.9)
         run = finish.train_finish(wide, films, np.arange(8), [file], tmp_path / "work", schedule, CONFIG, "cpu", quiet)
     assert run.step == 60
-    print(before, gap())
     assert gap() < 0.9 * before
 
 

@@ -23,8 +23,11 @@ def redraw(folder: Path = PAIRS, say: Callable[[str], None] = print) -> list[str
         for step in bench.import_(SAMPLE, actor=ACTOR):
             say(step.message)
         records = chosen(bench)
-        for step in bench.generate(actor=ACTOR, records=records):
-            say(f"{step.stage} {step.done} of {step.total}")
+        # One at a time, as `reproduce` draws: a batch of another size rounds a pixel differently here and there.
+        for number, record in enumerate(records, start=1):
+            for _ in bench.generate(actor=ACTOR, records=[record]):
+                pass
+            say(f"{number} of {len(records)} drawn")
         names = bench.write_ready(records, actor=ACTOR, folder=folder)
         bench.close()
     return names
