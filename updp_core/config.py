@@ -128,6 +128,11 @@ class Settings:
     proxy_sign_out: str = ""
     unlisted: Literal["refuse", "observer"] = "refuse"
     public_url: str = ""
+    upload_files: int = 2000
+    upload_files_all: int = 10_000
+    upload_megabytes: int = 4000
+    upload_megabytes_all: int = 16_000
+    sessions: int = 500
 
     @property
     def signed(self) -> bool:
