@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
     app.command()(backup)
     app.command()(restore)
+    app.command()(purge)
     app.add_typer(user, name="user")
 
 
@@ -51,6 +52,35 @@ def backup(
     with opened(home) as bench:
         found = bench.backup(file, _passphrase(again=True), actor=actor(who, role))
     result(found, as_json, [f"{found['files']} files are in {found['file']}."])
+
+
+@command
+def purge(
+    older_than: Annotated[
+        int, typer.Option("--older-than", min=0, metavar="DAYS", help="Rejected or released before.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be destroyed, and destroy nothing.")
+    ] = False,
+    home: Home = None,
+    role: RoleOption = "administrator",
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
+    """Destroy originals, reports and headers of rejected and released records. It cannot be undone."""
+    with opened(home) as bench:
+        found = bench.purge(older_than, dry_run=dry_run, actor=actor(who, role))
+    would = "would be" if dry_run else "are"
+    lines = [
+        f"{found['records']} records ({found['rejected']} rejected, {found['released']} released), {found['images']} "
+        f"images and {found['files']} older files {would} destroyed.",
+        *(
+            ["Somebody was reading: run it again to empty the database's log."]
+            if not dry_run and not found["whole"]
+            else []
+        ),
+    ]
+    result(found, as_json, lines)
 
 
 @command

@@ -6,20 +6,33 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from updp_core.domain import Actor
-from updp_core.store import Store, Transaction, standing
+from updp_core.store import Store, Transaction, purge, standing
 from updp_core.store.schema import GROUPED, TOLD
 from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key
 from updp_core.workbench import grades, population
 from updp_core.workbench import keys as keyring
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.holds import MAX_MINUTES
-from updp_core.workbench.roles import OPERATORS, verb
+from updp_core.workbench.roles import OPERATORS, sees_phi, verb
 from updp_core.workbench.shapes import AuditPage, AuditReport, Policy
 
 MOST_PROBLEMS = 100
+GUESSABLE = ("comment_sha256", "digest", "embeddings", "groups", "nonce", "purged", "rows")
+"""Details that confirm a guess at what somebody typed, or hold it: for roles that see no PHI, an event tells the
+others."""
+
+
+@dataclass(frozen=True)
+class _Back:
+    """An event before which the clock went back."""
+
+    id: int
+    seconds: int
 
 
 class Audit(Noun):
@@ -30,6 +43,7 @@ class Audit(Noun):
         self, *, actor: Actor, offset: int = 0, limit: int = 50, verb: str | None = None, who: str | None = None
     ) -> AuditPage:
         """The audit trail, newest first, of one verb or one person where asked."""
+        kept_back = () if sees_phi(actor) else GUESSABLE
         clauses = (["verb = :verb"] if verb else []) + (["actor = :who"] if who else [])
         clause = "WHERE " + " AND ".join(clauses) if clauses else ""
         values = ({"verb": verb} if verb else {}) | ({"who": who} if who else {})
@@ -50,7 +64,7 @@ class Audit(Noun):
                     "role": row["role"],
                     "verb": row["verb"],
                     "subject": row["subject"],
-                    "detail": json.loads(row["detail_json"]),
+                    "detail": {k: v for k, v in json.loads(row["detail_json"]).items() if k not in kept_back},
                     "digest": row["digest"],
                 }
                 for row in rows
@@ -71,7 +85,13 @@ class Audit(Noun):
                     problems.append("There are more problems than are listed here.")
                     break
             count, last = tx.value("SELECT count(*) FROM audit_event"), head(tx)
-        return {"ok": not problems, "events": count, "head": last, "problems": problems}
+            back = tx.rows(
+                _Back,
+                "SELECT id, json_extract(detail_json, '$.clock_back_s') AS seconds FROM audit_event "
+                "WHERE seconds IS NOT NULL ORDER BY id",
+            )
+        remarks = [f"Before event {b.id} the clock of this machine went back by {b.seconds} s." for b in back]
+        return {"ok": not problems, "events": count, "head": last, "problems": problems, "remarks": remarks}
 
 
 def head(tx: Transaction) -> str:
@@ -108,7 +128,9 @@ def _problems(store: Store, tx: Transaction, policy: Policy) -> Iterator[str]:
     for key in keyring.unrecorded(store.home, {json.loads(row["detail_json"]).get("fingerprint") for row in events}):
         yield f"The key {key} was entered by nobody's making or trusting it."
     yield from told.differences(tx)
-    yield from _embeddings(store, tx, told.embeddings)
+    gone = set(tx.column("SELECT id FROM record WHERE image = ''"))
+    kept = {key: mark for key, mark in told.embeddings.items() if key.partition("|")[0] not in gone}
+    yield from _embeddings(store, tx, kept)
     yield from _derived(tx, policy)
 
 
@@ -128,7 +150,9 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
         yield f"The standing of record {row['record']} is not the one that follows from its decisions."
     for row in tx.all(standing.MISCOUNTED):
         yield f"The counts of the gate {row['name']} do not follow from the candidates."
-    latest = time.time() + 60 * MAX_MINUTES
+    last = tx.value("SELECT max(at) FROM audit_event")
+    told = datetime.fromisoformat(last).timestamp() if last else 0.0  # a clock that went back makes no hold a forgery
+    latest = max(time.time(), told) + 60 * MAX_MINUTES
     for row in tx.all(
         "SELECT h.record FROM hold h WHERE h.expires > :latest OR NOT EXISTS (SELECT 1 FROM audit_event e "
         "WHERE e.verb = 'take' AND e.subject = h.record AND e.actor = h.holder)",
@@ -184,6 +208,7 @@ class _Told:
         self.rows: dict[str, dict[str, str]] = {table: {} for table in TOLD}
         self.groups: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in GROUPED}
         self.embeddings: dict[str, str] = {}
+        self.purged: dict[str, dict[str, list[str]]] = {table: {} for table in purge.TOMBSTONE}
         self.again: list[str] = []
 
     def add(self, event: dict[str, Any]) -> None:
@@ -191,6 +216,9 @@ class _Told:
             detail = json.loads(event["detail_json"])
             if event["verb"] == "embed":
                 self.embeddings.update(detail["embeddings"])
+            if event["verb"] == "purge":
+                for table, rows in detail["purged"].items():
+                    self.purged[table].update(rows)
             for part, known in (("rows", self.rows), ("groups", self.groups)):
                 for table, told in detail.get(part, {}).items():
                     # Rows are inserted once: a second telling would hide that one was changed in between.
@@ -202,6 +230,12 @@ class _Told:
         except (ValueError, KeyError, AttributeError):
             return  # the event's own digest has already told of the change
 
+    def _buried(self, table: str, key: str, noted: str, row: dict[str, Any]) -> bool:
+        """Whether a purge tells of exactly this change, and nothing is left that it destroys."""
+        stones = purge.TOMBSTONE.get(table)
+        same = self.purged.get(table, {}).get(key) == [noted, row_digest(row)]
+        return bool(stones) and same and all(row[name] == value for name, value in (stones or {}).items())
+
     def differences(self, tx: Transaction) -> Iterator[str]:
         yield from self.again
         for table, told in self.rows.items():
@@ -212,7 +246,7 @@ class _Told:
                 noted = told.pop(key, None)
                 if noted is None and not groups.add(row):
                     yield f"No audit event tells of {name} {key}."
-                elif noted is not None and noted != row_digest(row):
+                elif noted is not None and noted != row_digest(row) and not self._buried(table, key, noted, row):
                     yield f"The row of {name} {key} was changed."
             for key in told:
                 yield f"The row of {name} {key} is missing."

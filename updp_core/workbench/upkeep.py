@@ -1,18 +1,62 @@
-"""Keeping the workspace: its backup."""
+"""Keeping the workspace: its backup, and how long it keeps what identifies patients."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from updp_core.domain import Actor
+from updp_core.errors import DiskError, UsageError
+from updp_core.errors import told as told_in_words
+from updp_core.store import Transaction, purge
 from updp_core.store.backup import write_backup
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import ADMINISTRATOR, verb
+from updp_core.workbench.wording import place_of
 
 
 class Upkeep(Noun):
-    """Keep the workspace safe."""
+    """Keep the workspace safe, and no longer than it must be."""
+
+    @verb(ADMINISTRATOR)
+    def purge(self, older_than_days: int, *, actor: Actor, dry_run: bool = False) -> dict[str, Any]:
+        """Destroy originals, reports and headers of records that were rejected, or have left, that many days ago.
+
+        Decisions, measures and released images stay; the chain stays verifiable. Records with an open flag, or in
+        somebody's hands, are left. Result: {"records", "rejected", "released", "images", "files": numbers, "whole":
+        whether database and log were rewritten, "dry_run"}; `dry_run` counts and changes nothing. Backups and releases
+        are files of yours: they are not looked at.
+        """
+        if isinstance(older_than_days, bool) or not 0 <= older_than_days <= 36_500:
+            raise UsageError("The number of days is from 0 to 36,500.")
+        moment = datetime.now(UTC) - timedelta(days=older_than_days)
+        before = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        home, store = self.desk.store.home, self.desk.store
+        if dry_run:
+            with store.read() as tx:
+                records = purge.due(tx, before)
+                counted = _counted(tx, records)
+                number = len(purge.images(tx, json.dumps(records)))
+            files = list(purge.old_files(home, moment.timestamp(), bool(records)))
+            return {**counted, "images": number, "files": len(files), "whole": False, "dry_run": True}
+        with store.write() as tx:
+            records = purge.due(tx, before)
+            counted, going = _counted(tx, records), purge.images(tx, json.dumps(records))
+            told = purge.bury(tx, json.dumps(records)) if records else {}
+            tx.audit(actor, "purge", "", older_than_days=older_than_days, purged=told, **counted)
+            tx.refresh(records)
+        try:
+            number = purge.destroy_images(store, going)
+            files = list(purge.old_files(home, moment.timestamp(), bool(records)))
+            for path in files:
+                purge.destroy(path)
+        except OSError as error:
+            raise DiskError(told_in_words(error, "Not every file could be destroyed. Purge again")) from None
+        whole = purge.rewrite(store)
+        return {**counted, "images": number, "files": len(files), "whole": whole, "dry_run": False}
 
     @verb(ADMINISTRATOR)
     def backup(self, file: Path, passphrase: str, *, actor: Actor) -> dict[str, Any]:
@@ -20,8 +64,15 @@ class Upkeep(Noun):
 
         Raises UsageError for a short passphrase or a file that exists, UpdpError where the disk fails.
         """
-        file = Path(file).absolute()
-        store = self.desk.store
+        file, store = place_of(file), self.desk.store
         with store.write() as tx:
             tx.audit(actor, "backup")
         return {"file": str(file), "files": write_backup(store.home, store.dialect, file, passphrase)}
+
+
+def _counted(tx: Transaction, records: Sequence[str]) -> dict[str, int]:
+    some = tx.dialect.each("r", record=str)
+    released = tx.value(
+        f"SELECT count(*) FROM standing WHERE state = 'approved' AND record IN {some}", r=json.dumps(list(records))
+    )
+    return {"records": len(records), "rejected": len(records) - released, "released": released}
