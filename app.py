@@ -10,16 +10,21 @@ import os
 from pathlib import Path
 
 from updp_core.config import SAMPLE, Settings
-from updp_core.errors import UpdpError, UsageError
+from updp_core.errors import DiskError, UpdpError, UsageError, told
 
 
 def prepare(settings: Settings) -> None:
     """Private folders, and what Gradio reads from the environment when it is imported."""
     home = settings.home.resolve()
     temp = home / "gradio" / str(os.getpid())  # so that the next start can tell what a killed process has left
-    for folder in (home, temp.parent, temp):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+    try:
+        for folder in (home, temp.parent, temp):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+    except OSError as error:
+        raise DiskError(
+            told(error, f"The workspace {settings.home} cannot be written") + " Or set UPDP_HOME to another folder."
+        ) from None
     os.environ["GRADIO_TEMP_DIR"] = str(temp)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # the server tells the true peer; `ui.door.access` judges proxies
@@ -42,12 +47,14 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     prepare(settings)
     from ui.app import build_app, launch_options
     from ui.background import Background
+    from ui.door.patience import be_patient_no_longer
     from ui.door.session import Session
     from ui.pages.intake import clean_uploads
     from updp_core.workbench import Workbench
 
     workbench = Workbench.open(settings)
     clean_uploads(settings.home)
+    be_patient_no_longer()
     session = Session(workbench, signed=settings.signed)
     background = Background(workbench, sample)
     app = build_app(session, settings, background)

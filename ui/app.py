@@ -15,6 +15,7 @@ from ui.door.access import access
 from ui.door.serving import guarded
 from ui.door.session import SITTING, Session
 from ui.door.signin import SignIn
+from ui.door.uploads import Uploads
 from ui.pages import PAGES, Page
 from ui.shell import Screen, Shell, Updates
 from ui.theme import theme
@@ -141,7 +142,8 @@ def launch_options(session: Session, settings: Settings) -> dict[str, Any]:
         "strict_cors": True,
         "num_workers": 0,  # workers of Gradio's would serve files past `Guard`
         "auth_dependency": _person if session.signed else None,
-        "app_kwargs": guarded(session, allowed, sign_in),
+        "state_session_capacity": settings.sessions,
+        "app_kwargs": guarded(session, allowed, sign_in, Uploads(session, settings.demo)),
     }
 
 

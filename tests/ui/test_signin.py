@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio_client
 import httpx
@@ -31,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def at(home: Path) -> Iterator[str]:
     """Served with a users file."""
-    with served(home, auth=str(home / "users.json")) as address:
+    with served(home, auth=str(home / "users.json"), upload_files=3, upload_files_all=4, upload_megabytes=1) as address:
         yield address
 
 
@@ -61,6 +65,145 @@ def pixels(client: httpx.Client, config: dict[str, Any], asked: dict[str, Any]) 
 def pair(bench: Workbench) -> dict[str, Any]:
     record = bench.page(actor=OFFICER)["records"][0]["record"]
     return {"record": record, "candidate": bench.show(record, actor=OFFICER)["candidate"]}
+
+
+# --- what one person has under way, and another ---
+
+
+def begin(client: httpx.Client, session: str, path: str = "/nowhere/of/peter") -> httpx.Response:
+    """Have an import wait in the queue, as the page does."""
+    config = client.get("/config").json()
+    button = event(config, "import-go")
+    body = {"fn_index": button["id"], "data": [{part(config, "import-path"): path}.get(i) for i in button["inputs"]]}
+    return client.post("/gradio_api/queue/join", json={**body, "session_hash": session})
+
+
+def answers(client: httpx.Client, session: str) -> str:
+    """What the queue tells a session; it breaks off where it knows of none."""
+    heard = ""
+    query = f"/gradio_api/queue/data?session_hash={session}"
+    with contextlib.suppress(httpx.RemoteProtocolError), client.stream("GET", query) as told:
+        for piece in told.iter_text():
+            heard += piece
+    return heard
+
+
+def test_what_one_person_has_begun_another_can_neither_read_nor_end(at: str) -> None:
+    peter, obi = person(at, "peter"), person(at, "obi")
+    mine = begin(peter, "shared").json()["event_id"]
+    heard = answers(obi, "shared")
+    assert "does not exist" not in heard and mine not in heard
+    number = event(peter.get("/config").json(), "import-go")["id"]
+    taken = {"event_id": mine, "fn_index": number, "session_hash": "shared", "data": []}
+    for path in ("cancel", "run/predict", "queue/join"):
+        assert obi.post(f"/gradio_api/{path}", json=taken).status_code == 403, path
+    for path in (f"call/{mine}", f"call/predict/{mine}", "call/predict"):
+        assert obi.get(f"/gradio_api/{path}").status_code in (403, 404, 405), path
+    with obi.stream("GET", "/gradio_api/heartbeat/shared") as beat:  # and goes away: a page of peter's is not closed
+        assert next(beat.iter_text()).startswith("data: ALIVE")
+    assert "does not exist" in answers(peter, "shared")
+    assert peter.post("/gradio_api/cancel", json=taken).status_code == 200
+
+
+def upload(client: httpx.Client, *files: tuple[str, bytes]) -> httpx.Response:
+    return client.post("/gradio_api/upload", files=[("files", file) for file in files])
+
+
+def test_who_may_import_nothing_uploads_nothing(at: str, bench: Workbench) -> None:
+    answer = upload(person(at, "obi"), ("a.txt", b"x"))
+    assert answer.status_code == 403 and "observer may not" in answer.text
+    assert bench.audit(actor=ADMIN, verb="refused", who="obi")["events"][0]["subject"] == "upload"
+
+
+def waiting(home: Path) -> list[Path]:
+    return [path for path in (home / "gradio").rglob("*") if path.is_file()]
+
+
+def test_uploads_are_bounded_and_what_is_refused_or_broken_off_leaves_nothing(at: str, home: Path) -> None:
+    rita, peter, before = person(at, "rita"), person(at, "peter"), waiting(home)
+    large = upload(rita, ("a.dcm", b"x" * 1_100_000))
+    assert large.status_code == 413 and "no room" in large.text and waiting(home) == before
+    broken = b'--b\r\nContent-Disposition: form-data; name="files"; filename="b.dcm"\r\n\r\n' + b"x" * 70_000
+    form = {"content-type": "multipart/form-data; boundary=b"}
+    with pytest.raises(httpx.HTTPError):
+        rita.post("/gradio_api/upload", content=_stops(broken), headers={**form, "content-length": "900000"})
+    until(lambda: waiting(home) == before)
+    kept = upload(rita, ("a.dcm", b"x"), ("../../b\x1b.dcm", b"y"))
+    assert [Path(path).name for path in kept.json()] == ["a.dcm", "b_.dcm"] and kept.status_code == 200
+    assert all(Path(path).is_relative_to(home / "gradio") for path in kept.json())
+    assert upload(rita, ("c.dcm", b"x"), ("d.dcm", b"x")).status_code == 413  # three of a person
+    assert upload(peter, ("c.dcm", b"x"), ("d.dcm", b"x")).status_code == 200
+    assert upload(peter, ("e.dcm", b"x")).status_code == 413  # four of all
+    for path in waiting(home):
+        path.unlink()
+    assert upload(peter, ("e.dcm", b"x")).status_code == 200
+
+
+def _stops(body: bytes) -> Iterator[bytes]:
+    yield body
+    raise httpx.WriteError("the line is cut")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It did not come to that.")
+
+
+def test_a_file_that_somebody_else_has_uploaded_is_neither_read_nor_deleted(at: str, home: Path) -> None:
+    for path in waiting(home):
+        path.unlink()
+    rita, peter = person(at, "rita"), person(at, "peter")
+    [path] = upload(peter, ("names.txt", b"zorblatt")).json()
+    config = rita.get("/config").json()
+    button = next(d for d in config["dependencies"] if len(d["inputs"]) == 7 and d["targets"][0][1] == "upload")
+    sent = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    data = ["radiologist", sent, "blacklist", "names", "", "", 0]
+    answer = rita.post("/gradio_api/run/predict", json={"fn_index": button["id"], "data": data, "session_hash": "s7"})
+    assert "not one that you have uploaded" in answer.text and Path(path).read_bytes() == b"zorblatt"
+
+
+@pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: b", b"P"])
+def test_a_connection_that_never_asks_for_anything_is_closed(
+    at: str, head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.door.patience.HEAD_SECONDS", 0.6)
+    where = urlsplit(at)
+    with socket.create_connection((where.hostname, where.port), timeout=20) as line:
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - began < 15:  # a byte now and then, so that it is never silent
+                line.sendall(head or b"")
+                head = head and b"x"
+                line.settimeout(0.2)
+                try:
+                    if line.recv(10) == b"":
+                        break
+                except TimeoutError:
+                    continue
+        assert time.monotonic() - began < 10
+
+
+def test_a_body_that_does_not_arrive_or_is_too_long_is_answered(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.door.streams.BODY_SECONDS", 0.5)
+    rita = person(at, "rita")
+    head = {"content-type": "application/json", "content-length": "1000"}
+
+    def slow() -> Iterator[bytes]:
+        yield b"{"
+        time.sleep(3)
+        yield b" " * 999
+
+    began = time.monotonic()
+    with contextlib.suppress(httpx.WriteError, httpx.ReadError):
+        assert rita.post("/gradio_api/queue/join", content=slow(), headers=head).status_code == 408
+    assert time.monotonic() - began < 20
+    long = b"[" + b" " * (16 * 2**20) + b"]"
+    monkeypatch.setattr("ui.door.streams.BODY_SECONDS", 30)
+    with contextlib.suppress(httpx.WriteError, httpx.ReadError):
+        assert rita.post("/gradio_api/queue/join", content=long).status_code == 413
 
 
 # --- signed out ---

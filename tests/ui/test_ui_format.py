@@ -295,3 +295,14 @@ def test_a_stated_finding_that_the_judge_sees_in_neither_image_is_not_measurable
 def test_saving_a_list_tells_how_many_pairs_went_back() -> None:
     assert review.voided({"pending": 1, "approved": 2}) == "3 pairs went back into the queue."
     assert review.voided({"pending": 0, "approved": 0}) == "No pair was affected."
+
+
+def test_a_report_that_hid_text_says_so_in_words_and_any_other_does_not() -> None:
+    def shown(*spans: dict[str, Any]) -> str:
+        return str(report.reports({"original": "a\u200bb S m i t h", "filtered": "ab [OTHER]", "spans": list(spans)}))
+
+    hidden = {"start": 1, "end": 2, "rule": "hidden characters", "category": "hidden_text", "short": "hidden"}
+    spaced = {"start": 4, "end": 13, "rule": "spaced letters", "category": "disguised_text", "short": "disguised"}
+    plain = {"start": 4, "end": 13, "rule": "list of names", "category": "names", "short": "name"}
+    assert "hid text from readers (hidden characters, spaced letters)" in shown(hidden, spaced)
+    assert "hid text" not in shown(plain) and "hid text" not in shown()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.ui.desk import acting, shell_on
 from tests.unit.workbench_kit import OFFICER, hush, made, workbench
+from ui.door.uploads import folder_of
 from ui.pages.lexicons import Lexicons
 from ui.shell import Screen
 from updp_core.domain import Actor
@@ -141,14 +142,32 @@ def test_a_category_that_is_typed_begins_a_new_one(desk: Desk) -> None:
     assert desk.bench.lexicon_current(actor=OFFICER)["blacklist"]["pet_names"] == ["zorblatt"]
 
 
-def test_an_observer_looks_and_keeps_no_draft(desk: Desk) -> None:
-    page = desk.lists.look(desk.acting(GUEST), Screen(), "blacklist")
-    assert page[desk.lists.terms]["interactive"] is False
+def test_an_observer_sees_no_term_and_keeps_no_draft(desk: Desk) -> None:
+    desk.lists.save(desk.acting(OFFICE), "blacklist", "names", "zorblatt", "because of zorblatt", 1)
+    for page in (
+        desk.lists.look(desk.acting(GUEST), Screen(), "blacklist"),
+        desk.lists.on_role(desk.acting(GUEST), Screen(), "blacklist"),
+    ):
+        assert page[desk.lists.terms] == {"value": "", "interactive": False, "__type__": "update"}
+        assert "Not shown to your role" in page[desk.lists.state] and "zorblatt" not in repr(page)
+        assert "v2" in page[desk.lists.log] and "<button" not in page[desk.lists.log]
     assert typed(desk, "zorblatt", role=GUEST) == {}
 
 
+def sent(desk: Desk, name: str) -> Path:
+    """Where a file lies that the officer has uploaded."""
+    folder = folder_of(desk.acting(OFFICE).name) / "1"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
+
+
+@pytest.fixture(autouse=True)
+def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+
+
 def test_an_uploaded_list_is_merged_and_the_file_is_gone(desk: Desk, tmp_path: Path) -> None:
-    file = tmp_path / "terms.txt"
+    file = sent(desk, "terms.txt")
     file.write_text("\ufeffzalpha\n# note\nzbeta\n", encoding="utf-8")
     text = "\n".join(["zalpha", *names(desk)])
     desk.lists.upload(desk.acting(OFFICE), str(file), "blacklist", "names", text, "", 1)
@@ -160,7 +179,7 @@ def test_an_export_of_both_lists_can_be_read_again(desk: Desk, tmp_path: Path) -
     desk.lists.save(desk.acting(OFFICE), "blacklist", "names", "\n".join(["zorblatt", *names(desk)]), "a", 1)
     whole = desk.lists.export(desk.acting(OFFICE))[desk.lists.all]
     desk.bench.lexicon_revert(1, comment="", actor=OFFICER)
-    file = tmp_path / "all.txt"
+    file = sent(desk, "all.txt")
     file.write_text(whole, encoding="utf-8")
     desk.lists.upload(desk.acting(OFFICE), str(file), "whitelist", "", "", "", 3)
     assert desk.bench.lexicon_draft(actor=desk.acting(OFFICE))["add"] == {"blacklist": {"names": ["zorblatt"]}}

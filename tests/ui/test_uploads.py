@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ui.door.streams import MOST_SESSIONS, SESSION_SECONDS, Streams
 from ui.pages.intake import _places, clean_uploads
 from updp_core.errors import UsageError
 
@@ -34,3 +37,19 @@ def test_what_killed_processes_left_is_removed_and_the_rest_stays(tmp_path: Path
     assert len(clean_uploads(tmp_path)) == len(gone)
     assert not any((tmp_path / name).exists() for name in gone)
     assert all((tmp_path / name / "scan.dcm").exists() for name in stay)
+
+
+def test_pages_that_a_person_opens_are_bounded_and_others_go_on() -> None:
+    now = [0.0]
+    streams = Streams(lambda: now[0])
+    assert all(streams.admits("obi", f"n{n}") for n in range(MOST_SESSIONS))
+    assert not streams.admits("obi", "one more") and streams.admits("obi", "n0") and streams.admits("rita", "n0")
+    now[0] += SESSION_SECONDS + 1
+    assert streams.admits("obi", "one more")
+
+
+@given(st.text(max_size=50), st.text(max_size=50), st.text(max_size=50))
+def test_two_people_never_meet_in_one_session_whatever_they_call_it(session: str, one: str, other: str) -> None:
+    streams = Streams()
+    assert streams.named(one, session) == streams.named(one, session)
+    assert (streams.named(one, session) == streams.named(other, session)) == (one == other)

@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ui.door.access import Access
 from ui.door.session import SITTING, Session, Sitting
 from ui.door.signin import ENDED, SignIn
+from ui.door.streams import Streams
+from ui.door.uploads import Uploads
 from updp_core.errors import NotAllowed, UpdpError
 
 _POLICY = (
@@ -38,6 +40,7 @@ class Guard:
         self, app: ASGIApp, session: Session, access: Access = Access(), sign_in: SignIn | None = None
     ) -> None:
         self.app, self.session, self.access, self.sign_in = app, session, access, sign_in
+        self.streams = Streams()
         policy = (_POLICY + access.frames).strip()
         self.headers = [
             (b"cache-control", b"no-store"),
@@ -62,7 +65,14 @@ class Guard:
             refusal = await self._unknown(scope, path)
         if refusal is not None:
             return await refusal(scope, receive, sealed)
-        await self.app(scope, receive, self._watched(sealed, scope.get(SITTING)))
+        sitting = scope.get(SITTING)
+        person = sitting.name if sitting else None
+        if static or path in _OPEN:
+            return await self.app(scope, receive, self._watched(sealed, sitting))
+        bound = await self.streams.bound(scope, receive, person)
+        if isinstance(bound, Response):
+            return await bound(scope, receive, sealed)
+        await self.app(scope, bound, self.streams.noted(self._watched(sealed, sitting), scope, person))
 
     async def _turned_away(self, scope: Scope, path: str) -> Response | None:
         """Requests that nobody may make."""
@@ -144,9 +154,9 @@ class Guard:
         return watched
 
 
-def guarded(session: Session, access: Access, sign_in: SignIn | None) -> dict[str, Any]:
+def guarded(session: Session, access: Access, sign_in: SignIn | None, uploads: Uploads) -> dict[str, Any]:
     """Keyword arguments for Gradio's FastAPI application."""
     return {
         "middleware": [Middleware(Guard, session=session, access=access, sign_in=sign_in)],
-        "routes": sign_in.routes() if sign_in else [],
+        "routes": [*(sign_in.routes() if sign_in else []), *uploads.routes()],
     }

@@ -17,6 +17,7 @@ import gradio as gr
 import psutil
 
 from ui import show
+from ui.door.uploads import own
 from ui.pages.page import Page
 from ui.shell import STREAM, Screen, Shell, Updates
 from ui.show import work
@@ -98,7 +99,13 @@ class Intake(Page):
                 self._build_import()
             with gr.Column(elem_classes=["pane"], min_width=0):
                 self._build_runs()
-        self.buttons = {self.go: "import_", self.start: "generate", self.pause: "control", self.stop: "control"}
+        self.buttons = {
+            self.go: "import_",
+            self.files: "import_",
+            self.start: "generate",
+            self.pause: "control",
+            self.stop: "control",
+        }
         self.shown = [self.hint, *self.buttons, self.running, self.runs, self.failures, self.method]
         now = [self.running, self.runs, self.failures]
         source = [self.path, self.layout, self.files]
@@ -194,9 +201,11 @@ class Intake(Page):
     def take_in(self, actor: Actor, path: str, layout: str, files: list[str] | None) -> Iterator[Updates]:
         """Import a folder of this machine, or uploaded files, which are deleted afterwards."""
         copied: Path | None = None
+        sent: list[Path] = []
         try:
-            if files:
-                copied = self._gather(files)
+            sent = [own(actor, name) for name in files or []]
+            if sent:
+                copied = self._gather(sent)
             for step in self.bench.import_(copied or self._source(path), actor=actor, layout=layout):
                 text = f"{step.done} read, {step.message}"
                 yield {self.outcome: work.imported(step.result) if step.result else work.bar(0, 0, text)}
@@ -205,29 +214,26 @@ class Intake(Page):
         finally:
             if copied:
                 shutil.rmtree(copied, ignore_errors=True)
-                for name in files or []:
-                    Path(name).unlink(missing_ok=True)
+                for file in sent:
+                    file.unlink(missing_ok=True)
 
     def _source(self, path: str) -> Path:
         if self.settings.demo:
             return SAMPLE
         if not (path or "").strip():
             raise UsageError("Give the path of a folder or a CSV file on this machine, or choose files to upload.")
-        try:
-            return Path(path.strip()).expanduser()
-        except RuntimeError:
-            raise UsageError("There is no such user on this machine: write the folder's whole path.") from None
+        return Path(path.strip())
 
-    def _gather(self, files: list[str]) -> Path:
+    def _gather(self, files: list[Path]) -> Path:
         if self.settings.demo:
             raise UsageError(
                 "This public demonstration takes the sample studies only: do not upload patient data here."
             )
-        places = _places([Path(name).name for name in files])
+        places = _places([file.name for file in files])
         folder = Path(tempfile.mkdtemp(prefix=f"upload-{os.getpid()}-", dir=self.settings.home))
-        for name, place in zip(files, places, strict=True):
+        for file, place in zip(files, places, strict=True):
             (folder / place).parent.mkdir(exist_ok=True)
-            shutil.copy(name, folder / place)
+            shutil.copy(file, folder / place)
         return folder
 
     def generate(

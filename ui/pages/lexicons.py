@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
 
 from ui import show
+from ui.door.uploads import own
 from ui.pages.page import Page
 from ui.shell import QUICK, Screen, Shell, Updates, typed_js
 from ui.show import counted, lexicons, work
@@ -100,7 +100,7 @@ class Lexicons(Page):
         self.inputs = [self.side]
         changed = [self.draft, self.impact, self.pieces, self.keep]
         editor = [self.side, self.category, self.terms, self.loaded, self.state]
-        self.shown = [*editor, *changed, self.hint, self.log, self.comment, self.diff]
+        self.shown = [*editor, *changed, self.hint, self.log, self.comment, self.diff, self.hits, self.query]
         self._wire(changed)
 
     def _build_lists(self) -> None:
@@ -217,6 +217,13 @@ class Lexicons(Page):
 
     def choose(self, actor: Actor, side: str, category: str | None = None) -> Updates:
         """Show a category of a list with the unsaved changes; the first one where none is named."""
+        if not may(actor, "lexicon_current"):
+            return {
+                self.category: gr.update(choices=[], value=None),
+                self.terms: gr.update(value="", interactive=False),
+                self.state: show.empty("Not shown to your role.", "The lists may hold patients' names."),
+                self.draft: "",
+            }
         view, kept = self.bench.lexicon_current(actor=actor), self.unsaved(actor)
         lists: dict[str, Sequence[str]] = dict(cast(Any, view)[side])
         category = "_".join((category or "").casefold().split())
@@ -248,13 +255,18 @@ class Lexicons(Page):
             **self.on_role(actor, screen, side),
             **self.choose(actor, side),
             self.comment: kept["comment"],
-            self.log: lexicons.log(self.bench.lexicon_log(actor=actor)),
+            self.log: lexicons.log(self.bench.lexicon_log(actor=actor), may(actor, "lexicon_diff")),
             self.diff: "",
         }
 
     def on_role(self, actor: Actor, screen: Screen, side: str) -> Updates:
         """What this role may do here; terms that are being edited stay as they are."""
-        return {self.hint: work.hint("lexicons", actor), self.terms: gr.update(interactive=may(actor, "lexicon_draft"))}
+        hint = {self.hint: work.hint("lexicons", actor)}
+        if not may(actor, "lexicon_current"):  # nothing of the person who was here before stays on the screen
+            gone = (self.impact, self.pieces, self.diff, self.comment, self.hits, self.query)
+            log = lexicons.log(self.bench.lexicon_log(actor=actor), may(actor, "lexicon_diff"))
+            return {**hint, **self.choose(actor, side), **dict.fromkeys(gone, ""), self.log: log}
+        return {**hint, self.terms: gr.update(interactive=may(actor, "lexicon_draft"))}
 
     def go(self, actor: Actor, side: str, category: str, term: str) -> Updates:
         """To a term that the search has found."""
@@ -328,7 +340,7 @@ class Lexicons(Page):
         return {
             **self.changed(self.unsaved(actor)),
             **self.choose(actor, side, category),
-            self.log: lexicons.log(self.bench.lexicon_log(actor=actor)),
+            self.log: lexicons.log(self.bench.lexicon_log(actor=actor), may(actor, "lexicon_diff")),
             self.comment: "",
             self.impact: lexicons.impact(done["impact"]),
             self.diff: "",
@@ -364,7 +376,7 @@ class Lexicons(Page):
         self, actor: Actor, path: str, side: str, category: str, text: str, comment: str, loaded: int
     ) -> Updates:
         """Add the terms of a text file: to the category shown, or where its headings say."""
-        file = Path(path)
+        file = own(actor, path)
         try:
             content = file.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:

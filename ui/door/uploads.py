@@ -1,0 +1,171 @@
+"""Uploads: who may send files, how many, how fast; each lies in a folder of its person and of nobody else.
+
+This answers in place of Gradio's own route, which knows no person, no bound on what waits, and keeps two people's equal
+files in one place. Files lie in the private temporary folder of this process until they are imported, at most two
+hours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import os
+import re
+import secrets
+import shutil
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from gradio.route_utils import GradioMultiPartParser, MultiPartException
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ui.door.session import Session
+from ui.door.streams import API, UPLOAD
+from updp_core.domain import Actor
+from updp_core.errors import NotAllowed, UpdpError, UsageError, told
+
+LIE_SECONDS = 2 * 3600
+IDLE_SECONDS, LEAST_RATE = 30, 10_000
+"""The longest pause between two pieces, and the bytes a second below which an upload is given up after a minute."""
+MEGABYTE = 10**6
+FULL = (
+    "There is no room for these uploads. Import or wait for what was uploaded before (it is deleted after two hours), "
+    "or import from a folder of this machine. UPDP_UPLOAD_FILES and UPDP_UPLOAD_MEGABYTES set the bounds."
+)
+SLOW = "The upload stands still. Try again on a better connection."
+_KEY = secrets.token_bytes(32)
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u202a-\u202e\u2066-\u2069]")
+
+
+def folder_of(person: str) -> Path:
+    """Where the uploads of a person lie while this process runs."""
+    return _root() / hmac.digest(_KEY, person.encode(), "sha256").hex()[:24]
+
+
+def own(actor: Actor, path: str) -> Path:
+    """A file that this person has sent. NotAllowed for any other, whatever the page says."""
+    found = Path(path.replace("\0", "")).resolve()
+    if not found.is_relative_to(folder_of(actor.name).resolve()) or not found.is_file():
+        raise NotAllowed("This file is not one that you have uploaded, or it is gone. Choose it again.")
+    return found
+
+
+class Uploads:
+    """The route that takes files."""
+
+    def __init__(self, session: Session, demo: bool = False) -> None:
+        self.session, self.demo = session, demo
+        self._coming: Counter[str] = Counter()  # person -> bytes of uploads that are under way
+
+    def routes(self) -> list[Route]:
+        """To be put before Gradio's own, which they replace."""
+        return [
+            Route(UPLOAD, self.take, methods=["POST"]),
+            Route(f"{API}upload_progress", _progress, methods=["GET"]),
+        ]
+
+    async def take(self, request: Request) -> Response:
+        """The files of a form, each in a folder of its own: [path]."""
+        try:
+            actor = self.session.actor(request)
+            most = await run_in_threadpool(self.session.workbench.upload, actor=actor)
+            if self.demo:
+                raise UsageError("This public demonstration takes the sample studies only.")
+            mine, all_ = [await run_in_threadpool(held, place) for place in (folder_of(actor.name), _root())]
+            files = min(most["files"] - mine[0], most["files_of_all"] - all_[0])
+            coming = self._coming
+            room = min(
+                most["megabytes"] * MEGABYTE - mine[1] - coming[actor.name],
+                most["megabytes_of_all"] * MEGABYTE - all_[1] - coming.total(),
+            )
+            if files <= 0 or room < int(request.headers.get("content-length") or 0):
+                raise _Full
+            return JSONResponse(await self._kept(request, actor.name, files, room))
+        except _Full:
+            return _refused(FULL, 413)
+        except (UpdpError, ValueError) as error:
+            return _refused(str(error) if isinstance(error, UpdpError) else "This is no upload.", 403)
+        except MultiPartException as error:
+            return _refused(FULL if "Too many files" in error.message else "This is no upload of files.", 413)
+        except (TimeoutError, ClientDisconnect):
+            return _refused(SLOW, 408)
+        except OSError as error:
+            return _refused(told(error, "The upload could not be kept"), 507)
+
+    async def _kept(self, request: Request, person: str, files: int, room: int) -> list[str]:
+        folder = folder_of(person) / secrets.token_hex(8)
+        folder.mkdir(mode=0o700, parents=True)
+        try:
+            stream = self._counted(request, person, room)
+            parser = GradioMultiPartParser(
+                request.headers, stream, max_files=files, max_fields=10, upload_dir=folder, max_file_size=room
+            )
+            form = await parser.parse()
+            sent = [part for part in form.getlist("files") if not isinstance(part, str)]
+            paths = [await run_in_threadpool(_placed, part, folder / str(n)) for n, part in enumerate(sent)]
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            del self._coming[person]
+        asyncio.get_running_loop().call_later(LIE_SECONDS, shutil.rmtree, folder, True)
+        return paths
+
+    async def _counted(self, request: Request, person: str, room: int) -> AsyncGenerator[bytes, None]:
+        """The pieces of the body, as long as they keep to the room and the pace."""
+        began, got, pieces = time.monotonic(), 0, aiter(request.stream())
+        while True:
+            try:
+                piece = await asyncio.wait_for(anext(pieces), IDLE_SECONDS)
+            except StopAsyncIteration:
+                return
+            got += len(piece)
+            self._coming[person] += len(piece)
+            if got > room:
+                raise _Full
+            if (gone := time.monotonic() - began) > 60 and got < LEAST_RATE * gone:
+                raise TimeoutError
+            yield piece
+
+
+class _Full(Exception):
+    """No room for more uploads."""
+
+
+def held(folder: Path) -> tuple[int, int]:
+    """(files, bytes) in a folder, however deep."""
+    sizes = []
+    for at, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # imported and deleted meanwhile
+                sizes.append((Path(at) / name).stat().st_size)
+    return len(sizes), sum(sizes)
+
+
+def _root() -> Path:
+    return Path(os.environ["GRADIO_TEMP_DIR"])
+
+
+def _placed(part: UploadFile, folder: Path) -> str:
+    """Give what has come its own name, without signs that steer, in a folder of its own."""
+    part.file.close()
+    name = _UNSAFE.sub("_", re.split(r"[/\\]", part.filename or "")[-1])[-120:].strip(". ") or "file"
+    folder.mkdir(mode=0o700)
+    os.replace(part.file.name, folder / name)
+    return str(folder / name)
+
+
+def _refused(text: str, status: int) -> Response:
+    return PlainTextResponse(text, status, {"connection": "close"})
+
+
+async def _progress(request: Request) -> Response:
+    """Gradio's page asks how far an upload is; the browser knows that by itself."""
+    return PlainTextResponse('data: {"msg": "done"}\n\n', media_type="text/event-stream")
