@@ -10,7 +10,7 @@ from typing import Any
 
 from updp_core.config import SAMPLE
 from updp_core.domain import Actor
-from updp_core.errors import UpdpError
+from updp_core.errors import UpdpError, kind_and_place, told
 from updp_core.workbench import Progress, Workbench
 
 LOG = logging.getLogger("updp")
@@ -70,11 +70,14 @@ class Background:
         except UpdpError as error:
             self._wanted.clear()
             self.status = {"stage": "failed", "message": str(error), "done": 0, "total": 0}
-        except Exception:
+        except Exception as error:
             # The message of an unforeseen error may hold patient text: the log gets its place, the page a remedy.
-            LOG.error("background work failed", exc_info=LOG.isEnabledFor(logging.DEBUG))
+            kind = kind_and_place(error)
+            LOG.error("background work failed: %s", kind, exc_info=LOG.isEnabledFor(logging.DEBUG))
             self._wanted.clear()
             text = "Generation stopped unexpectedly. Start it again on the page Import & run."
+            if isinstance(error, OSError):
+                text = f"{told(error, 'Generation stopped')} Then start it again on the page Import & run."
             self.status = {"stage": "failed", "message": text, "done": 0, "total": 0}
 
     def _first_import(self) -> None:

@@ -23,7 +23,7 @@ from ui.background import Background
 from ui.door.session import ROLE_NAMES, Session
 from updp_core.config import Settings
 from updp_core.domain import Actor
-from updp_core.errors import UpdpError, UsageError
+from updp_core.errors import UpdpError, UsageError, kind_and_place, told
 from updp_core.workbench import Workbench
 
 LOG = logging.getLogger("updp")
@@ -189,7 +189,10 @@ class Shell:
             return self.say(str(error), "stop")
         # The text of an unforeseen error may hold patient data: the page gets a remedy, the log the place.
         name = getattr(handler, "__qualname__", type(handler).__name__)
-        LOG.error("a handler failed: %s", name, exc_info=LOG.isEnabledFor(logging.DEBUG))
+        kind = kind_and_place(error)
+        LOG.error("a handler failed: %s, %s", name, kind, exc_info=LOG.isEnabledFor(logging.DEBUG))
+        if isinstance(error, OSError):
+            return self.say(told(error, "This could not be done"), "stop")
         return self.say("Something went wrong. Reload the page; if it happens again, tell the engineer.", "stop")
 
     def _called(

@@ -6,6 +6,7 @@ docstring says otherwise. Texts of source reports live only in the workspace.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
@@ -24,19 +25,22 @@ State = Literal["new", "pending", "approved", "rejected", "failed", "void"]
 GateState = Literal["clear", "warn", "block", "unknown"]
 Sort = Literal["imported", "-imported", "risk", "-risk", "alignment", "-alignment", "decided", "-decided", "flagged"]
 """An order of the queue; `updp_core.workbench.queue` says what each means."""
+STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Signs that steer a terminal or turn the text round. What people type has none of them; line ends and tabs are not."""
 WAYS = ("password", "oauth", "proxy")
 """How a person signs in: one way each, so that nobody takes a colleague's name at a service that hands names out."""
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who performs a verb, and in which role. Blanks around and between words of a name do not make two people."""
+    """Who performs a verb, and in which role. Blanks around and between words of a name do not make two people, and
+    signs that steer a terminal are taken out of it."""
 
     name: str
     role: Role
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", " ".join(self.name.split()))
+        object.__setattr__(self, "name", " ".join(STEERING.sub(" ", self.name).split()))
 
 
 SYSTEM = Actor("updp", cast(Role, "system"))

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import traceback
+from pathlib import Path
+
 
 class UpdpError(Exception):
     """Base of every error that a user may see. The message is shown as it stands."""
+
+
+class DiskError(UpdpError):
+    """The disk is full, can only be read, or fails: nothing of what was begun is kept, and what was kept stands."""
 
 
 class UsageError(UpdpError):
@@ -37,6 +45,30 @@ class NotAllowed(UpdpError):
 
 class Conflict(UpdpError):
     """The state changed meanwhile, or does not permit the verb (approve a void candidate, say)."""
+
+
+def kind_and_place(error: BaseException) -> str:
+    """What a log may say of an error: its kind and where it arose. Its own text may quote a patient or a path."""
+    steps = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(steps[-1].filename).name}:{steps[-1].lineno}" if steps else ""
+    number = errno.errorcode.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    return f"{type(error).__name__} {number}".strip() + place
+
+
+def told(error: OSError, what: str) -> str:
+    """An error of the operating system in words, with what to do and without a path: `what` says what did not work."""
+    remedies = {
+        errno.ENOSPC: "the disk is full. Free some space and try again",
+        errno.EDQUOT: "the quota of this account on the disk is used up. Free some space and try again",
+        errno.EFBIG: "the file would be larger than this account may write. Have the limit raised",
+        errno.EROFS: "the disk can only be read. Have it mounted for writing",
+        errno.EACCES: "this account may not write there. Have the folder's owner or rights changed",
+        errno.EPERM: "this account may not write there. Have the folder's owner or rights changed",
+        errno.EIO: "the disk fails. Look after it and after the backup",
+        errno.EMFILE: "too many files are open. Try again, or restart UPDP",
+    }
+    number = error.errno or 0
+    return f"{what}: {remedies.get(number, f'the system says {errno.errorcode.get(number, number)}')}."
 
 
 class ReleaseError(UpdpError):

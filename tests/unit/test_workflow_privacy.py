@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, QuickMethod, add, last, made, study, workbench
 
+from updp_core.domain import Prompt, RefusedToken, Token
 from updp_core.errors import NotAllowed, ReleaseError, UsageError
+from updp_core.evidence.gates import RULES
 from updp_core.store.store import canonical, event_digest, now, row_digest
-from updp_core.workbench import Filters, Workbench
+from updp_core.workbench import ROLE_VERBS, Filters, Workbench
+from updp_core.workbench.roles import PHI_ROLES
 
+ACTS = {"add_user", "backup", "control", "generate", "import_", "import_from", "remove_user"}
+"""Verbs that an observer or an administrator may do and that answer with nothing of the lists."""
 pytestmark = pytest.mark.usefixtures("quick")
 
 
@@ -141,3 +148,120 @@ def test_an_error_of_the_database_quotes_no_patient_text(tmp_path: Path) -> None
     with pytest.raises(Exception) as caught, bench.desk.store.write() as tx:
         tx.run("INSERT INTO record_text (rowid, body) VALUES (:a, :body)", a="no number", body="QUILL, MORTIMER")
     assert "QUILL" not in str(caught.value)
+
+
+def names_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Workbench, str]:
+    """A workspace in which an officer has forbidden the name of somebody who stands in an approved pair's prompt."""
+    refused = RefusedToken("kowal", 0.9, "blacklist/kowalczykkin: kowalczyk")
+    bench = workbench(tmp_path / "ws", QuickMethod(words=("kowalczyk",)))
+    monkeypatch.setattr(
+        QuickMethod, "settings", lambda self: {"lexicon": bench.lexicon_current(actor=OFFICER)["digest"]}
+    )
+    token = Token(0, "heart", "neutral", 0.5, 1, "heart", (refused,))
+    prompt = Prompt("heart", (token,), 0.2, 0.6, 0.7, (0.8,))
+    [record] = add(bench, [study(0, report="FINDINGS: Kowalczyk was seen. IMPRESSION: Normal.")])
+    propose = QuickMethod.propose
+
+    def told(self: QuickMethod, records: Any, *, seeds: Any) -> Any:
+        for step in propose(self, records, seeds=seeds):
+            yield replace(step, proposals=tuple(replace(p, prompt=prompt) for p in step.proposals))
+
+    monkeypatch.setattr(QuickMethod, "propose", told)
+    last(bench.generate(actor=OFFICER))
+    add_term = {"blacklist": {"kowalczykkin": ["kowalczyk"]}}
+    bench.lexicon_edit(add=add_term, comment="Mrs Kowalczyk of ward 3", actor=OFFICER)
+    last(bench.regenerate(record, actor=OFFICER))
+    filters = Filters(text="kowalczyk")
+    bench.save_view("somebody", filters=filters, shared=True, actor=READER)
+    return bench, record
+
+
+def test_nothing_that_everybody_may_ask_for_tells_a_name_that_was_put_on_the_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, record = names_added(tmp_path, monkeypatch)
+    candidates = [c["candidate"] for c in bench.show(record, actor=READER)["candidates"]]
+    digests = [row["digest"] for row in bench.lexicon_log(actor=OFFICER)]
+    given: dict[str, list[dict[str, Any]]] = {
+        "show": [{"record": record}],
+        "candidate": [{"candidate": c} for c in candidates[1:]],  # the prompt of the first one holds the word itself
+        "gate_values": [{"name": name} for name in RULES],
+        "delete_view": [],
+        "save_view": [],
+        "verify": [],
+        "image": [],
+        "heat_map": [],
+    }
+    asked = [name for name, roles in ROLE_VERBS.items() if roles & {OBSERVER.role, ADMIN.role}]
+    asked = [name for name in asked if name in given or name not in ACTS]
+    told = set()
+    for actor in (OBSERVER, ADMIN):
+        for name in asked:
+            if actor.role in ROLE_VERBS[name]:
+                for arguments in given.get(name, [{}]):
+                    answer = repr(getattr(bench, name)(**arguments, actor=actor))
+                    said = answer.replace("chest radiograph kowalczyk", "")
+                    assert "kowalczyk" not in said.lower(), (name, actor.role)
+                    assert not [digest for digest in digests if digest in answer], (name, actor.role)
+                    told.add(name)
+    assert {"show", "candidate", "insight", "audit", "views", "lexicon_log", "gate_values"} <= told
+    reader = repr((bench.show(record, actor=READER), bench.audit(actor=OFFICER), bench.views(actor=READER)))
+    assert "kowalczyk" in reader.lower() and digests[0] in reader  # there was something to keep back
+
+
+def test_no_list_of_words_is_read_without_the_right_to_see_patients() -> None:
+    for name in ("lexicon_current", "lexicon_show", "lexicon_diff"):
+        assert ROLE_VERBS[name] == PHI_ROLES
+
+
+def test_what_an_event_tells_of_a_lexicon_cannot_be_reckoned_from_a_guess_at_it(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    for name in ("zorblatt", "quemby"):
+        bench.lexicon_edit(add={"blacklist": {"names": [name]}}, comment="", actor=OFFICER)
+    nonces = [event["detail"]["nonce"] for event in bench.audit(verb="lexicon_edit", actor=OFFICER)["events"]]
+    assert len(set(nonces)) == 2 and all(len(nonce) == 32 for nonce in nonces)
+    assert bench.audit_verify(actor=ADMIN)["ok"]
+
+
+@pytest.mark.parametrize("reason", ["x" * 5_000_000, "kowalczyk", "batch", ""])
+def test_a_reason_comes_from_the_list(tmp_path: Path, reason: str) -> None:
+    bench = workbench(tmp_path / "ws")
+    [record] = made(bench, 1)
+    with pytest.raises(UsageError, match="A reason is one of: Identity visible") as caught:
+        bench.decide(record, "reject", reasons=[reason], actor=READER)
+    assert len(str(caught.value)) < 500
+    detail = bench.decide(record, "reject", reasons=["finding_lost", "Other", "other"], actor=READER)
+    assert detail["decisions"][0]["reasons"] == ["Finding lost", "Other"]
+
+
+def test_a_comment_is_bounded_wherever_one_is_given_and_steers_no_terminal(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    [record, other] = made(bench, 2)
+    long, term = "x" * 4001, {"blacklist": {"names": ["zorblatt"]}}
+    detail = bench.flag(record, "look", actor=READER)
+    for give in (
+        lambda text: bench.decide(record, "approve", comment=text, actor=READER),
+        lambda text: bench.approve_all(expected_number=0, comment=text, actor=READER),
+        lambda text: bench.flag(record, text, actor=READER),
+        lambda text: bench.clear_flag(record, detail["flags"][0]["flag"], text, actor=READER),
+        lambda text: bench.lexicon_edit(add=term, comment=text, actor=OFFICER),
+        lambda text: bench.lexicon_revert(1, comment=text, actor=OFFICER),
+        lambda text: bench.set_policy({}, comment=text, actor=OFFICER),
+        lambda text: bench.release(tmp_path / "out", comment=text, actor=OFFICER),
+    ):
+        with pytest.raises(UsageError, match="4000 are the most"):
+            give(long)
+    comment = "seen\x1b]0;owned\x07 and \x9b31m \u202eright\u202c, twice\nby two"
+    [entry] = bench.decide(other, "reject", comment=comment, actor=READER)["decisions"]
+    assert entry["comment"] == "seen ]0;owned  and  31m  right , twice\nby two"
+
+
+def test_views_of_a_person_are_bounded(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "ws")
+    with pytest.raises(UsageError, match="longer than"):
+        bench.save_view("long", filters=Filters(finding="x" * 5000), actor=OBSERVER)
+    for n in range(100):
+        bench.save_view(f"v{n}", actor=OBSERVER)
+    bench.save_view("v0", actor=OBSERVER)
+    with pytest.raises(UsageError, match="100 saved views"):
+        bench.save_view("one more", actor=OBSERVER)

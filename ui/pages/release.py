@@ -18,7 +18,7 @@ from ui.shell import STREAM, Screen, Shell, Updates
 from ui.show import work
 from updp_core.domain import Actor
 from updp_core.errors import UpdpError, UsageError
-from updp_core.workbench import may
+from updp_core.workbench import may, place_of
 
 SHOWN = 300
 """Pairs in the list at most."""
@@ -113,7 +113,7 @@ class Release(Page):
         """Where a release may be written or looked for; the public demonstration stays inside its own folder."""
         if not (folder or "").strip():
             raise UsageError("Give the folder of the release.")
-        path = Path(folder.strip()).expanduser().resolve()
+        path = place_of(folder.strip()).resolve()
         if self.shell.settings.demo and not path.is_relative_to(self.home):
             raise UsageError(f"This demonstration writes and checks releases inside {self.home} only.")
         return path

@@ -50,9 +50,9 @@ def pieces(value: Mapping[str, Any], limit: int = 30) -> str:
     return render("lexicons/pieces.html", pieces=value, said=said, limit=limit)
 
 
-def log(rows: Sequence[Mapping[str, Any]]) -> str:
-    """All versions, newest first; a row's buttons show its difference or bring it back to the desk."""
-    return render("lexicons/log.html", rows=rows) if rows else empty("No version yet.")
+def log(rows: Sequence[Mapping[str, Any]], opens: bool = True) -> str:
+    """All versions, newest first; where `opens`, a row's buttons show its difference or bring it back to the desk."""
+    return render("lexicons/log.html", rows=rows, opens=opens) if rows else empty("No version yet.")
 
 
 def hits(query: str, view: Mapping[str, Any], limit: int = 60) -> str:

@@ -15,6 +15,8 @@ from markupsafe import Markup
 from ui.show import render, titled, words
 
 _PLACEHOLDER = re.compile(r"\[[^\[\]\n]*\]")
+DISGUISES = ("disguised_text", "hidden_text")
+"""Categories of text that hides text: a reader is told of it in words, whoever wrote it."""
 Spans = Iterable[Mapping[str, Any]]
 
 
@@ -91,4 +93,5 @@ def reports(report: Mapping[str, Any]) -> Markup:
         left=None if original is None else original_report(original, spans),
         right=filtered_report(original, report["filtered"] or "", spans),
         number=len(spans),
+        disguised=sorted({span["rule"] for span in spans if span["category"] in DISGUISES}),
     )

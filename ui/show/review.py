@@ -7,22 +7,6 @@ from typing import Any
 
 from ui.show import AUDIENCES, STATES, counted, empty, gate_title, quoted, render, words
 
-REASONS = (
-    "Identity visible",
-    "Finding lost",
-    "Finding invented",
-    "Implausible anatomy",
-    "Text or mark in image",
-    "Report still identifies",
-    "Poor image quality",
-    "Other",
-)
-BEYOND = (
-    "I compared both images myself, finding by finding",
-    "Another reader has looked at it with me",
-    "Kept for teaching or testing only",
-)
-"""Why a pair is approved on which the evidence has nothing to say."""
 ENTRIES = {
     "approve": "Approved",
     "reject": "Rejected",

@@ -19,7 +19,10 @@ RUN_STATES = {
     "died": "✕ ended abruptly; start again, nothing is lost",
 }
 NEEDS = {
-    "lexicons": ("lexicon_edit", "Reading and trying out is open to you; saving a version takes a privacy officer."),
+    "lexicons": (
+        "lexicon_edit",
+        "Saving a version takes a privacy officer; reading the lists takes a radiologist or a privacy officer.",
+    ),
     "intake": ("import_", "Import and runs take a privacy officer or an administrator."),
     "release": ("release", "A release takes a privacy officer. Checking one is open to everybody."),
 }

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar, cast
 
 import typer
 
-from updp_core.domain import ROLES, Actor, Role
-from updp_core.errors import UpdpError
+from updp_core.domain import ROLES, STEERING, Actor, Role
+from updp_core.errors import UpdpError, kind_and_place, told
 
 if TYPE_CHECKING:
     from updp_core.config import Settings
@@ -41,16 +41,16 @@ def command(function: F) -> F:
             try:
                 return function(*args, **kwargs)
             except UpdpError as error:
-                typer.echo(f"Error: {error}", err=True)
+                typer.echo(f"Error: {plain(str(error))}", err=True)
                 raise typer.Exit(1) from None
             except (typer.Exit, typer.Abort, typer.BadParameter, KeyboardInterrupt):
                 raise
             except Exception as error:  # its message may hold patient text: tell the kind and the place only
                 if os.environ.get("UPDP_DEBUG") == "1":
                     traceback.print_exc()
-                place = traceback.extract_tb(error.__traceback__)[-1]
+                words = told(error, "This could not be done") + " " if isinstance(error, OSError) else ""
                 typer.echo(
-                    f"Error: unexpected {type(error).__name__} at {Path(place.filename).name}:{place.lineno}. "
+                    f"Error: {words}unexpected {kind_and_place(error)}. "
                     "Set UPDP_DEBUG=1 to see the traceback, which may hold patient text.",
                     err=True,
                 )
@@ -88,9 +88,14 @@ def _own_stdout() -> Iterator[None]:
             _out = None
 
 
+def plain(text: str) -> str:
+    """A line as it may go to a terminal: signs that would steer it are shown, not sent."""
+    return STEERING.sub(lambda sign: repr(sign[0])[1:-1], text)
+
+
 def say(text: str) -> None:
     """One line on stdout, at once."""
-    print(text, file=_out or sys.stdout, flush=True)
+    print(plain(text), file=_out or sys.stdout, flush=True)
 
 
 def result(data: Mapping[str, Any], as_json: bool, lines: Iterable[str] = ()) -> None:
@@ -160,7 +165,7 @@ def follow(steps: Iterable[Progress]) -> dict[str, Any]:
     for step in steps:
         if looking:
             part = f"{step.done}/{step.total}" if step.total else str(step.done)
-            print(f"\r\033[K{step.stage} {part} {step.message}", end="", file=sys.stderr, flush=True)
+            print(f"\r\033[K{step.stage} {part} {plain(step.message)}", end="", file=sys.stderr, flush=True)
         outcome = step.result if step.result is not None else outcome
     if looking:
         print("\r\033[K", end="", file=sys.stderr, flush=True)

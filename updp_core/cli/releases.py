@@ -161,6 +161,7 @@ def audit_verify(
     with opened(home) as bench:
         found = bench.audit_verify(actor=actor(who, role))
     lines = found["problems"] or [f"{found['events']} events hold. Head: {found['head']}"]
+    lines = [*lines, *found["remarks"]]
     result(dict(found), as_json, lines)
     if not found["ok"]:
         typer.echo(f"Error: the audit trail does not hold ({len(found['problems'])} problems).", err=True)

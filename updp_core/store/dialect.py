@@ -33,6 +33,9 @@ class Dialect(Protocol):
     def busy(self, error: DBAPIError) -> bool:
         """Whether a writer has waited too long for another."""
 
+    def disk_error(self, error: DBAPIError) -> tuple[str, str] | None:
+        """The name of a failure of the disk and what to do about it; None where the error is another."""
+
     # the schema
 
     def version(self, tx: Transaction) -> int:
@@ -49,6 +52,13 @@ class Dialect(Protocol):
 
     def triggers_found(self, tx: Transaction) -> Mapping[str, str]:
         """The triggers that the database has, in the same form."""
+
+    def unguarded(self, tx: Transaction, names: Iterable[str]) -> AbstractContextManager[None]:
+        """Some triggers away, for a purge; they are back before the transaction ends."""
+
+    def rewrite(self, seconds: float) -> bool:
+        """Write the database anew without what was deleted, and empty its log; False where a reader held on to the old
+        one for so many seconds."""
 
     def events_written(self, tx: Transaction) -> int:
         """The highest number that an audit event ever had, as far as the database itself remembers."""
@@ -69,6 +79,12 @@ class Dialect(Protocol):
 
     def index_words(self, tx: Transaction, candidate: int, said: Iterable[str], near: Iterable[str]) -> None:
         """Keep the words of a new candidate."""
+
+    def unindex_words(self, tx: Transaction, candidate: int, said: Iterable[str], near: Iterable[str]) -> None:
+        """Take out the words of a candidate, which are those that it was indexed with."""
+
+    def settle(self, tx: Transaction) -> None:
+        """Leave no word that was taken out on any page of the indexes."""
 
     def forget_words(self, tx: Transaction) -> None:
         """Empty the index of candidates' words."""

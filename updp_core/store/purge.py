@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,6 +46,11 @@ WHERE r.image <> '' AND s.flagged_for IS NULL
 ORDER BY s.seq
 """
 """Records that are rejected, or have left, since before a time, and that nobody asks about or works on."""
+_OTHERS: Final = {
+    "record": "sha256 = 'purged ' || id",
+    "candidate": "image = CASE WHEN EXISTS (SELECT 1 FROM release_pair p WHERE p.candidate = candidate.id) "
+    "THEN image END",
+}
 ORPHAN_SECONDS = 3600
 _WAIT_SECONDS = 30
 
@@ -64,18 +68,18 @@ def due(tx: Transaction, before: str) -> list[str]:
 
 def images(tx: Transaction, records: str) -> set[str]:
     """Digests of the images that go with these records (JSON): those that no row names that stays."""
-    some = "SELECT value FROM json_each(:records)"
+    some = tx.dialect.each("records", record=str)
     going = set(
         tx.column(
-            f"SELECT image FROM record WHERE id IN ({some}) UNION SELECT c.image FROM candidate c "
-            f"WHERE c.record IN ({some}) AND c.image IS NOT NULL "
+            f"SELECT image FROM record WHERE id IN {some} UNION SELECT c.image FROM candidate c "
+            f"WHERE c.record IN {some} AND c.image IS NOT NULL "
             "AND NOT EXISTS (SELECT 1 FROM release_pair p WHERE p.candidate = c.id)",
             records=records,
         )
     )
     staying = tx.column(
-        f"SELECT image FROM record WHERE id NOT IN ({some}) UNION SELECT c.image FROM candidate c WHERE c.image NOT "
-        f"NULL AND (c.record NOT IN ({some}) OR EXISTS (SELECT 1 FROM release_pair p WHERE p.candidate = c.id))",
+        f"SELECT image FROM record WHERE id NOT IN {some} UNION SELECT c.image FROM candidate c WHERE c.image NOT "
+        f"NULL AND (c.record NOT IN {some} OR EXISTS (SELECT 1 FROM release_pair p WHERE p.candidate = c.id))",
         records=records,
     )
     return going - set(staying) - {""}
@@ -86,35 +90,25 @@ def bury(tx: Transaction, records: str) -> dict[str, dict[str, list[str]]]:
 
     The caller has the audit event tell of it.
     """
-    from updp_core.store.store import row_digest, row_key, triggers
+    from updp_core.store.store import row_digest, row_key
 
-    some = "IN (SELECT value FROM json_each(:records))"
+    some = f"IN {tx.dialect.each('records', record=str)}"
     _forget_words(tx, records)
-    for name in ("record_no_update", "candidate_no_update", "pseudonym_no_delete"):
-        tx.run(f"DROP TRIGGER {name}")
     told: dict[str, dict[str, list[str]]] = {}
-    for table, column in (("record", "id"), ("candidate", "record")):
-        where = f"FROM {table} WHERE {column} {some}"
-        before = {row_key(table, row): row_digest(row) for row in tx.stream(f"SELECT * {where}", records=records)}
-        values = {f"new_{name}": value for name, value in TOMBSTONE[table].items()}
-        changes = ", ".join(f"{name} = :new_{name}" for name in TOMBSTONE[table])
-        if table == "record":
-            changes += ", sha256 = 'purged ' || id"
-        else:
-            changes += (
-                ", image = CASE WHEN EXISTS (SELECT 1 FROM release_pair p WHERE p.candidate = candidate.id) "
-                "THEN image END"
+    with tx.dialect.unguarded(tx, ("record_no_update", "candidate_no_update", "pseudonym_no_delete")):
+        for table, column in (("record", "id"), ("candidate", "record")):
+            where = f"FROM {table} WHERE {column} {some}"
+            before = {row_key(table, row): row_digest(row) for row in tx.stream(f"SELECT * {where}", records=records)}
+            values = {f"new_{name}": value for name, value in TOMBSTONE[table].items()}
+            changes = [*(f"{name} = :new_{name}" for name in TOMBSTONE[table]), _OTHERS[table]]
+            tx.run(f"UPDATE {table} SET {', '.join(changes)} WHERE {column} {some}", records=records, **values)
+            after = tx.stream(f"SELECT * {where}", records=records)
+            told[table] = {key: [before[key], row_digest(row)] for row in after if (key := row_key(table, row))}
+        for kind in ("patient", "study"):
+            tx.run(
+                f"DELETE FROM pseudonym WHERE kind = '{kind}' AND pseudonym NOT IN "
+                f"(SELECT {kind} FROM record WHERE image <> '')"
             )
-        tx.run(f"UPDATE {table} SET {changes} WHERE {column} {some}", records=records, **values)
-        after = tx.stream(f"SELECT * {where}", records=records)
-        told[table] = {key: [before[key], row_digest(row)] for row in after if (key := row_key(table, row))}
-    for kind in ("patient", "study"):
-        tx.run(
-            f"DELETE FROM pseudonym WHERE kind = '{kind}' AND pseudonym NOT IN "
-            f"(SELECT {kind} FROM record WHERE image <> '')"
-        )
-    for name in ("record_no_update", "candidate_no_update", "pseudonym_no_delete"):
-        tx.run(triggers()[name])
     tx.run(f"DELETE FROM embedding WHERE record {some}", records=records)
     tx.run(f"DELETE FROM draft WHERE record {some}", records=records)
     return told
@@ -122,21 +116,14 @@ def bury(tx: Transaction, records: str) -> dict[str, dict[str, list[str]]]:
 
 def _forget_words(tx: Transaction, records: str) -> None:
     """Take the words of these records out of both indexes, from every page that they may stand on."""
-    some = "IN (SELECT value FROM json_each(:records))"
-    for row in tx.rows(
-        _Texts, f"SELECT c.id, c.error, {word_index.TEXTS} FROM candidate c WHERE c.record {some}", records=records
-    ):
+    some = f"IN {tx.dialect.each('records', record=str)}"
+    texts = f"SELECT c.id, c.error, {word_index.TEXTS} FROM candidate c WHERE c.record {some}"
+    for row in tx.rows(_Texts, texts, records=records):
         if not row.error:
             word_index.remove(tx, row.id, row)
-    seqs = f"SELECT seq FROM record WHERE id {some}"
-    tx.run(f"DELETE FROM record_text WHERE rowid IN ({seqs})", records=records)
-    tx.run(
-        f"INSERT INTO record_text (rowid, body) SELECT seq, id || ' ' || patient || ' ' || study FROM record "
-        f"WHERE id {some}",
-        records=records,
-    )
-    for table in ("record_text", "candidate_word"):  # a deleted word stays in a segment until segments are merged
-        tx.run(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+    for found in tx.all(f"SELECT seq, id, patient, study FROM record WHERE id {some}", records=records):
+        tx.dialect.index_text(tx, found["seq"], f"{found['id']} {found['patient']} {found['study']}")
+    tx.dialect.settle(tx)
 
 
 def destroy_images(store: Store, digests: set[str]) -> int:
@@ -172,22 +159,6 @@ def old_files(home: Path, before: float, all_copies: bool) -> Iterator[Path]:
 
 
 def rewrite(store: Store) -> bool:
-    """Rewrite the database without what was deleted, and empty its log; False where a reader held on to the old one."""
-    from updp_core.store.store import DATABASE
-
-    store.release_connections()
-    connection = sqlite3.connect(store.home / DATABASE, timeout=_WAIT_SECONDS, isolation_level=None)
-    with contextlib.closing(connection):
-        connection.execute("PRAGMA secure_delete = ON")
-        try:
-            connection.execute("VACUUM")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            return False
-        until = time.monotonic() + _WAIT_SECONDS
-        while (
-            busy := connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        ) and time.monotonic() < until:
-            time.sleep(0.2)
-    return not busy
+    """Write the database anew and empty its log; False where a reader held on to the old one."""
+    store.close()  # connections that nobody uses; they are opened anew when they are needed
+    return store.dialect.rewrite(_WAIT_SECONDS)

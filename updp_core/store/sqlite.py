@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from updp_core.config import DATABASE
-from updp_core.errors import UpdpError
+from updp_core.errors import DiskError
 from updp_core.store import schema
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ _PRAGMAS: Final = (
     "cache_size=-65536",
     "temp_store=MEMORY",
 )
+_DISK: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full. Free some space and try again",
+    sqlite3.SQLITE_READONLY: "the workspace can only be read. Have its disk mounted for writing, or its rights changed",
+    sqlite3.SQLITE_CANTOPEN: "a file of the workspace cannot be opened or made. Look after its disk and its rights",
+    sqlite3.SQLITE_IOERR: "the disk is full or fails. Free some space, and look after the disk and after the backup",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged. Restore the workspace from a backup",
+    sqlite3.SQLITE_NOTADB: "the database is damaged. Restore the workspace from a backup",
+}
 _CANDIDATE_WORD: Final = (
     "CREATE VIRTUAL TABLE IF NOT EXISTS candidate_word "
     "USING fts5(said, near, content = '', detail = column, columnsize = 0, tokenize = 'ascii')"
@@ -53,7 +62,7 @@ class Sqlite:
         try:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
-            raise UpdpError(
+            raise DiskError(
                 f"The workspace {self.home} cannot be written ({error.strerror}). Choose another --home."
             ) from None
         engine = create_engine(
@@ -72,6 +81,11 @@ class Sqlite:
 
     def busy(self, error: DBAPIError) -> bool:
         return "locked" in str(error.orig)
+
+    def disk_error(self, error: DBAPIError) -> tuple[str, str] | None:
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        remedy = _DISK.get(code & 0xFF) if code is not None else None
+        return (str(getattr(error.orig, "sqlite_errorname", "")), remedy) if remedy else None
 
     def check_references(self, tx: Transaction) -> None:
         if found := tx.all("PRAGMA foreign_key_check"):
@@ -106,6 +120,31 @@ class Sqlite:
         rows = tx.all("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         return {row["name"]: row["sql"] for row in rows}
 
+    @contextlib.contextmanager
+    def unguarded(self, tx: Transaction, names: Iterable[str]) -> Iterator[None]:
+        names = list(names)
+        for name in names:
+            tx.run(f"DROP TRIGGER {name}")
+        yield
+        for name in names:
+            tx.run(self.triggers()[name])
+
+    def rewrite(self, seconds: float) -> bool:
+        connection = sqlite3.connect(self.path, timeout=seconds, isolation_level=None)
+        with contextlib.closing(connection):
+            connection.execute("PRAGMA secure_delete = ON")
+            try:
+                connection.execute("VACUUM")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                return False
+            until, busy = time.monotonic() + seconds, True
+            while busy and time.monotonic() < until:
+                busy = bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+                time.sleep(0.2 * busy)
+        return not busy
+
     def events_written(self, tx: Transaction) -> int:
         return tx.value("SELECT seq FROM sqlite_sequence WHERE name = 'audit_event'") or 0
 
@@ -129,6 +168,18 @@ class Sqlite:
             said=" ".join(said),
             near=" ".join(near),
         )
+
+    def unindex_words(self, tx: Transaction, candidate: int, said: Iterable[str], near: Iterable[str]) -> None:
+        tx.run(
+            "INSERT INTO candidate_word (candidate_word, rowid, said, near) VALUES ('delete', :c, :said, :near)",
+            c=candidate,
+            said=" ".join(said),
+            near=" ".join(near),
+        )
+
+    def settle(self, tx: Transaction) -> None:
+        for table in ("record_text", "candidate_word"):  # a deleted word stays in a segment until segments are merged
+            tx.run(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
 
     def forget_words(self, tx: Transaction) -> None:
         tx.run("DROP TABLE IF EXISTS candidate_word")

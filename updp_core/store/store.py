@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import logging
 import os
 import secrets
 import tempfile
@@ -23,13 +24,16 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
 from updp_core.domain import Actor
-from updp_core.errors import Conflict, UpdpError, UsageError
+from updp_core.errors import Conflict, DiskError, UpdpError, UsageError, kind_and_place, told
 from updp_core.store import migrations, schema, secret, standing
 from updp_core.store.dialect import Dialect
 from updp_core.store.sqlite import Sqlite
 
+LOG = logging.getLogger("updp")
 GENESIS = "0" * 64
 """What stands as "the digest before" in the first audit event."""
+CLOCK_SECONDS = 5
+"""A clock that is set right goes back by less; from here on the trail tells of it."""
 FEW = 50
 """Up to here, records are derived one by one: each with statements that the database has prepared."""
 R = TypeVar("R")
@@ -171,10 +175,14 @@ class Transaction:
             detail["rows"], self._untold = self._untold, {}
         if self._untold_groups:
             detail["groups"], self._untold_groups = self._untold_groups, {}
-        last = self.one("SELECT id, digest FROM audit_event ORDER BY id DESC LIMIT 1") or {"id": 0, "digest": GENESIS}
+        first: dict[str, Any] = {"id": 0, "digest": GENESIS, "at": ""}
+        last = self.one("SELECT id, digest, at FROM audit_event ORDER BY id DESC LIMIT 1") or first
+        at = now()
+        if at < last["at"] and (back := _seconds(last["at"]) - _seconds(at)) > CLOCK_SECONDS:
+            self._clock_went_back(detail, round(back))
         row = {
             "id": last["id"] + 1,
-            "at": now(),
+            "at": at,
             "actor": actor.name,
             "role": actor.role,
             "verb": verb,
@@ -185,6 +193,13 @@ class Transaction:
         row["digest"] = event_digest(row)
         self.insert("audit_event", **row)
         self.head = (row["id"], row["digest"])
+
+    def _clock_went_back(self, detail: dict[str, Any], seconds: int) -> None:
+        """Tell of it, and let nobody hold a pair or a record longer than they would have."""
+        detail["clock_back_s"] = seconds
+        LOG.warning("the clock of this machine went back by %d s", seconds)
+        for table in ("hold", "lease"):
+            self.run(f"UPDATE {table} SET expires = expires - :s", s=seconds)
 
     def finish(self) -> None:
         """Called before the commit: a protected row that no event tells of is a mistake of ours."""
@@ -224,7 +239,8 @@ class Store:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             home.chmod(0o700)
         except OSError as error:
-            raise UpdpError(
+            LOG.error("the workspace cannot be written: %s", kind_and_place(error))
+            raise DiskError(
                 f"The workspace {home} cannot be written ({error.strerror}). Choose another --home."
             ) from None
         self.dialect: Dialect = Sqlite(home)
@@ -250,13 +266,17 @@ class Store:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A snapshot to read from."""
-        with self._engine.connect() as connection, connection.begin():
-            yield Transaction(connection, self.dialect)
+        """A snapshot to read from. DiskError where the disk does not let it."""
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield Transaction(connection, self.dialect)
+        except exc.DatabaseError as error:
+            raise self._in_words(error) from None
 
     @contextlib.contextmanager
     def write(self, *, rebuild: bool = False) -> Iterator[Transaction]:
-        """The one writer: committed at the end, rolled back on any error. Conflict where another holds on too long.
+        """The one writer: committed at the end, rolled back on any error. Conflict where another holds on too long,
+        DiskError where the disk is full, can only be read, or fails.
 
         `rebuild`: tables are dropped and made again meanwhile; what points to their rows is checked at the end.
         """
@@ -268,16 +288,25 @@ class Store:
                 tx.finish()
                 if rebuild:
                     self.dialect.check_references(tx)
-        except exc.OperationalError as error:
+        except exc.DatabaseError as error:
             if self.dialect.busy(error):
                 raise Conflict("The workspace is busy with another process. Try again in a minute.") from None
-            raise
+            raise self._in_words(error) from None
         if tx.head:
             self._anchor(*tx.head)
 
     def _begin(self, connection: Connection) -> None:
         how = connection.get_execution_options()
         self.dialect.begin(connection, write=bool(how.get("write")), rebuild=bool(how.get("rebuild")))
+
+    def _in_words(self, error: exc.DatabaseError) -> Exception:
+        """A failure of the disk as an error that says what to do; any other as it is."""
+        found = self.dialect.disk_error(error)
+        if found is None:
+            return error
+        name, remedy = found
+        LOG.error("the database could not be read or written: %s, %s", name, kind_and_place(error))
+        return DiskError(f"Nothing of this was kept: {remedy}.")
 
     def _anchor(self, event_id: int, digest: str) -> None:
         """Note the chain's head beside the database, so that a chain cut short is noticed. Best effort by design."""
@@ -287,12 +316,16 @@ class Store:
     # images
 
     def put_image(self, png: bytes) -> str:
-        """Keep a PNG under its sha256; returns that. On return it is on the disk."""
+        """Keep a PNG under its sha256; returns that. On return it is on the disk. DiskError where it cannot be."""
         digest = sha256(png)
         path = self.image_path(digest)
         if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_file(path, png)
+            try:
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                write_file(path, png)
+            except OSError as error:
+                LOG.error("an image could not be kept: %s", kind_and_place(error))
+                raise DiskError(told(error, "The image could not be kept")) from None
         return digest
 
     def image_path(self, digest: str) -> Path:
@@ -301,6 +334,8 @@ class Store:
 
     def get_image(self, digest: str) -> bytes:
         """The PNG of this sha256. Raises UpdpError where it is missing or was changed."""
+        if not digest:
+            raise UpdpError("This image was destroyed when its time of retention was over.")
         try:
             png = self.image_path(digest).read_bytes()
         except OSError:
@@ -354,6 +389,10 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _seconds(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()
 
 
 def _typed(kind: Any, sql: str) -> TextClause | TextualSelect:

@@ -49,13 +49,7 @@ def add(tx: Transaction, candidate: int, texts: Texts) -> None:
 
 def remove(tx: Transaction, candidate: int, texts: Texts) -> None:
     """Take a candidate out; `texts` are those that it was indexed with."""
-    said, near = indexed(texts)
-    tx.run(
-        "INSERT INTO candidate_word (candidate_word, rowid, said, near) VALUES ('delete', :c, :said, :near)",
-        c=candidate,
-        said=said,
-        near=near,
-    )
+    tx.dialect.unindex_words(tx, candidate, *indexed(texts))
 
 
 def add_all(tx: Transaction) -> None:

@@ -28,7 +28,7 @@ from updp_core.workbench.policy import Policies
 from updp_core.workbench.queue import Queue
 from updp_core.workbench.ready import Ready
 from updp_core.workbench.releases import Releases
-from updp_core.workbench.roles import PHI_ROLES, ROLE_VERBS, may
+from updp_core.workbench.roles import ROLE_VERBS, may, sees_phi
 from updp_core.workbench.runs import Runs
 from updp_core.workbench.shapes import Counts, Filters, Progress
 from updp_core.workbench.signing import Signing
@@ -36,8 +36,22 @@ from updp_core.workbench.studies import Studies
 from updp_core.workbench.upkeep import Upkeep
 from updp_core.workbench.verdicts import Verdicts
 from updp_core.workbench.views import Views
+from updp_core.workbench.wording import APPROVE_REASONS, REASONS, place_of
 
-__all__ = ["PHI_ROLES", "ROLE_VERBS", "Actor", "Counts", "Filters", "Models", "Progress", "Workbench", "may"]
+__all__ = [
+    "APPROVE_REASONS",
+    "REASONS",
+    "ROLE_VERBS",
+    "Actor",
+    "Counts",
+    "Filters",
+    "Models",
+    "Progress",
+    "Workbench",
+    "may",
+    "place_of",
+    "sees_phi",
+]
 
 
 class Workbench(

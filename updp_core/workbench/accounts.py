@@ -51,7 +51,8 @@ class Accounts(Noun):
         """The actor behind a name and password, or None. Takes no actor.
 
         Five failures of a name within ten minutes lock it until they are older than that. Failures are audited, the
-        name of a failed attempt as a digest: people type their password there.
+        name of a failed attempt under the workspace's key: people type their password there, and a digest of it could
+        be found by guessing.
         """
         with _one_at_a_time:
             return _sign_in(self.desk, name, password, address)
@@ -64,14 +65,15 @@ class Accounts(Noun):
         """
         try:
             actor = users_file.outside(users_path(self.desk), name, by, self.desk.settings.unlisted)
-            mark = sha256(account)[:16] if account else ""
-            if mark and (first := _first_account(self.desk, actor.name)) and first != mark:
+            mark = _hidden(self.desk, account) if account else ""
+            known = {mark, sha256(account)[:16]}  # versions before 0.8 noted a digest without a key
+            if mark and (first := _first_account(self.desk, actor.name)) and first not in known:
                 raise NotAllowed(
                     f"The name {name} belonged to another account when it first signed in here. "
                     "Ask the administrator to add you again."
                 )
         except UpdpError as error:
-            subject = name if users_file.NAME.fullmatch(name) else sha256(name)[:16]
+            subject = name if users_file.NAME.fullmatch(name) else _hidden(self.desk, name)
             _note_at_the_door(self.desk, "sign_in_refused", subject, address, by=by)
             raise NotAllowed(str(error)) from None
         with self.desk.store.write() as tx:
@@ -97,7 +99,7 @@ class Accounts(Noun):
 
 
 def _sign_in(desk: Desk, name: str, password: str, address: str) -> Actor | None:
-    subject = sha256(name)[:16]
+    subject = _hidden(desk, name)
     since = (datetime.now(UTC) - timedelta(minutes=FAILURE_MINUTES)).isoformat(timespec="milliseconds")
     with desk.store.read() as tx:
         failures = tx.value(
@@ -113,6 +115,11 @@ def _sign_in(desk: Desk, name: str, password: str, address: str) -> Actor | None
         else:
             tx.audit(NOBODY, "sign_in_locked" if locked else "sign_in_failed", subject, by="password", address=address)
     return actor
+
+
+def _hidden(desk: Desk, typed: str) -> str:
+    """What stands for something that was typed at the door: the same for the same, and told by nothing but the key."""
+    return desk.store.secret.derive("at the door", typed).hex()[:16]
 
 
 def _first_account(desk: Desk, name: str) -> str | None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,14 +24,6 @@ MOST_PROBLEMS = 100
 GUESSABLE = ("comment_sha256", "digest", "embeddings", "groups", "nonce", "purged", "rows")
 """Details that confirm a guess at what somebody typed, or hold it: for roles that see no PHI, an event tells the
 others."""
-
-
-@dataclass(frozen=True)
-class _Back:
-    """An event before which the clock went back."""
-
-    id: int
-    seconds: int
 
 
 class Audit(Noun):
@@ -85,12 +76,11 @@ class Audit(Noun):
                     problems.append("There are more problems than are listed here.")
                     break
             count, last = tx.value("SELECT count(*) FROM audit_event"), head(tx)
-            back = tx.rows(
-                _Back,
-                "SELECT id, json_extract(detail_json, '$.clock_back_s') AS seconds FROM audit_event "
-                "WHERE seconds IS NOT NULL ORDER BY id",
+            back = tx.all(
+                "SELECT id, detail_json FROM audit_event WHERE detail_json LIKE '%\"clock_back_s\":%' ORDER BY id"
             )
-        remarks = [f"Before event {b.id} the clock of this machine went back by {b.seconds} s." for b in back]
+        seconds = {event["id"]: json.loads(event["detail_json"]).get("clock_back_s") for event in back}
+        remarks = [f"Before event {n} the clock of this machine went back by {s} s." for n, s in seconds.items() if s]
         return {"ok": not problems, "events": count, "head": last, "problems": problems, "remarks": remarks}
 
 

@@ -17,6 +17,7 @@ from updp_core.workbench.desk import Noun
 from updp_core.workbench.pairs import Pairs, may_clear
 from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import Detail
+from updp_core.workbench.wording import written
 
 
 class Flags(Noun):
@@ -31,7 +32,7 @@ class Flags(Noun):
         While a flag is open the pair stays out of releases and of `approve_all`; single verdicts are as before.
         `undo` takes a flag back. Conflict where `candidate` (what the reviewer saw) is no longer current.
         """
-        reason = _written(reason, "Say in a few words what to look at.")
+        reason = written(reason, "Say in a few words what to look at.")
         if audience not in get_args(Audience):
             raise UsageError(f"A flag asks one of: {', '.join(get_args(Audience))}; not {audience!r}.")
         with self.desk.store.write() as tx:
@@ -47,7 +48,7 @@ class Flags(Noun):
     @verb(READERS)
     def clear_flag(self, record: str, flag: int, comment: str, *, actor: Actor) -> Detail:
         """Settle an open flag, saying what came of it: by the role that it asks, or by who raised it."""
-        comment = _written(comment, "Say in a few words what came of it.")
+        comment = written(comment, "Say in a few words what came of it.")
         with self.desk.store.write() as tx:
             row = tx.row(OpenFlag, "SELECT * FROM open_flag WHERE id = :f AND record = :r", f=flag, r=record)
             if row is None:
@@ -59,12 +60,3 @@ class Flags(Noun):
             verdicts.enter(tx, row, "clear", actor, comment, undoes=flag)
             tx.refresh([record])
         return Pairs(self.desk).show(record, actor=actor)
-
-
-def _written(text: str, remedy: str) -> str:
-    text = text.strip()
-    if not text:
-        raise UsageError(remedy)
-    if len(text) > verdicts.MAX_COMMENT:
-        raise UsageError(f"The text has {len(text)} characters; {verdicts.MAX_COMMENT} are the most.")
-    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,34 +16,36 @@ from updp_core.store.schema import LexiconVersion
 from updp_core.store.store import canonical, known, now, sha256
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.impact import catch_up, difference, foresee, impact, rows, violations
-from updp_core.workbench.roles import EVERYBODY, OFFICER, READERS, verb
+from updp_core.workbench.roles import EVERYBODY, OFFICER, READERS, sees_phi, verb
 from updp_core.workbench.shapes import LexiconDiff, LexiconRow, LexiconView, Terms
+from updp_core.workbench.wording import written
 
 
 class Lexicons(Noun):
     """Read the versions of the lists, save another, and try the report filter under the one in force."""
 
-    @verb(EVERYBODY)
+    @verb(READERS)
     def lexicon_current(self, *, actor: Actor) -> LexiconView:
         """The version in force."""
         return _view(self.desk, None)
 
-    @verb(EVERYBODY)
+    @verb(READERS)
     def lexicon_show(self, version: int, *, actor: Actor) -> LexiconView:
         """Any version."""
         return _view(self.desk, version)
 
     @verb(EVERYBODY)
     def lexicon_log(self, *, actor: Actor) -> list[LexiconRow]:
-        """All versions, newest first."""
+        """All versions, newest first. What could tell an added term (comment, digest) is kept back like a report."""
         with self.desk.store.read() as tx:
-            return tx.rows(
+            rows = tx.rows(
                 LexiconRow,
                 "SELECT version, digest, author, role, comment, created_at, added, removed FROM lexicon_version "
                 "ORDER BY version DESC",
             )
+        return rows if sees_phi(actor) else [{**row, "digest": "", "comment": ""} for row in rows]
 
-    @verb(EVERYBODY)
+    @verb(READERS)
     def lexicon_diff(self, a: int, b: int, *, actor: Actor) -> LexiconDiff:
         """What version b has more and less than version a."""
         with self.desk.store.read() as tx:
@@ -117,6 +120,7 @@ def _save(
     desk: Desk, make: Callable[[Transaction, int, Lexicon], Lexicon], comment: str, actor: Actor, verb: str
 ) -> dict[str, Any]:
     """Look at everything while others go on working; then, in one transaction, at what changed since, and save."""
+    comment = written(comment)
     while True:
         with desk.store.read() as tx:
             version, old = desk.lexicon(tx)
@@ -151,6 +155,8 @@ def _save(
                 added=_count(added),
                 removed=_count(removed),
                 voided=len(hits),
+                # Without it, who may read the trail but no term could confirm a guess at one by the digests.
+                nonce=secrets.token_hex(16),
                 **({"comment_sha256": sha256(comment)} if comment else {}),
             )
             # What the version before forbade may be allowed again: its state changes too.

@@ -15,6 +15,7 @@ from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import OFFICER, OPERATORS, verb
 from updp_core.workbench.shapes import Progress
 from updp_core.workbench.studies import Studies
+from updp_core.workbench.wording import place_of
 
 
 class Pacs(Noun):
@@ -43,7 +44,7 @@ class Pacs(Noun):
         """
         from updp_core.release import verify
 
-        folder = Path(folder).absolute()
+        folder = place_of(folder)
         with self.desk.store.read() as tx:
             root = tx.value("SELECT root_digest FROM release WHERE folder = :f ORDER BY created_at DESC", f=str(folder))
         if root is None:

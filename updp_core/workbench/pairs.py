@@ -20,7 +20,7 @@ from updp_core.workbench import second_reading
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.holds import holder
-from updp_core.workbench.roles import EVERYBODY, PHI_ROLES, verb
+from updp_core.workbench.roles import EVERYBODY, sees_phi, verb
 from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRow, HeatMap, ImageKind, Voided
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Pairs(Noun):
     @verb(EVERYBODY)
     def show(self, record: str, *, actor: Actor) -> Detail:
         """All about one record. PHI is kept back from roles that do not need it."""
-        phi = actor.role in PHI_ROLES
+        phi = sees_phi(actor)
         with self.desk.store.read() as tx:
             row = known(tx.get(Record, id=record), f"record {record}")
             stands = known(tx.get(Standing, record=record), f"record {record}")
@@ -116,7 +116,7 @@ class Pairs(Noun):
                 k=row.finding_key,
                 p=row.patient,
             )
-            voided = _voided(tx, record, stands.candidate, phi and not blind)
+            voided = _voided(tx, record, stands.candidate, phi, phi and not blind)
             decisions = _decisions(tx, record, phi)
             flags = _flags(tx, record, actor, blind)
             held = holder(tx, record)
@@ -137,11 +137,9 @@ class Pairs(Noun):
             "remarks": json.loads(row.flags_json) if phi else [],
             "flags": flags,
             "error": stands.error,
-            "prompt": json.loads(current.prompt_json)
-            if current and current.prompt_json and (phi or current.releasable)
-            else None,
+            "prompt": _prompt(current, phi),
             "report": _report(self.desk, row, current, phi),
-            "evidence": json.loads(current.evidence_json) if current else {},
+            "evidence": _evidence(current, phi) if current else {},
             "gates": gates,
             "images": {
                 "original": _described(row.image, row.height, row.width, row.bit_depth, phi),
@@ -156,7 +154,7 @@ class Pairs(Noun):
             "held_by": held,
             "draft": json.loads(draft) if draft else {},
             "blind": blind,
-            "void_terms": forbidden.get(stands.candidate or 0, []),
+            "void_terms": forbidden.get(stands.candidate or 0, []) if phi else [],
             "needs": needs,
         }
 
@@ -181,13 +179,14 @@ class Pairs(Noun):
         self, record: str, kind: ImageKind, *, actor: Actor, candidate: int | None = None
     ) -> NDArray[np.uint16] | NDArray[np.uint8]:
         """The original (uint16) or a candidate's image (uint8), (H, W), at full size and depth."""
-        if kind == "original" and actor.role not in PHI_ROLES:
+        if kind == "original" and not sees_phi(actor):
             raise NotAllowed(f"The role {actor.role} does not see original images.")
         if kind not in ("original", "synthetic"):
             raise UsageError(f"There is no image {kind!r}: choose original or synthetic.")
         with self.desk.store.read() as tx:
+            original = known(tx.get(Record, id=record), f"record {record}").image
             if kind == "original":
-                digest = known(tx.get(Record, id=record), f"record {record}").image
+                digest = original
                 noted = holder(tx, record) == actor.name
             else:
                 digest = tx.value(
@@ -199,6 +198,8 @@ class Pairs(Noun):
                 noted = True
         if not noted:
             _note_view(self.desk, record, actor)
+        if not digest and not original:
+            raise UsageError("This image was destroyed when the record's time of retention was over.")
         if not digest:
             raise UsageError("This record has no synthetic image yet. Generate one first.")
         return decode_png(self.desk.store.get_image(digest))
@@ -217,7 +218,7 @@ class Pairs(Noun):
         if finding not in judges.finding_names:
             raise UsageError(f"The judges do not know the finding {finding!r}.")
         kinds: list[ImageKind] = ["synthetic"] if candidate is not None else []
-        if actor.role in PHI_ROLES:
+        if sees_phi(actor):
             kinds.insert(0, "original")
         maps: HeatMap = {"finding": finding, "original": None, "synthetic": None}
         for kind in kinds:
@@ -257,6 +258,23 @@ def _described(
     return {"sha256": digest if told else "", "height": height, "width": width, "bit_depth": depth} if digest else None
 
 
+def _prompt(row: _Graded | None, phi: bool) -> dict[str, Any] | None:
+    """The prompt with its provenance. Who sees no PHI is not told which entry of the lists refused a word."""
+    if row is None or not row.prompt_json or not (phi or row.releasable):
+        return None
+    prompt: dict[str, Any] = json.loads(row.prompt_json)
+    return prompt if phi else {**prompt, "tokens": [{**token, "refused": []} for token in prompt["tokens"]]}
+
+
+def _evidence(row: _Graded, phi: bool) -> dict[str, Any]:
+    """The measures. Categories are named by whoever keeps the lists, so they are kept back like their terms."""
+    evidence: dict[str, Any] = json.loads(row.evidence_json)
+    if phi:
+        return evidence
+    kept = {name: part for name, part in evidence.items() if isinstance(part, dict)}
+    return {**evidence, **{name: {k: v for k, v in part.items() if k != "kinds"} for name, part in kept.items()}}
+
+
 def _forbidden(tx: Transaction, record: str) -> dict[int, list[str]]:
     """Candidate -> terms that the current lexicon forbids in it."""
     rows = tx.rows(
@@ -286,7 +304,7 @@ class _Former:
     decided_at: str
 
 
-def _voided(tx: Transaction, record: str, current: int | None, told: bool) -> Voided | None:
+def _voided(tx: Transaction, record: str, current: int | None, phi: bool, told: bool) -> Voided | None:
     """What a lexicon took back of this record, until somebody has judged the version that stands now; `told` is whether
     this reader may know who judged before."""
     taken = tx.row(
@@ -312,7 +330,7 @@ def _voided(tx: Transaction, record: str, current: int | None, told: bool) -> Vo
         "author": taken.author,
         "at": taken.created_at,
         "candidate": taken.candidate,
-        "terms": json.loads(taken.terms_json),
+        "terms": json.loads(taken.terms_json) if phi else [],
         "former": {"verdict": former.verdict, "reviewer": former.reviewer, "at": former.decided_at}
         if former and told
         else None,
@@ -321,22 +339,24 @@ def _voided(tx: Transaction, record: str, current: int | None, told: bool) -> Vo
 
 def _candidate(row: _Graded, current: int | None, forbidden: dict[int, list[str]], actor: Actor) -> CandidateRow:
     # The prompt of a method for comparison may be the unfiltered report.
-    told = row.releasable or actor.role in PHI_ROLES
+    phi = sees_phi(actor)
+    told = row.releasable or phi
     return {
         "candidate": row.id,
         "method": row.method,
         "releasable": row.releasable,
-        "settings": json.loads(row.settings_json),
+        # The digest of the lexicon would confirm a guess at an added term.
+        "settings": {name: v for name, v in json.loads(row.settings_json).items() if phi or name != "lexicon"},
         "lexicon_version": row.lexicon_version,
-        "seed": row.seed if actor.role in PHI_ROLES else None,
+        "seed": row.seed if phi else None,
         "prompt_text": row.prompt_text if told else "",
         "created_at": row.created_at,
         "current": row.id == current,
         "void": row.id in forbidden,
-        "void_terms": forbidden.get(row.id, []),
+        "void_terms": forbidden.get(row.id, []) if phi else [],
         "risk": row.risk,
         "gates": gate_rows(row.gates_json),
-        "evidence": json.loads(row.evidence_json),
+        "evidence": _evidence(row, phi),
         "error": row.error,
     }
 
@@ -378,7 +398,7 @@ def _flags(tx: Transaction, record: str, actor: Actor, blind: bool) -> list[Flag
             "reviewer": row.reviewer,
             "role": row.role,
             "audience": row.audience,
-            "reason": row.comment if actor.role in PHI_ROLES else "",
+            "reason": row.comment if sees_phi(actor) else "",
             "raised_at": row.decided_at,
             "may_clear": may_clear(row, actor),
         }
@@ -390,7 +410,7 @@ def _flags(tx: Transaction, record: str, actor: Actor, blind: bool) -> list[Flag
 def may_clear(flag: OpenFlag, actor: Actor) -> bool:
     """A flag is cleared by the role that it asks (a reader, where it asks anybody), or by who raised it."""
     asked = flag.audience in (actor.role, "anybody") or flag.reviewer == actor.name
-    return asked and actor.role in PHI_ROLES
+    return asked and sees_phi(actor)
 
 
 def _note_view(desk: Desk, record: str, actor: Actor) -> None:

@@ -17,6 +17,7 @@ from updp_core.workbench import grades
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb
 from updp_core.workbench.shapes import Policy, PolicyImpact
+from updp_core.workbench.wording import written
 
 _EXAMPLE = '{"release": true, "settings": {"b": 4}}'
 REPORT_POLICIES = ("remove", "placeholder", "surrogate")
@@ -50,6 +51,7 @@ class Policies(Noun):
     @verb(OFFICER)
     def set_policy(self, changes: Mapping[str, Any], *, actor: Actor, comment: str = "") -> Policy:
         """Change some fields of the policy; records' states follow at once."""
+        comment = written(comment)
         with self.desk.store.write() as tx:
             return _put(self.desk, tx, changes, actor, comment)
 

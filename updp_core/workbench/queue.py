@@ -17,7 +17,7 @@ from updp_core.store.schema import GateCount, Standing
 from updp_core.store.standing import VERDICTS, WAITING
 from updp_core.workbench import second_reading
 from updp_core.workbench.desk import Noun
-from updp_core.workbench.roles import EVERYBODY, PHI_ROLES, verb
+from updp_core.workbench.roles import EVERYBODY, sees_phi, verb
 from updp_core.workbench.shapes import Card, Counts, Filters, Page
 
 MAX_PAGE = 500
@@ -182,7 +182,7 @@ class Queue(Noun):
             flags = _pairs(
                 tx, "SELECT flagged_for AS name, count(*) AS n FROM standing WHERE flagged_at IS NOT NULL GROUP BY 1"
             )
-            blind = second_reading.number(tx, actor) if actor.role in PHI_ROLES else 0
+            blind = second_reading.number(tx, actor) if sees_phi(actor) else 0
             latest = tx.column(f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50")
             needed = self.desk.policy(tx)["verdicts"]
             waiting = tx.value(f"SELECT count(*) FROM standing s WHERE {WAITING}") if needed > 1 else 0
@@ -319,7 +319,7 @@ def _total(tx: Transaction, filters: Filters, clause: str, values: dict[str, Any
 
 
 def _card(row: _Line, actor: Actor) -> Card:
-    phi = actor.role in PHI_ROLES
+    phi = sees_phi(actor)
     return {
         "record": row.record,
         "state": row.state,

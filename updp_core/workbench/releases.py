@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import queue
 import random
 import threading
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from updp_core.domain import Actor, Span
-from updp_core.errors import Conflict, NotAllowed, ReleaseError
+from updp_core.errors import Conflict, DiskError, NotAllowed, ReleaseError, UsageError, kind_and_place, told
 from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.schema import Release
@@ -26,10 +28,12 @@ from updp_core.workbench.policy import may_leave
 from updp_core.workbench.roles import EVERYBODY, OFFICER, PHI_ROLES, READERS, verb
 from updp_core.workbench.shapes import Progress, ReleasePreview, ReleaseRow
 from updp_core.workbench.verdicts import BATCH
+from updp_core.workbench.wording import place_of, written
 
 if TYPE_CHECKING:
     from updp_core.release import ReleasePair
 
+LOG = logging.getLogger("updp")
 REASONS = {
     "new": "has no candidate, or waits to be regenerated",
     "pending": "is not decided yet",
@@ -38,14 +42,18 @@ REASONS = {
     "failed": "failed to generate",
     "void": "holds something that the lexicon forbids",
     "flagged": "is approved, and a flag waits to be cleared",
+    "purged": "has left, and what it was made from was destroyed",
 }
 # From the derivation itself, not from its copy: what leaves the house is looked up at the source.
-LEAVES = "state = 'approved' AND flagged_for IS NULL"
+_KEEPS = "EXISTS (SELECT 1 FROM record kept WHERE kept.id = record AND kept.image <> '')"
+LEAVES = f"state = 'approved' AND flagged_for IS NULL AND {_KEEPS}"
 STAYS = {
     **{name: f"s.state = '{name}'" for name in ("new", "rejected", "failed", "void")},
     "pending": f"s.state = 'pending' AND NOT ({WAITING})",
     "waiting": WAITING,
     "flagged": "s.state = 'approved' AND s.flagged_for IS NOT NULL",
+    "purged": "s.state = 'approved' AND s.flagged_for IS NULL AND EXISTS "
+    "(SELECT 1 FROM record gone WHERE gone.id = s.record AND gone.image = '')",
 }
 """Why a pair stays (see REASONS) -> the clause over `standing s`."""
 APPROVED = f"SELECT record, candidate, revision FROM derived_standing WHERE {LEAVES} ORDER BY seq"
@@ -127,7 +135,8 @@ class Releases(Noun):
             )
             would = tx.value(f"SELECT count(*) FROM standing WHERE {LEAVES}")
             patients = tx.value(f"SELECT count(DISTINCT patient) FROM standing WHERE {LEAVES}")
-            states["flagged"] = states.get("approved", 0) - would
+            for reason in ("flagged", "purged"):
+                states[reason] = tx.value(f"SELECT count(*) FROM standing s WHERE {STAYS[reason]}")
             states["waiting"] = tx.value(f"SELECT count(*) FROM standing s WHERE {WAITING}")
             states["pending"] = states.get("pending", 0) - states["waiting"]
             version, head = tx.value(CURRENT_LEXICON), audit.head(tx)
@@ -144,12 +153,13 @@ class Releases(Noun):
     def release(self, out: Path, *, actor: Actor, comment: str = "", expected: int | None = None) -> Iterator[Progress]:
         """Write the approved pairs to a new folder `out`; all or nothing.
 
+        It lies outside of the workspace, or in its folder `releases`, and in no other release: UsageError elsewhere.
         `expected` is the number that the officer confirmed: Conflict where another number would leave. Signed where the
         workspace has a key. Result: {"release": id, "folder": str, "released": n, "patients": n,
         "manifest_sha256": str, "root_digest": str, "signed_by": fingerprint or ""}. ReleaseError where nothing is
         approved or a check fails; Conflict where an approval fell while the release was written.
         """
-        return _release(self.desk, Path(out).absolute(), comment, actor, expected)
+        return _release(self.desk, _free_place(self.desk, place_of(out)), written(comment), actor, expected)
 
     @verb(EVERYBODY)
     def releases(self, *, actor: Actor) -> list[ReleaseRow]:
@@ -183,7 +193,7 @@ class Releases(Noun):
         workspace nor in its folder `releases`: the page reads nothing else of this machine. `anywhere` is for the
         command line, whose user may read what they may.
         """
-        out = Path(out).absolute()
+        out = place_of(out)
         with self.desk.store.read() as tx:
             roots = tx.column("SELECT root_digest FROM release WHERE folder = :f", f=str(out))
         home = (self.desk.settings.home / "releases").resolve()
@@ -211,6 +221,19 @@ def checked(out: Path, *, root: str | None = None, key: str = "", home: Path | N
         "signed_by": found.signed_by,
         "signature": said,
     }
+
+
+def _free_place(desk: Desk, out: Path) -> Path:
+    """Where a release may be written. Raises UsageError in a folder that holds something else."""
+    home, real = desk.settings.home.resolve(), out.resolve()
+    if (real.is_relative_to(home) and not real.is_relative_to(home / "releases")) or real == home / "releases":
+        raise UsageError(
+            "A release is not written among the files of the workspace. Choose a folder outside of it, or one in its "
+            "folder releases."
+        )
+    if any((folder / "SHA256SUMS").exists() and (folder / "release.json").exists() for folder in real.parents):
+        raise UsageError("This place lies inside of another release, which would no longer verify. Choose another.")
+    return out
 
 
 def _release(desk: Desk, out: Path, comment: str, actor: Actor, expected: int | None) -> Iterator[Progress]:
@@ -290,8 +313,11 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor, expected: int | 
     while True:
         step = steps.get()
         if isinstance(step, BaseException):
-            with desk.store.write() as tx:
+            with contextlib.suppress(DiskError), desk.store.write() as tx:  # where it failed, this may fail as well
                 tx.audit(actor, "release_failed", name, kind=type(step).__name__)
+            if isinstance(step, OSError):
+                LOG.error("a release could not be written: %s", kind_and_place(step))
+                raise DiskError(told(step, "The release could not be written, and nothing of it stays")) from None
             raise step
         yield step
         if step.result is not None:

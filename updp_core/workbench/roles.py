@@ -19,7 +19,7 @@ OPERATORS: frozenset[Role] = frozenset({"privacy-officer", "administrator"})
 ADMINISTRATOR: frozenset[Role] = frozenset({"administrator"})
 
 PHI_ROLES = READERS
-"""Roles that see original reports, original images and source names."""
+"""Roles that see original reports, original images, source names, and what people put on the lists."""
 ROLE_VERBS: dict[str, frozenset[Role]] = {}
 """Verb -> roles that may do it: filled by `verb` as the nouns of `updp_core.workbench` are imported."""
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,6 +52,11 @@ def verb(roles: frozenset[Role]) -> Callable[[F], F]:
 def may(actor: Actor, verb: str) -> bool:
     """True where the verb names the actor's role; unknown verbs and roles get nothing."""
     return actor.role in ROLE_VERBS.get(verb, frozenset())
+
+
+def sees_phi(actor: Actor) -> bool:
+    """Whether the actor may see patients' data, and whatever may quote it: added terms, comments, digests of both."""
+    return actor.role in PHI_ROLES
 
 
 def refuse(actor: Actor, verb: str) -> NotAllowed:

@@ -489,12 +489,23 @@ class AuditPage(TypedDict):
 
 
 class AuditReport(TypedDict):
-    """Whether the chain holds: `problems` are sentences, empty where it does."""
+    """Whether the chain holds: `problems` are sentences, empty where it does; `remarks` are worth knowing all the same
+    (a clock that went back)."""
 
     ok: bool
     events: int
     head: str
     problems: list[str]
+    remarks: list[str]
+
+
+class UploadLimits(TypedDict):
+    """What may wait to be imported: of one person, and of all together."""
+
+    files: int
+    files_of_all: int
+    megabytes: int
+    megabytes_of_all: int
 
 
 class Policy(TypedDict):

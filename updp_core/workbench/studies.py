@@ -13,8 +13,9 @@ from updp_core.errors import UsageError
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, fresh_id, now
 from updp_core.workbench.desk import Desk, Noun
-from updp_core.workbench.roles import OPERATORS, verb
-from updp_core.workbench.shapes import Progress
+from updp_core.workbench.roles import OPERATORS, READERS, verb
+from updp_core.workbench.shapes import Progress, UploadLimits
+from updp_core.workbench.wording import place_of
 
 BATCH = 16
 """Records a transaction: a killed import loses at most these, and finds the others as duplicates."""
@@ -24,14 +25,6 @@ LISTED = 100_000
 """Rejections that it writes to a file; what is beyond is counted."""
 TELL = 1000
 """Rejections between two signs of life where nothing can be imported."""
-
-
-def reachable(path: Path) -> bool:
-    """Whether there is such a file or folder; a path that none can have (a NUL, too long) is not there."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 class _Refusals:
@@ -87,10 +80,21 @@ class Studies(Noun):
         "rejections": n, "list": file}. `rejected` and `without_report` hold the first SHOWN of them; where there are
         more rejections, `list` names a CSV file of the workspace with all of them, up to LISTED, else it is "".
         """
-        source = Path(source)
-        if not reachable(source):
+        source = place_of(source)
+        if not source.exists():
             raise UsageError(f"The source {source.name} does not exist. Give a CSV file or a folder.")
         return _import(self.desk, source, actor, layout, columns)
+
+    @verb(READERS | OPERATORS)
+    def upload(self, *, actor: Actor) -> UploadLimits:
+        """How many uploaded files, and how many megabytes, may wait: of one person, and of all together."""
+        given = self.desk.settings
+        return {
+            "files": given.upload_files,
+            "files_of_all": given.upload_files_all,
+            "megabytes": given.upload_megabytes,
+            "megabytes_of_all": given.upload_megabytes_all,
+        }
 
 
 def _import(

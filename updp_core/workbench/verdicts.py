@@ -21,8 +21,8 @@ from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.pairs import Pairs
 from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import Detail, Filters
+from updp_core.workbench.wording import listed, written
 
-MAX_COMMENT = 4000
 BEYOND = {
     "domain": "The judges do not know images like this original",
     "report": "This record has no report to compare with",
@@ -53,14 +53,14 @@ class Verdicts(Noun):
         `candidate` and `expected_revision` name what the reviewer saw; Conflict where it is no longer so.
         `overrides` names blocking gates that this approval overrides; it needs a comment, and hard gates
         (residual PHI, a forbidden prompt) cannot be overridden. Approving needs a pending candidate of a
-        releasable method. A rejection by somebody else is overruled only with a comment.
+        releasable method. A rejection by somebody else is overruled only with a comment. `reasons` are of
+        `wording.REASONS`.
         """
         if verdict == "undo":
             return self.undo(record=record, actor=actor)
         if verdict not in get_args(Verdict):
             raise UsageError(f"There is no verdict {verdict!r}. Choose approve, reject or regenerate.")
-        if len(comment) > MAX_COMMENT:
-            raise UsageError(f"The comment has {len(comment)} characters; {MAX_COMMENT} are the most.")
+        comment, reasons = written(comment), listed(reasons)
         with self.desk.store.write() as tx:
             stands = known(tx.get(Standing, record=record), f"record {record}")
             _still(tx, stands, actor, candidate, expected_revision)
@@ -119,6 +119,7 @@ class Verdicts(Noun):
 
         Conflict where the number is not `expected_number`, the one that the reviewer confirmed.
         """
+        comment = written(comment)
         with self.desk.store.write() as tx:
             fit, _ = _all_clear(tx, filters, actor)
             if len(fit) != expected_number:

@@ -20,7 +20,7 @@ from ui.shell import LONG, Screen, Shell, Updates
 from ui.show import review
 from updp_core.domain import Actor, Verdict
 from updp_core.errors import UsageError
-from updp_core.workbench import may
+from updp_core.workbench import APPROVE_REASONS, REASONS, may
 
 PAGE = 50
 View = dict[str, Any]
@@ -74,10 +74,10 @@ class Review(Page):
                 self.queue = shell.part(elem_id="queue", js=QUEUE_JS, live=True)
             self.pair = Pair(shell)
         with gr.Column(elem_id="reject-box", elem_classes=["sheet"]):
-            self.reasons = shell.part(show.render("review/reasons.html", reasons=review.REASONS), js=REASON_JS)
+            self.reasons = shell.part(show.render("review/reasons.html", reasons=REASONS), js=REASON_JS)
             gr.Button("Cancel", elem_classes=["sheet-close"])
         with gr.Column(elem_id="approve-box", elem_classes=["sheet"]):
-            template = show.render("review/approve_reasons.html", reasons=review.BEYOND)
+            template = show.render("review/approve_reasons.html", reasons=APPROVE_REASONS)
             self.because = shell.part(template, js=APPROVE_JS)
             gr.Button("Cancel", elem_classes=["sheet-close"])
         self.regenerate, self.words, self.batch = RegenerateBox(shell), WordBox(shell), BatchBox(shell)

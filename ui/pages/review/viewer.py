@@ -16,7 +16,7 @@ from PIL import Image
 from ui import ASSETS
 from ui.door.session import Session
 from updp_core.errors import UpdpError
-from updp_core.workbench import PHI_ROLES
+from updp_core.workbench import sees_phi
 
 SCRIPTS = ("viewer-pixels.js", "viewer-draw.js", "viewer.js")
 SIDE = 64
@@ -76,7 +76,7 @@ def build(session: Session) -> gr.HTML:
             actor = session.actor(request, asked.get("role", ""))
             record, candidate = str(asked["record"]), asked.get("candidate")
             answer: dict[str, Any] = {"original": None, "synthetic": None}
-            if actor.role in PHI_ROLES:
+            if sees_phi(actor):
                 answer["original"] = pack(workbench.image(record, "original", actor=actor))
             if candidate:
                 answer["synthetic"] = pack(workbench.image(record, "synthetic", actor=actor, candidate=int(candidate)))
