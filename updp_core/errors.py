@@ -67,8 +67,7 @@ def told(error: OSError, what: str) -> str:
         errno.EIO: "the disk fails. Look after it and after the backup",
         errno.EMFILE: "too many files are open. Try again, or restart UPDP",
     }
-    number = error.errno or 0
-    return f"{what}: {remedies.get(number, f'the system says {errno.errorcode.get(number, number)}')}."
+    return f"{what}: {remedies.get(error.errno or 0, 'try again, and if it happens again, tell the engineer')}."
 
 
 class ReleaseError(UpdpError):

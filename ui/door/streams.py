@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -65,6 +66,8 @@ class Streams:
             return self._asked(scope, receive, person)
         if path.rstrip("/") == UPLOAD:
             return receive  # read by `Uploads`, as it comes
+        if Headers(scope=scope).get("content-type", "").lower().startswith("multipart/"):
+            return PlainTextResponse("A form of files is taken as an upload only.", 415)  # it could name a session too
         body = await read(receive)
         if isinstance(body, Response):
             return body

@@ -35,6 +35,7 @@ LIE_SECONDS = 2 * 3600
 IDLE_SECONDS, LEAST_RATE = 30, 10_000
 """The longest pause between two pieces, and the bytes a second below which an upload is given up after a minute."""
 MEGABYTE = 10**6
+LONGEST_FIELD = 10_000
 FULL = (
     "There is no room for these uploads. Import or wait for what was uploaded before (it is deleted after two hours), "
     "or import from a folder of this machine. UPDP_UPLOAD_FILES and UPDP_UPLOAD_MEGABYTES set the bounds."
@@ -104,7 +105,7 @@ class Uploads:
         folder.mkdir(mode=0o700, parents=True)
         try:
             stream = self._counted(request, person, room)
-            parser = GradioMultiPartParser(
+            parser = _Parser(
                 request.headers, stream, max_files=files, max_fields=10, upload_dir=folder, max_file_size=room
             )
             form = await parser.parse()
@@ -133,6 +134,15 @@ class Uploads:
             if (gone := time.monotonic() - began) > 60 and got < LEAST_RATE * gone:
                 raise TimeoutError
             yield piece
+
+
+class _Parser(GradioMultiPartParser):
+    """Fields that are no files are held in memory: they are short."""
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None and len(self._current_part.data) > LONGEST_FIELD:
+            raise MultiPartException("A field is longer than any that this page sends.")
+        super().on_part_data(data, start, end)
 
 
 class _Full(Exception):
