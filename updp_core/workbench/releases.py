@@ -45,7 +45,10 @@ REASONS = {
     "purged": "has left, and what it was made from was destroyed",
 }
 # From the derivation itself, not from its copy: what leaves the house is looked up at the source.
-_KEEPS = "EXISTS (SELECT 1 FROM record kept WHERE kept.id = record AND kept.image <> '')"
+_KEEPS = (
+    "EXISTS (SELECT 1 FROM candidate own JOIN record kept ON kept.id = own.record "
+    "WHERE own.id = candidate AND kept.image <> '')"
+)
 LEAVES = f"state = 'approved' AND flagged_for IS NULL AND {_KEEPS}"
 STAYS = {
     **{name: f"s.state = '{name}'" for name in ("new", "rejected", "failed", "void")},
