@@ -17,7 +17,7 @@ from updp_core.store.store import canonical, event_digest, now, row_digest
 from updp_core.workbench import ROLE_VERBS, Filters, Workbench
 from updp_core.workbench.roles import PHI_ROLES
 
-ACTS = {"add_user", "backup", "control", "generate", "import_", "import_from", "remove_user"}
+ACTS = {"add_user", "backup", "control", "generate", "import_", "import_from", "remove_user", "write_ready"}
 """Verbs that an observer or an administrator may do and that answer with nothing of the lists."""
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -112,7 +112,7 @@ def test_prompts_stay_in_the_house_where_the_policy_keeps_them_back(tmp_path: Pa
         assert path.is_dir() or b"hilum" not in path.read_bytes()
     assert '"prompts_included": false' in (tmp_path / "without" / "release.json").read_text()
     assert "kept back" in (tmp_path / "without" / "README.txt").read_text()
-    assert bench.verify(tmp_path / "without", actor=OBSERVER) == {"ok": True, "problems": []}
+    assert bench.verify(tmp_path / "without", actor=OBSERVER)["problems"] == []
     with pytest.raises(UsageError, match="keep back"):
         bench.set_policy({"prompts": "sell"}, actor=OFFICER)
 
