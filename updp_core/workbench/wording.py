@@ -49,6 +49,7 @@ def listed(reasons: Sequence[str]) -> tuple[str, ...]:
     """Reasons as REASONS writes them, once each; `finding_lost` and `finding-lost` are short for one. UsageError for
     any other."""
     names = [str(reason)[:100].replace("_", " ").replace("-", " ").casefold().strip() for reason in reasons[:100]]
+    names = [name for name in names if name]
     if any(name not in _BY_NAME for name in names):
         raise UsageError(f"A reason is one of: {', '.join(REASONS)}. Put anything else into the comment.")
     return tuple(dict.fromkeys(_BY_NAME[name] for name in names))
