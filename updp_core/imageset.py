@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from updp_core.phantom import render, sample_patient, sample_visit
+
 TRAIN = range(1_000_000, 2_000_000)
 VALIDATION = range(2_000_000, 2_100_000)
 HELD_OUT = range(9_000_000, 10_000_000)
@@ -92,15 +94,11 @@ def phantom_rows(
 
 def visit_of(row: Mapping[str, Any]):
     """The phantom Visit of a row."""
-    from updp_core.phantom import sample_patient, sample_visit
-
     return sample_visit(sample_patient(row["patient"]), row["visit"])
 
 
 def render_rows(rows: Sequence[Mapping[str, Any]], size: int = 256) -> NDArray[np.uint8]:
     """Radiographs of phantom rows, uint8 (B, size, size)."""
-    from updp_core.phantom import render
-
     images = [render([visit_of(row)], size, annotate=row["annotated"])[0] >> 8 for row in rows]
     return np.stack(images).astype(np.uint8)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -100,9 +101,79 @@ def test_what_only_one_database_understands_stands_in_that_database_s_file() -> 
     assert {name: words for name, words in found.items() if words} == {}
 
 
+def numbers_in_each_kept_layout(path: Path) -> list[int]:
+    """How many numbers stand in each statement that is kept from the formatter."""
+    source = path.read_text(encoding="utf-8")
+    kept = {n for n, line in enumerate(source.splitlines(), 1) if line.endswith("# fmt: " + "skip")}
+    ends = {node.end_lineno: node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt) and kept}
+    numbers = lambda node: sum(isinstance(getattr(n, "value", None), int | float) for n in ast.walk(node))  # noqa: E731
+    return [numbers(ends[line]) for line in sorted(kept)]
+
+
 def test_the_formatter_lays_out_all_but_tables_of_numbers() -> None:
-    kept = [line for path in CORE for line in path.read_text().splitlines() if line.endswith("# fmt: skip")]
-    assert len(kept) <= 15
+    for path in (*CORE, *UI, *sorted((ROOT / "tests").rglob("*.py"))):
+        assert all(numbers >= 20 for numbers in numbers_in_each_kept_layout(path)), path.name
+
+
+OWN = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in (*CORE, *UI)}
+SLOW = {"torch", "torchvision", "torchmetrics", "diffusers", "transformers", "open_clip", "sklearn", "spacy", "gradio"}
+
+
+def own_or_package(node: ast.stmt, module: str) -> list[str]:
+    """What an import statement of `module` names: modules of ours in full, packages of others by name."""
+    if isinstance(node, ast.Import):
+        named = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        package = module if OWN[module].name == "__init__.py" else module.rpartition(".")[0]
+        here = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+        base = ".".join([*here, *([node.module] if node.module else [])])
+        named = [full if (full := f"{base}.{alias.name}") in OWN else base for alias in node.names]
+    else:
+        return []
+    return [name if name in OWN else name.split(".")[0] for name in named]
+
+
+@functools.cache
+def imports_of(module: str) -> tuple[frozenset[str], frozenset[str]]:
+    """(what a module imports when it is loaded, what anywhere in it)."""
+    tree = ast.parse(OWN[module].read_text(encoding="utf-8"))
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    types = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
+    inside = {id(n) for f in functions for n in ast.walk(f)}
+    ignored = {id(n) for t in types for n in ast.walk(t)}
+    loaded, later = set[str](), set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and id(node) not in ignored:
+            (later if id(node) in inside else loaded).update(own_or_package(node, module))
+    return frozenset(loaded), frozenset(later)
+
+
+def brings(module: str) -> set[str]:
+    """The slow packages that come with a module, by all that it imports when it is loaded."""
+    seen, waiting = set[str](), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += (
+                [*imports_of(name)[0], *([name.rpartition(".")[0]] if "." in name else [])] if name in OWN else []
+            )
+    return seen & SLOW
+
+
+LIGHT = 15
+"""Imports of our own modules in functions that bring no slow package: the command line's, so that `--help` starts in
+0.4 and not 0.6 seconds, and those that would be circles. The number only falls."""
+
+
+def test_own_modules_are_imported_in_functions_only_where_they_bring_a_slow_package() -> None:
+    light = {
+        f"{module} {name}"
+        for module in OWN
+        for name in imports_of(module)[1]
+        if name in OWN and name not in imports_of(module)[0] and not brings(name) - brings(module)
+    }
+    assert len(light) <= LIGHT, sorted(light)
 
 
 def test_nothing_outside_the_repository_is_named() -> None:

@@ -428,8 +428,12 @@ def test_a_setting_outside_of_its_type_and_range_is_not_told(value):
     told = allowed.settings(
         {"prompt": {"steps": value, "init": value}, "generation": {"steps": value}, "b": value, "method": "dp-pix"}
     )
-    assert told == {"prompt": {"steps": "not told", "init": "not told"}, "generation": {"steps": "not told"},
-                    "b": "not told", "method": "dp-pix"}  # fmt: skip
+    assert told == {
+        "prompt": {"steps": "not told", "init": "not told"},
+        "generation": {"steps": "not told"},
+        "b": "not told",
+        "method": "dp-pix",
+    }
     for named in (allowed.settings({"encoder": {"name": value}}), allowed.models({"encoder": value})):
         assert "okonkwo" not in repr(named) and "st_marys" not in repr(named)
 
@@ -463,8 +467,10 @@ def test_how_many_pairs_were_approved_one_by_one_leaves_with_the_release(tmp_pat
     pairs = [pair(0, decisions=decided("batch")), pair(1, decisions=decided("batch", "single")), pair(2)]
     write_release(tmp_path / "r", pairs, lexicon=LEXICON)
     assert sorted(str([d.get("how") for d in line["decisions"]]) for line in manifest_of(tmp_path / "r")) == [
-        "['batch', 'single']", "['batch']", "[None]",
-    ]  # fmt: skip
+        "['batch', 'single']",
+        "['batch']",
+        "[None]",
+    ]
     assert json.loads((tmp_path / "r" / "release.json").read_text())["counts"]["approval"] == {"batch": 1, "single": 2}
     text = (tmp_path / "r" / "README.txt").read_text()
     assert "2 pairs were approved one by one." in text and "1 pairs were approved in a batch only" in text

@@ -31,7 +31,7 @@ from updp_core.domain import MethodInput, SourceStudy, Step
 from updp_core.intake.pixels import decode_png
 from updp_core.release import SigningKey
 from updp_core.store.store import GENESIS
-from updp_core.workbench import Workbench, runs
+from updp_core.workbench import Workbench, batch
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -122,8 +122,9 @@ def pixels(out: Path, line: dict[str, Any]) -> bytes:
 
 def test_no_number_of_the_release_follows_from_a_source_file(released: Path) -> None:
     numbers = {value for line in lines_of(released) for value in leaves(line) if isinstance(value, int)}
-    numbers |= {value for value in leaves(json.loads((released / "release.json").read_text()))
-                if isinstance(value, int)}  # fmt: skip
+    numbers |= {
+        value for value in leaves(json.loads((released / "release.json").read_text())) if isinstance(value, int)
+    }
     for path in (released / "dicom").iterdir():
         head = pydicom.dcmread(path, stop_before_pixels=True)
         numbers |= {int(n) for element in head for n in re.findall(r"\d+", str(element.value))}
@@ -155,9 +156,18 @@ def test_no_id_and_no_byte_is_a_digest_of_what_the_attacker_holds(released: Path
     held = [
         content
         for item in archive()
-        for content in (item.sha256, item.source, item.patient_key, item.study_key, item.header["patient_id"][0],
-                        item.report, item.png, decode_png(item.png).tobytes(), f"file:{item.sha256}")
-    ]  # fmt: skip
+        for content in (
+            item.sha256,
+            item.source,
+            item.patient_key,
+            item.study_key,
+            item.header["patient_id"][0],
+            item.report,
+            item.png,
+            decode_png(item.png).tobytes(),
+            f"file:{item.sha256}",
+        )
+    ]
     marks = set[bytes]()
     for content in held:
         data = content.encode() if isinstance(content, str) else content
@@ -193,7 +203,7 @@ def test_pairs_of_an_older_version_leave_without_what_their_seed_would_complete(
     """A workspace of version 0.6: seeds and stand-ins that follow from the source. In the house all stays as it was."""
     with monkeypatch.context() as old:
         sha_of = dict[str, str]()
-        old.setattr(runs, "seed_for", lambda secret, seed, record, attempt: seed_of_0_6(seed, sha_of[record], attempt))
+        old.setattr(batch, "seed_for", lambda secret, seed, record, attempt: seed_of_0_6(seed, sha_of[record], attempt))
         old.setattr("updp_core.workbench.desk.Desk.stand_in_key", lambda desk, record: b"as guessable as a file")
         bench = workbench(tmp_path / "ws")
         bench.set_policy({"report_policy": "surrogate"}, actor=OFFICER)
@@ -220,8 +230,10 @@ def test_pairs_of_an_older_version_leave_without_what_their_seed_would_complete(
     assert {r: bench.show(r, actor=READER)["report"]["filtered"] for r in records} == shown
 
     out = tmp_path / "out"
-    number, reports = source_of(out), {line["release_id"]: (out / line["report"]["path"]).read_text()
-                                       for line in lines_of(out)}  # fmt: skip
+    number, reports = (
+        source_of(out),
+        {line["release_id"]: (out / line["report"]["path"]).read_text() for line in lines_of(out)},
+    )
     for line in lines_of(out):
         older = number[line["release_id"]] < 4
         assert "seed" not in set(leaves(line))
@@ -296,9 +308,19 @@ def test_no_digest_path_name_or_key_of_the_workspace_is_in_any_byte_of_a_release
     names |= rows(database, "SELECT created_at, seed FROM candidate UNION SELECT decided_at, id FROM decision")
     names = {name for name in names if len(name) > 3} | rows(database, "SELECT id FROM release")
     database.close()
-    names |= {"zyxwvut", "kowalczyk", "brzeczyszczykiewicz", "qqqcomment", "zzzcomment", "yyycomment",
-              "wartenberg",
-              READER.name, "77123450001", "MRN 77123", *NAMES}  # fmt: skip
+    names |= {
+        "zyxwvut",
+        "kowalczyk",
+        "brzeczyszczykiewicz",
+        "qqqcomment",
+        "zzzcomment",
+        "yyycomment",
+        "wartenberg",
+        READER.name,
+        "77123450001",
+        "MRN 77123",
+        *NAMES,
+    }
     for item in archive()[:6]:
         names |= {item.source, f'"{item.patient_key}"', item.study_key, item.header["patient_id"][0]}
 

@@ -422,9 +422,15 @@ def test_a_token_classification_folder_loads_as_a_model(tmp_path):
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "flibber", "has", "a", "cough"]
     tokenizer = BertTokenizerFast(vocab={word: i for i, word in enumerate(words)})
     config = BertConfig(
-        vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=32, id2label={0: "O", 1: "B-PATIENT"}, label2id={"O": 0, "B-PATIENT": 1},
-    )  # fmt: skip
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=32,
+        id2label={0: "O", 1: "B-PATIENT"},
+        label2id={"O": 0, "B-PATIENT": 1},
+    )
     model = BertForTokenClassification(config).eval()
     with torch.no_grad():
         # A model that knows one name: the output reads the word embedding of "flibber" alone.

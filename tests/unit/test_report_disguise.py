@@ -104,11 +104,29 @@ def test_a_name_of_the_header_goes_in_every_disguise(way: str) -> None:
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(["Quillfeather", "Zebediah", "Zebediah Quillfeather", "QUILLFEATHER"]),
-    st.lists(st.sampled_from([way for way in WAYS if way in ("zero-width space", "soft hyphen", "variation selector",
-        "struck through", "look-alike letters", "grapheme joiner", "combining marks", "tag in each gap")]), max_size=3),
+    st.lists(
+        st.sampled_from(
+            [
+                way
+                for way in WAYS
+                if way
+                in (
+                    "zero-width space",
+                    "soft hyphen",
+                    "variation selector",
+                    "struck through",
+                    "look-alike letters",
+                    "grapheme joiner",
+                    "combining marks",
+                    "tag in each gap",
+                )
+            ]
+        ),
+        max_size=3,
+    ),
     st.sampled_from(CARRIERS),
     st.text(alphabet="\u200b\u200c\u2063\U000e0061\ufe01 ab.\n", max_size=12),
-)  # fmt: skip
+)
 def test_disguises_over_each_other_leave_no_letter_and_offsets_are_the_originals(name, ways, carrier, noise) -> None:
     written = name
     for way in ways:

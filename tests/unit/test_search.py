@@ -73,9 +73,32 @@ def test_the_same_seed_gives_the_same_prompt(run: Run) -> None:
 
 
 @pytest.mark.parametrize("run", [*ALL, random_search])
-@given(terms=st.lists(st.sampled_from(["heart", "normal", "edema", "with", "size", "in", "mild", "s", "he", "the heart",
-                                       "is normal", "no", "lungs", "of the", "ar"]), max_size=8, unique=True),
-       seed=st.integers(0, 50))  # fmt: skip
+@given(
+    terms=st.lists(
+        st.sampled_from(
+            [
+                "heart",
+                "normal",
+                "edema",
+                "with",
+                "size",
+                "in",
+                "mild",
+                "s",
+                "he",
+                "the heart",
+                "is normal",
+                "no",
+                "lungs",
+                "of the",
+                "ar",
+            ]
+        ),
+        max_size=8,
+        unique=True,
+    ),
+    seed=st.integers(0, 50),
+)
 @settings(max_examples=5, deadline=None)
 def test_no_forbidden_text_comes_out_whatever_the_lexicon(run: Run, terms: list[str], seed: int) -> None:
     lexicon = Lexicon({"house": tuple(terms)} if terms else {}, {})

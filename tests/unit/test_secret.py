@@ -90,12 +90,22 @@ def test_nothing_that_the_app_says_or_writes_holds_the_key(
     last(bench.release(tmp_path / "out", actor=OFFICER))
     key = (tmp_path / "ws" / NAME).read_bytes()
     digest = hashlib.sha256(key)
-    marks = [key, key[:12], key.hex()[:16].encode(), base64.b64encode(key)[:16], digest.digest()[:12],
-             digest.hexdigest()[:16].encode()]  # fmt: skip
+    marks = [
+        key,
+        key[:12],
+        key.hex()[:16].encode(),
+        base64.b64encode(key)[:16],
+        digest.digest()[:12],
+        digest.hexdigest()[:16].encode(),
+    ]
     said = [
-        bench.show(record, actor=READER), bench.audit(actor=ADMIN, limit=500), bench.audit_verify(actor=ADMIN),
-        bench.releases(actor=OFFICER), bench.insight(actor=OFFICER), repr(bench.desk.store.secret),
-    ]  # fmt: skip
+        bench.show(record, actor=READER),
+        bench.audit(actor=ADMIN, limit=500),
+        bench.audit_verify(actor=ADMIN),
+        bench.releases(actor=OFFICER),
+        bench.insight(actor=OFFICER),
+        repr(bench.desk.store.secret),
+    ]
     bench.close()
     monkeypatch.setenv("UPDP_HOME", str(tmp_path / "ws"))
     for command in (["doctor", "--json"], ["show", record, "--json"], ["audit", "log", "--json"], ["list", "--json"]):

@@ -26,7 +26,7 @@ from updp_core.errors import Conflict, NotAllowed, UsageError
 from updp_core.intake.pixels import decode_png
 from updp_core.store.secret import Secret
 from updp_core.workbench import ROLE_VERBS, Filters, Workbench
-from updp_core.workbench.runs import seed_for
+from updp_core.workbench.batch import seed_for
 
 pytestmark = pytest.mark.usefixtures("quick")
 

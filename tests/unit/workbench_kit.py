@@ -47,7 +47,7 @@ ALL_CLEAR: dict[str, dict[str, Any]] = {
 def measure_all_clear(monkeypatch: Any) -> None:
     """Let every pair that is made from here on have gates that are all clear."""
     monkeypatch.setattr(
-        "updp_core.evidence.pair.measure", lambda inputs, proposals, *args, **kwargs: [ALL_CLEAR for _ in proposals]
+        Models, "measure", lambda self, inputs, proposals, *args, **more: [ALL_CLEAR for _ in proposals]
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from updp_core.backends import files
+from updp_core.backends.encoder import square
 from updp_core.backends.memory import keep_memory
 from updp_core.config import GeneratorConfig
 from updp_core.domain import Image8, Image16
@@ -124,8 +125,6 @@ class Generator:
 
     def _start_images(self, images: Sequence[Image16], side: int) -> Any:
         import torch
-
-        from updp_core.backends.encoder import square
 
         channels = self.pipeline.vae.config.in_channels
         return torch.cat([square(image, side) for image in images]).repeat(1, channels, 1, 1)

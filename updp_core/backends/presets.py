@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from updp_core.backends import files
+from updp_core.backends.encoder import load_encoder, load_words
+from updp_core.backends.generator import load_generator
 from updp_core.config import STARTER, GeneratorConfig, Preset, PromptConfig, Settings
 from updp_core.errors import ModelUnavailable, UsageError
 
@@ -135,23 +137,17 @@ _loaded: dict[str, tuple[tuple[Any, ...], Any]] = {}
 
 def load_preset_encoder(preset: Preset, device: str = "auto") -> Any:
     """The preset's encoder; the one last loaded is kept, while its files are unchanged."""
-    from updp_core.backends.encoder import load_encoder
-
     return _keep("encoder", preset, (preset.encoder,), device, lambda: load_encoder(preset.encoder, device))
 
 
 @lru_cache(maxsize=2)
 def load_preset_words(encoder: str) -> Any:
     """The tokens of a preset's encoder, without its weights and past any work that they do."""
-    from updp_core.backends.encoder import load_words
-
     return load_words(encoder)
 
 
 def load_preset_generator(preset: Preset, device: str = "auto") -> Any:
     """The preset's generator; the one last loaded is kept, while its files are unchanged."""
-    from updp_core.backends.generator import load_generator
-
     sources = tuple(preset.parts.values()) or (preset.generator,)
     return _keep(
         "generator", preset, sources, device, lambda: load_generator(preset.generator, device, preset.parts or None)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar, cast
 
 import typer
 
+from updp_core.config import Settings
 from updp_core.domain import ROLES, STEERING, Actor, Role
 from updp_core.errors import UpdpError, kind_and_place, told
 
 if TYPE_CHECKING:
-    from updp_core.config import Settings
     from updp_core.workbench import Workbench
     from updp_core.workbench.shapes import Progress
 
@@ -109,8 +109,6 @@ def result(data: Mapping[str, Any], as_json: bool, lines: Iterable[str] = ()) ->
 
 def settings(home: Path | None = None, **overrides: Any) -> Settings:
     """The settings of this command: UPDP_* variables, then options."""
-    from updp_core.config import Settings
-
     return Settings.from_env(home=home, **overrides)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from updp_core import __version__
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, one_of, opened, result, say, settings
 from updp_core.domain import WAYS
 from updp_core.errors import UpdpError, UsageError
@@ -211,7 +212,6 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
     """Versions, devices, and what each preset lacks on this machine."""
     from importlib.metadata import PackageNotFoundError, version
 
-    from updp_core import __version__
     from updp_core.backends.presets import doctor as presets
 
     versions = {"updp": __version__, "python": platform.python_version()}

@@ -9,8 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
+from updp_core.backends.generator import load_generator
 from updp_core.cli.console import command
 from updp_core.config import RUNS
+from updp_core.errors import UsageError
+from updp_core.imageset import VALIDATION, phantom_set
+from updp_core.report.light import light_imports
+from updp_core.training.captions import targets_of
+from updp_core.training.emphasis import emphases
+from updp_core.training.prepare import prepare
+from updp_core.training.reference import write_reference
+from updp_core.training.tokens import make_tokenizer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train models, on phantoms or on an archive.")
 
@@ -32,8 +41,6 @@ def _say(line: str) -> None:
 
 
 def _material(work: Path, source: Path | None, labels: str, patients: int, limit: int | None) -> Any:
-    from updp_core.training.prepare import prepare
-
     return prepare(work, source, patients, labels=labels, limit=limit, say=_say)
 
 
@@ -142,13 +149,10 @@ def judges(
 ) -> None:
     """Finding classifier, re-identification and scoring pair, kept apart from the encoder."""
     from updp_core.backends.judges import JudgeShape, load_judges
-    from updp_core.imageset import VALIDATION, phantom_set
     from updp_core.training.calibration import blind, calibrate
-    from updp_core.training.captions import targets_of
     from updp_core.training.card import write_card
     from updp_core.training.judges import export_judges, features_of, train_judges
     from updp_core.training.loop import Schedule
-    from updp_core.training.reference import write_reference
 
     m = _material(work, source, labels, patients, limit).with_findings()
     findings = tuple(name for name in m.names if " " not in name or source is not None)
@@ -206,9 +210,7 @@ def generator(
     import torch
     from diffusers import AutoencoderDC
 
-    from updp_core.errors import UsageError
     from updp_core.training.card import write_card
-    from updp_core.training.emphasis import emphases
     from updp_core.training.generator import (
         GeneratorShape,
         captions,
@@ -220,7 +222,6 @@ def generator(
     )
     from updp_core.training.loop import Schedule
     from updp_core.training.reader import train_reader
-    from updp_core.training.tokens import make_tokenizer
 
     if not (out / "autoencoder" / "config.json").is_file():
         raise UsageError(f"There is no autoencoder in {out}: run `train autoencoder` with the same --out first.")
@@ -384,8 +385,6 @@ def _obfuscator(name: str, m: Any, out: Path, work: Path, schedule: Any, shape: 
 @command
 def recogniser(out: Out = OUT, steps: Steps = 4_500, minutes: Minutes = None, seed: Seed = 0) -> None:
     """The recogniser of names and places in reports (spaCy, on the processor), on text made here."""
-    from updp_core.report.light import light_imports
-
     with light_imports():
         from updp_core.training.recogniser import RecogniserConfig, evaluate, finder, train_recogniser, write_card
 
@@ -506,11 +505,9 @@ def lora(
     """Fine-tune any StableDiffusionPipeline on an archive by low-rank adapters."""
     import torch
 
-    from updp_core.backends.generator import load_generator
     from updp_core.training.card import write_card
     from updp_core.training.loop import Schedule
     from updp_core.training.lora import LoraConfig, export_lora, train_lora
-    from updp_core.training.prepare import prepare
 
     pipeline = load_generator(model, device).pipeline
     pipeline.to(torch.float32)

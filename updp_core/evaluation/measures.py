@@ -15,12 +15,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from updp_core.backends.generator import latents_of
 from updp_core.config import PromptConfig
 from updp_core.evaluation import attackers, statistics
 from updp_core.evaluation.statistics import UNKNOWN, Estimate
 from updp_core.evaluation.studies import as_float, code_digest, key_of, phantom_digest, write_whole
 from updp_core.evaluation.testbed import DRAWING, Testbed, in_parts, key_of_method
+from updp_core.evidence.pair import for_judges
 from updp_core.findings.terms import FINDINGS
+from updp_core.intake.pixels import read_raster
+from updp_core.prompt.constraint import Constraint
+from updp_core.prompt.optimise import optimise
 
 Part = Literal["encoder", "generator", "judges"]
 Unit = Literal["", "share", "score", "seconds", "MiB", "order"]
@@ -276,9 +281,6 @@ def _identity_attacker(bed: Testbed) -> tuple[Any, NDArray[np.float32], NDArray[
 
 def _random_prompts(bed: Testbed, index: NDArray[np.int64], optimised: bool) -> list[str]:
     """Prompts that start from random allowed tokens; `optimised` ones are kept, batch by batch."""
-    from updp_core.prompt.constraint import Constraint
-    from updp_core.prompt.optimise import optimise
-
     constraint, config = Constraint(bed.lexicon, bed.models.encoder), PromptConfig(init="random")
     if not optimised:
         return random_prompts(bed.models.encoder, constraint, len(index), config.length, bed.seed)
@@ -313,8 +315,6 @@ def reconstruction_ssim(vae: Any, images: NDArray[np.float32], batch: int = 16) 
     import torch
     from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
-    from updp_core.backends.generator import latents_of
-
     out = []
     with torch.no_grad():
         for start in range(0, len(images), batch):
@@ -328,9 +328,6 @@ def reconstruction_ssim(vae: Any, images: NDArray[np.float32], batch: int = 16) 
 
 def real_images(folder: Path | None, count: int, size: int = 256) -> NDArray[np.float32]:
     """Up to `count` real radiographs of a folder (N, size, size) in 0..1, letterboxed; none without a folder."""
-    from updp_core.evidence.pair import for_judges
-    from updp_core.intake.pixels import read_raster
-
     there = sorted(folder.glob("*.*")) if folder else []
     there = [there[i] for i in np.linspace(0, len(there) - 1, min(count, len(there))).astype(int)]
     if not there:

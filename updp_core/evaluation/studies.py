@@ -24,6 +24,8 @@ from updp_core.domain import MethodInput
 from updp_core.imageset import ImageSet, append, open_set, trim
 from updp_core.phantom import FINDINGS, clinic, render, sample_patient, sample_visit
 from updp_core.phantom.patient import Finding, PopulationName, Visit
+from updp_core.phantom.report import write_report
+from updp_core.report import filter_report
 
 SIDE = 256
 CHUNK = 16
@@ -60,14 +62,10 @@ class Studies:
 
     def report(self, i: int) -> str:
         """The report of study `i` as it was written, identifiers and all."""
-        from updp_core.phantom.report import write_report
-
         return write_report(self.visits[i], self.visits[i].seed).text
 
     def inputs(self, index: Sequence[int] | NDArray[Any], lexicon: Any) -> list[MethodInput]:
         """The studies at `index` as a method sees them; the record's name is the index."""
-        from updp_core.report import filter_report
-
         raw = {int(i): self.report(int(i)) for i in index}
         return [MethodInput(str(i), self.images[i], t, filter_report(t, lexicon).text) for i, t in raw.items()]
 

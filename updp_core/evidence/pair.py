@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.domain import Image8, Image16, MethodInput, Prompt, Proposal, Span
-from updp_core.evidence import appearance, distance
+from updp_core.evidence import appearance, distance, ocr
 from updp_core.evidence.gates import RULES
 from updp_core.findings import labeler
 from updp_core.findings.terms import FINDINGS
+from updp_core.intake.pixels import letterbox
 from updp_core.lexicon import Lexicon
+from updp_core.report import residual
+from updp_core.report.filter import own_identifiers
 
 JUDGE_SIZE = 256
 # Below this number of patients a rank says nothing.
@@ -108,8 +111,6 @@ def combination(report: str) -> frozenset[str]:
 
 def for_judges(images: Sequence[NDArray]) -> NDArray[np.float32]:
     """Images (H, W), uint8 or uint16, as the judges take them: float32 (B, 256, 256) in 0..1, letterboxed."""
-    from updp_core.intake.pixels import letterbox
-
     whole = [image.astype(np.uint16) * np.uint16(257) if image.dtype == np.uint8 else image for image in images]
     return np.stack([letterbox(image, JUDGE_SIZE).astype(np.float32) / 65535.0 for image in whole])
 
@@ -123,8 +124,6 @@ def _textual(
     surrogates: Sequence[Span],
 ) -> dict[str, Any]:
     """The measures that need no judge: alignment, residual PHI, forbidden words, rarity, findings of the report."""
-    from updp_core.report import residual
-
     spans = residual(record.filtered_report, lexicon, header, surrogates)
     hits = forbidden_kinds(proposal.prompt_text, lexicon, header)
     together, given = combination(record.filtered_report), bool(record.filtered_report.strip())
@@ -144,8 +143,6 @@ def _textual(
 
 def forbidden_kinds(prompt: str, lexicon: Lexicon, header: Mapping[str, Sequence[str]] | None) -> list[str]:
     """The category of each forbidden piece of a prompt: blacklist, patterns, and the study's own identifiers."""
-    from updp_core.report.filter import own_identifiers
-
     own = own_identifiers(prompt, lexicon, header)
     return [hit.category for hit in lexicon.forbidden_in(prompt)] + [span.category for span in own]
 
@@ -165,13 +162,11 @@ def _judged(
     prompts: Sequence[str],
 ) -> list[dict[str, Any]]:
     """The measures of images, batched over all pairs; those of the judges are left out where there are none."""
-    from updp_core.evidence.ocr import read_boxes
-
     if not made:
         return []
     rows: list[dict[str, Any]] = []
     for _, image in made:
-        boxes = [box for _, box in read_boxes(image)]
+        boxes = [box for _, box in ocr.read_boxes(image)]
         rows.append({"image_text": {"count": len(boxes), "boxes": [list(box) for box in boxes]}})
     originals = for_judges([record.image for record, _ in made])
     if known := appearance.load_appearance():

@@ -22,6 +22,7 @@ from updp_core.methods.base import Entry, SettingSet, from_text_or_image, reason
 from updp_core.methods.synthesis import Job, synthesise
 from updp_core.prompt import mma, pez, steps
 from updp_core.prompt.constraint import Constraint
+from updp_core.prompt.optimise import optimise
 from updp_core.prompt.search import Search
 from updp_core.prompt.start import start_text
 
@@ -108,8 +109,6 @@ class Updp:
             return [self._prompts([r], [s])[0] for r, s in zip(records, seeds, strict=True)]
 
     def _optimise(self, records: Sequence[MethodInput], texts: Sequence[str], seeds: Sequence[int]) -> list[Prompt]:
-        from updp_core.prompt.optimise import optimise
-
         images, config = [r.image for r in records], self.config
         if config.optimiser == "updp":
             counted, passes = counting(self.encoder)

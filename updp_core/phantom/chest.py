@@ -139,14 +139,16 @@ def mediastinum(rays: Rays, a: Mapping[str, float], shapes: Mapping[int, LungSha
     unfold = a["aortic_unfolding"]
     knob_y = carina - 1.5
     parts = [
-        ventricle, slope, atrium,
+        ventricle,
+        slope,
+        atrium,
         ball(1.75 + 0.35 * unfold, knob_y, knob, knob * 1.05, 5.2),
         ball(1.9, carina + 2.3, a["pulmonary_trunk"] + 0.3, 2.4, 5.6),
         ball(2.2, carina + 4.8, 1.9 + 0.07 * width, 3.2, 6.4),
         ball(-svc + 1.7 - 0.5 * unfold, carina + 1.5, 1.9, 5.8, 5.8),
         ball(0.1, carina - 4.0, svc + 0.7, 12.5, 6.6),
         ball(0.2, cy - 1.0, 3.2, 8.0, 7.0),
-    ]  # fmt: skip
+    ]
     # The descending aorta runs left of the spine down to the diaphragm.
     line = 1.0 + 0.55 * unfold + 0.5 * np.exp(-(((y + 1) / 5) ** 2)) * unfold
     aorta = 2.6 * np.sqrt(np.maximum(1 - ((x - line) / 1.35) ** 2, 0)) / (1 + np.exp(-(y - knob_y) * 1.5))

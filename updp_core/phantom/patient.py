@@ -288,7 +288,10 @@ def sample_visit(patient: Patient, seed: int) -> Visit:
     long = any(f.name == "emphysema" for f in findings)
     fit = (patient.anatomy["chest_half_width"] / 13.6) ** 0.6 * (1.05 if long else 1)
     return Visit(
-        patient, seed, view, findings,
+        patient,
+        seed,
+        view,
+        findings,
         inspiration=float(np.clip(rng.normal(-0.3 if portable else 0.1, 0.35), -1, 0.9)),
         rotation=float(np.clip(rng.normal(0, 3.2 if portable else 1.6), -8, 8)),
         roll=float(np.clip(rng.normal(0, 2.0 if portable else 1.0), -5, 5)),
@@ -304,4 +307,4 @@ def sample_visit(patient: Patient, seed: int) -> Visit:
         marker="L" if rng.random() < 0.6 else "R",
         follow_up=bool(rng.random() < 0.5),
         burned_in=bool(rng.random() < 0.2),
-    )  # fmt: skip
+    )

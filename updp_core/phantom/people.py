@@ -241,15 +241,45 @@ def encounter(visit: Visit) -> Encounter:
     radiologist, domain = person(v), hospital.lower().replace("'", "").replace(".", "").replace(" ", "")
     device = str(v.choice(["SN", "S/N ", "Serial ", "REF "])).strip()
     return Encounter(
-        name, p.sex, p.age, birth, mrn, street, city, state, zip_code, home, date,
-        dt.time(int(v.integers(0, 24)), int(v.integers(0, 60))), date - dt.timedelta(days=int(v.integers(1, 900))),
-        str(v.choice(["ACC", "A", "CR", ""])) + str(v.integers(10**6, 10**8)), f"{v.integers(10**5, 10**7)}",
-        hospital, _hospital(v), str(v.choice(DEPARTMENT)),
-        str(v.choice([f"Room {v.integers(100, 999)}", f"Bed {v.integers(1, 40)}{v.choice(['A', 'B'])}", f"Rm {v.integers(1, 12)}-{v.integers(100, 400)}", f"Ward {v.integers(2, 9)}{v.choice(['East', 'West', 'North'])}"])),
-        person(v), radiologist, person(v), person(v), relative,
-        "".join(chr(97 + int(i)) for i in v.integers(0, 26, 2)), _phone(v), _phone(v), f"{v.integers(1000, 99999)}",
+        name,
+        p.sex,
+        p.age,
+        birth,
+        mrn,
+        street,
+        city,
+        state,
+        zip_code,
+        home,
+        date,
+        dt.time(int(v.integers(0, 24)), int(v.integers(0, 60))),
+        date - dt.timedelta(days=int(v.integers(1, 900))),
+        str(v.choice(["ACC", "A", "CR", ""])) + str(v.integers(10**6, 10**8)),
+        f"{v.integers(10**5, 10**7)}",
+        hospital,
+        _hospital(v),
+        str(v.choice(DEPARTMENT)),
+        str(
+            v.choice(
+                [
+                    f"Room {v.integers(100, 999)}",
+                    f"Bed {v.integers(1, 40)}{v.choice(['A', 'B'])}",
+                    f"Rm {v.integers(1, 12)}-{v.integers(100, 400)}",
+                    f"Ward {v.integers(2, 9)}{v.choice(['East', 'West', 'North'])}",
+                ]
+            )
+        ),
+        person(v),
+        radiologist,
+        person(v),
+        person(v),
+        relative,
+        "".join(chr(97 + int(i)) for i in v.integers(0, 26, 2)),
+        _phone(v),
+        _phone(v),
+        f"{v.integers(1000, 99999)}",
         f"{radiologist.given[0].lower()}{radiologist.family.lower().replace(chr(39), '')}@{domain[:18]}.{v.choice(['org', 'edu', 'com'])}",
         f"https://pacs.{domain[:18]}.org/study/{v.integers(10**5, 10**7)}",
         f"{device} {chr(65 + int(v.integers(26)))}{chr(65 + int(v.integers(26)))}{chr(65 + int(v.integers(26)))}{v.integers(10**5, 10**7)}{v.choice(['', 'H', 'S'])}",
         f"XR{v.integers(1, 30):02d}",
-    )  # fmt: skip
+    )

@@ -142,9 +142,13 @@ def shoulders(rays: Rays, anatomy: Mapping[str, float], arms: float, view: str) 
         coracoid = [(2.9, -6.0, -4.5), (3.0, -7.4, -2.5), (4.2, -7.2, -1.5)]
         socket = [(3.9, -6.3, -4.5), (4.2, -4.8, -4.5), (3.9, -3.4, -4.8)]
         for line, radius, core in (
-            (medial, 0.16, 0.0), (lateral, 0.34, 0.24), (top, 0.13, 0.0), (ridge, 0.5, 0.4),
-            (coracoid, 0.5, 0.4), (socket, 0.45, 0.36),
-        ):  # fmt: skip
+            (medial, 0.16, 0.0),
+            (lateral, 0.34, 0.24),
+            (top, 0.13, 0.0),
+            (ridge, 0.5, 0.4),
+            (coracoid, 0.5, 0.4),
+            (socket, 0.45, 0.36),
+        ):
             points, ds = polyline(place(line), rays.pixel * 0.6)
             total += rays.tube(points, ds * 0.5, radius, 1.0, core, 0.3)
         head = place([(6.6, -5.2, -3.5)])[0]

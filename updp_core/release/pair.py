@@ -11,8 +11,10 @@ import numpy as np
 
 from updp_core.domain import Image8, Span
 from updp_core.errors import ReleaseError
+from updp_core.evidence.pair import forbidden_kinds
 from updp_core.lexicon import Lexicon
 from updp_core.release import allowed
+from updp_core.report import residual
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,6 @@ class ReleaseRefused(ReleaseError):
 
 def residual_reasons(pair: ReleasePair, lexicon: Lexicon, read_image_text: Callable[[Image8], list[str]]) -> list[str]:
     """Why this pair must not leave, in words that quote nothing of it; empty where nothing was found."""
-    from updp_core.evidence.pair import forbidden_kinds
-    from updp_core.report import residual
-
     reasons = []
     if not pair.report.strip():
         reasons.append("its filtered report is empty")

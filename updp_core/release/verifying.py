@@ -32,8 +32,15 @@ _ID = re.compile(r"r[0-9a-f]{16}")
 
 
 MIB = 2**20
-MOST_BYTES = {".png": 64 * MIB, ".dcm": 64 * MIB, ".txt": 4 * MIB, "README.txt": MIB, "release.json": MIB,
-              "SHA256SUMS": 256 * MIB, "manifest.jsonl": 4096 * MIB}  # fmt: skip
+MOST_BYTES = {
+    ".png": 64 * MIB,
+    ".dcm": 64 * MIB,
+    ".txt": 4 * MIB,
+    "README.txt": MIB,
+    "release.json": MIB,
+    "SHA256SUMS": 256 * MIB,
+    "manifest.jsonl": 4096 * MIB,
+}
 """A larger file of this name or kind is none of a release, and is not read."""
 MOST_LINE = MIB
 """Bytes of a line of the manifest."""

@@ -20,9 +20,11 @@ from typing import Any
 from updp_core import __version__
 from updp_core.domain import Image8
 from updp_core.errors import ReleaseError
+from updp_core.evidence import ocr
 from updp_core.lexicon import Lexicon
 from updp_core.methods import derivation_of
 from updp_core.release import allowed, signature
+from updp_core.release.dicom import dicom_bytes, new_uid
 from updp_core.release.dossier import dossier
 from updp_core.release.pair import (
     Refusal,
@@ -71,9 +73,7 @@ def write_release(
     header = _checked_header(header or {})
     _check_free(out)
     if read_image_text is None:
-        from updp_core.evidence.ocr import read_text
-
-        read_image_text = read_text
+        read_image_text = ocr.read_text
     out.parent.mkdir(parents=True, exist_ok=True)
     clean_leftovers(out.parent)
     temporary = out.parent / partial_name(out.name)
@@ -159,8 +159,6 @@ class _Writer:
 
     def add(self, pair: ReleasePair) -> None:
         """Check one pair and, while none was refused, write it."""
-        from updp_core.release.dicom import dicom_bytes, new_uid
-
         if reasons := residual_reasons(pair, self.lexicon, self.read_image_text):
             self.refusals += [Refusal(pair.candidate, reason) for reason in reasons]
         if self.refusals:

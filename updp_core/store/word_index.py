@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from updp_core.domain import Span
 from updp_core.lexicon.folding import fold, unaccented, words
+from updp_core.prompt.constraint import readings
+from updp_core.report.filter import own_words
 
 if TYPE_CHECKING:
     from updp_core.store import Transaction
@@ -78,8 +80,6 @@ def indexed(row: Texts) -> tuple[list[str], list[str]]:
 
 def compared(row: Texts) -> Iterator[str]:
     """The texts of a candidate that a lexicon is held against: all readings of the prompt, the report's own words."""
-    from updp_core.prompt.constraint import readings
-
     yield row.prompt_text
     yield from (text for text, _ in readings(row.prompt_text))
     yield report_words(row)
@@ -87,8 +87,6 @@ def compared(row: Texts) -> Iterator[str]:
 
 def report_words(row: Texts) -> str:
     """The filtered report without what the filter itself wrote there."""
-    from updp_core.report.filter import own_words
-
     return own_words(row.filtered, [Span(**span) for span in json.loads(row.surrogates_json)])
 
 

@@ -88,13 +88,18 @@ def make_autoencoder(config: AutoencoderConfig, projection: Projection) -> Any:
 
     widths = config.decoder_widths
     vae: Any = AutoencoderDC(
-        in_channels=1, latent_channels=config.latent_channels,
+        in_channels=1,
+        latent_channels=config.latent_channels,
         # Widths that only reorder pixels: 1, 4, 16, 64, 256 channels at 256, 128, 64, 32, 16 pixels.
-        encoder_block_out_channels=(4, 4, 16, 64, 256), encoder_layers_per_block=(0, 1, 1, 1, 0),
-        encoder_qkv_multiscales=((),) * 5, decoder_qkv_multiscales=((),) * 5,
-        decoder_block_out_channels=(widths[0], *widths), decoder_layers_per_block=(0, *config.decoder_blocks),
-        encoder_out_shortcut=False, decoder_in_shortcut=False,
-    )  # fmt: skip
+        encoder_block_out_channels=(4, 4, 16, 64, 256),
+        encoder_layers_per_block=(0, 1, 1, 1, 0),
+        encoder_qkv_multiscales=((),) * 5,
+        decoder_qkv_multiscales=((),) * 5,
+        decoder_block_out_channels=(widths[0], *widths),
+        decoder_layers_per_block=(0, *config.decoder_blocks),
+        encoder_out_shortcut=False,
+        decoder_in_shortcut=False,
+    )
     # StableDiffusionPipeline reads the reduction off this entry, which AutoencoderDC itself does not have.
     vae.register_to_config(block_out_channels=(widths[0], *widths))
     _start_encoder(vae.encoder, projection)

@@ -12,6 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from updp_core.imageset import visit_of
+from updp_core.phantom import FINDINGS
+from updp_core.phantom.patient import SIDES
+from updp_core.phantom.report import caption, write_report
+
 # Short names of each finding, for keyword captions and zero-shot queries.
 NAMES: Mapping[str, tuple[str, ...]] = {
     "cardiomegaly": ("cardiomegaly", "enlarged heart", "cardiac enlargement", "enlarged cardiac silhouette"),
@@ -150,9 +155,6 @@ def texts_of(row: Mapping[str, Any], count: int, seed: int = 0) -> list[str]:
         if row.get("text"):
             return [row["text"]] * count
         return [label_caption(row["labels"], rng) for _ in range(count)]
-    from updp_core.imageset import visit_of
-    from updp_core.phantom.report import caption, write_report
-
     visit = visit_of(row)
     out = []
     for number in range(count):
@@ -209,10 +211,6 @@ def targets_of(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], np.n
     Phantoms: each finding, and each finding that has a side as "right x" and "left x". Other sources: their labels.
     """
     if rows and "visit" in rows[0]:
-        from updp_core.imageset import visit_of
-        from updp_core.phantom import FINDINGS
-        from updp_core.phantom.patient import SIDES
-
         lateral = [n for n in FINDINGS if n in SIDES and SIDES[n][2] < 1]
         names = (*FINDINGS, *(f"{side} {n}" for n in lateral for side in ("right", "left")))
         index = {name: i for i, name in enumerate(names)}

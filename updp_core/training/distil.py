@@ -123,9 +123,14 @@ def hidden_of(pipeline: Any, texts: Sequence[str], device: torch.device) -> torc
 
 
 def train_student(
-    pipeline: Any, files: Sequence[Path], work: Path, schedule: Schedule, config: Distillation = Distillation(),
-    device: str = "auto", say: Callable[[str], None] = print,
-) -> Run:  # fmt: skip
+    pipeline: Any,
+    files: Sequence[Path],
+    work: Path,
+    schedule: Schedule,
+    config: Distillation = Distillation(),
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> Run:
     """Turn the UNet of the teacher `pipeline` into the student, in place; its scheduler becomes the student's."""
     place = device_of(device)
     stored = [torch.load(file, weights_only=True) for file in files]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.imageset import visit_of
+from updp_core.phantom import render_masks
 
 SHARE, MOST = 0.1, 10.0
 _SIDE = 64  # pixels of the masks
@@ -26,8 +27,6 @@ def emphasis(row: Mapping[str, Any], cells: int) -> NDArray[np.float16]:
     Each finding adds weights that sum to SHARE of the image, however small it is, spread evenly over the latents that
     show it, and no more than MOST to one of them.
     """
-    from updp_core.phantom import render_masks
-
     weight = np.ones((cells, cells))
     for mask in render_masks(visit_of(row), _SIDE).values():
         shown = mask.reshape(cells, _SIDE // cells, cells, _SIDE // cells).mean(axis=(1, 3)) > 0.05

@@ -12,7 +12,14 @@ import numpy as np
 
 from updp_core.domain import Rejection, SourceStudy
 from updp_core.errors import UsageError
+from updp_core.findings.labeler import findings_in
 from updp_core.imageset import TRAIN, ImageSet, append, open_set, phantom_set, trim, visit_of
+from updp_core.intake import read_source
+from updp_core.intake.pixels import decode_png, letterbox, to_uint8
+from updp_core.lexicon import load_lexicon
+from updp_core.phantom.report import write_report
+from updp_core.report import filter_report
+from updp_core.report.filter import prompt_text
 
 from .captions import keywords, label_caption, targets_of, texts_of
 from .tokens import build_vocabulary
@@ -71,13 +78,6 @@ def source_set(
     Only filtered reports and numbered patients are stored. `labels` names a manifest column of finding labels joined
     by "|", from which reports are made by template; otherwise findings are read from the reports.
     """
-    from updp_core.findings.labeler import findings_in
-    from updp_core.intake import read_source
-    from updp_core.intake.pixels import decode_png, letterbox, to_uint8
-    from updp_core.lexicon import load_lexicon
-    from updp_core.report import filter_report
-    from updp_core.report.filter import prompt_text
-
     lexicon = load_lexicon()
     numbers: dict[str, int] = {}
     columns = dict(columns or {}) | ({"report_text": labels} if labels else {})
@@ -146,8 +146,6 @@ def _corpus(data: ImageSet, texts: Sequence[Sequence[str]]) -> list[str]:
     """What the vocabulary is learned from: captions, and for phantoms whole reports with their planted PHI too."""
     corpus = [text for options in texts[::4] for text in options]
     if data.rows and "visit" in data.rows[0]:
-        from updp_core.phantom.report import write_report
-
         corpus += [write_report(_visit(row["patient"], row["visit"]), 11).text for row in data.rows[::5]]
     return corpus
 

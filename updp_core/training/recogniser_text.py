@@ -25,6 +25,7 @@ from updp_core.phantom import sample_patient, sample_visit, write_report
 from updp_core.phantom.phi import BAR, CLOSE, OPEN, date_text, mark, time_text
 from updp_core.phantom.phrases import expand
 from updp_core.phantom.report import Report, caption
+from updp_core.report.gazetteer import gazetteer
 
 from . import recogniser_phrases as words
 
@@ -481,8 +482,6 @@ def _terms() -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def _ordinary() -> tuple[str, ...]:
     from faker.providers.lorem.en_US import Provider as lorem
-
-    from updp_core.report.gazetteer import gazetteer
 
     return tuple(sorted(set(gazetteer().ordinary) | set(lorem.word_list)))
 

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from updp_core.domain import Actor, MethodInput, Proposal, Span, Step
 from updp_core.errors import ModelUnavailable, UpdpError, UsageError
+from updp_core.intake.pixels import decode_png, encode_png
 from updp_core.methods import Entry, config_of
 from updp_core.methods.settings import listed
+from updp_core.report import filter_report
 from updp_core.store import Transaction, word_index
 from updp_core.store.schema import Candidate, Record
+from updp_core.store.secret import Secret
 from updp_core.store.store import canonical, known, now
 from updp_core.workbench import lexicons, population, verdicts
 from updp_core.workbench.desk import Desk
@@ -108,16 +111,16 @@ def take_over(
     return kept[0].candidate is not None
 
 
-def _seed(desk: Desk, options: Options, row: Record, attempt: int) -> int:
-    from updp_core.workbench.runs import seed_for
+def seed_for(secret: Secret, seed: int, record: str, attempt: int) -> int:
+    """The seed of a record's next candidate: the same for the same workspace, run seed, record and attempt."""
+    return secret.seed("candidate", seed, record, attempt)
 
+
+def _seed(desk: Desk, options: Options, row: Record, attempt: int) -> int:
     return seed_for(desk.store.secret, options.seed, row.id, attempt)
 
 
 def _task(desk: Desk, context: _Context, row: Record, seeds: tuple[int, ...]) -> _Task:
-    from updp_core.intake.pixels import decode_png
-    from updp_core.report import filter_report
-
     image: Any = decode_png(desk.store.get_image(row.image))
     header = json.loads(row.header_json)
     found = filter_report(
@@ -162,8 +165,6 @@ def _measure(
     desk: Desk, context: _Context, tasks: Sequence[_Task], proposals: Sequence[Proposal]
 ) -> list[dict[str, Any]]:
     """Evidence for each proposal. Where measuring fails, the reason stands there and every gate is unknown."""
-    from updp_core.evidence.pair import measure
-
     headers = {task.row.id: json.loads(task.row.header_json) for task in tasks}
     patients = {task.row.id: task.row.patient for task in tasks}
     inputs = [task.input for task in tasks]
@@ -171,12 +172,12 @@ def _measure(
     stand_ins = {task.row.id: [Span(**span) for span in task.surrogates] for task in tasks}
     more = {"headers": headers, "surrogates": stand_ins, **population.context(desk, judges, patients)}
     try:
-        return measure(inputs, proposals, context.lexicon, judges, **more)
+        return desk.models.measure(inputs, proposals, context.lexicon, judges, **more)
     except Exception:
         alone: list[dict[str, Any]] = []
         for proposal in proposals:
             try:
-                alone += measure(inputs, [proposal], context.lexicon, judges, **more)
+                alone += desk.models.measure(inputs, [proposal], context.lexicon, judges, **more)
             except Exception as error:
                 alone.append({"error": reason_of(error)})
         return alone
@@ -192,8 +193,6 @@ def _keep(
     releasable: bool,
 ) -> list[Kept]:
     """Keep all proposals for one record and make the one with the lowest risk current: one transaction."""
-    from updp_core.intake.pixels import encode_png
-
     images = [None if p.image is None else desk.store.put_image(encode_png(p.image)) for p, _ in made]
     kept: list[Kept] = []
     record = task.row.id
@@ -320,8 +319,6 @@ def requested_of(desk: Desk, options: Options) -> dict[str, Any]:
 
 def again(desk: Desk, record: Record, candidate: Candidate, lexicon: Lexicon) -> tuple[Proposal, dict[str, Any]]:
     """Run a candidate's recorded request again: (the proposal, the settings now)."""
-    from updp_core.intake.pixels import decode_png
-
     requested = json.loads(candidate.settings_json)["requested"]
     if requested["preset"] != desk.settings.preset:
         raise UsageError(f"This candidate was made with the preset {requested['preset']}. Open the workspace with it.")
@@ -336,8 +333,6 @@ def again(desk: Desk, record: Record, candidate: Candidate, lexicon: Lexicon) ->
 def is_kept_as(desk: Desk, image: Any, digest: str) -> bool:
     """Whether the kept image of this sha256 has these pixels (its PNG may have been packed in another way)."""
     import numpy as np
-
-    from updp_core.intake.pixels import decode_png
 
     kept = decode_png(desk.store.get_image(digest))
     return kept.dtype == image.dtype and np.array_equal(kept, image)

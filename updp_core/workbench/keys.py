@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UpdpError, UsageError
+from updp_core.release import PublicKey, SigningKey
 from updp_core.store.store import canonical, now, write_file
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb
@@ -42,8 +43,6 @@ class Keys(Noun):
         Raises Conflict where there is one and `replace` does not say that it goes; the public half of the old one stays
         trusted, so that older releases are still known.
         """
-        from updp_core.release import SigningKey
-
         home = self.desk.settings.home
         made = SigningKey.make()
         with self.desk.store.write() as tx:
@@ -62,8 +61,6 @@ class Keys(Noun):
     @verb(OFFICER)
     def key_trust(self, public_key: str, name: str, *, actor: Actor) -> KeyRing:
         """Trust a public key (PEM) as that of `name`: `verify` then says who signed."""
-        from updp_core.release import PublicKey
-
         key, name = PublicKey.read(public_key.encode()), " ".join(name.split())
         if not name.isprintable() or not 0 < len(name) <= MOST_NAME:
             raise UsageError(f"Say whose key it is, in 1 to {MOST_NAME} characters.")
@@ -110,8 +107,6 @@ def signer_of(fingerprint: str, *, home: Path | None = None, given: PublicKey | 
 
 def signing_key(home: Path) -> SigningKey | None:
     """The key that signs the releases of a workspace, or None. Raises UpdpError where it is damaged."""
-    from updp_core.release import SigningKey
-
     path = home / PRIVATE
     try:
         if not path.exists():

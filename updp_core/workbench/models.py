@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from updp_core import methods
 from updp_core.config import GeneratorConfig, PromptConfig, Settings
+from updp_core.domain import MethodInput, Proposal
 from updp_core.errors import ModelUnavailable, UsageError
+from updp_core.evidence import pair
 from updp_core.lexicon import Lexicon
+from updp_core.report.ner import load_ner
 from updp_core.store.store import canonical
 
 
 class Models:
     """What `Workbench.open` takes its models from. A subclass puts others in their place, as tests do.
 
-    Override `make_method`, `judges` or `ner`. A verb that loads models holds the desk's `model_lock`.
+    Override `make_method`, `judges`, `measure` or `ner`. A verb that loads models holds the desk's `model_lock`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -57,11 +60,15 @@ class Models:
                 self._judges = (None,)
         return self._judges[0]
 
+    def measure(
+        self, inputs: Sequence[MethodInput], proposals: Sequence[Proposal], lexicon: Lexicon, judges: Any, **more: Any
+    ) -> list[dict[str, Any]]:
+        """The evidence of each proposal, as `evidence.pair.measure` gives it."""
+        return pair.measure(inputs, proposals, lexicon, judges, **more)
+
     def ner(self) -> Any:
         """The token-classification model of UPDP_NER, or None where none is set. Raises ModelUnavailable."""
         if self._ner is None and self.settings.ner:
-            from updp_core.report.ner import load_ner
-
             self._ner = load_ner(self.settings.ner)
         return self._ner
 

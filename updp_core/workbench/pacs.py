@@ -11,6 +11,7 @@ from typing import Any
 from updp_core import dicomweb
 from updp_core.domain import Actor
 from updp_core.errors import ReleaseError
+from updp_core.release import verify
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import OFFICER, OPERATORS, verb
 from updp_core.workbench.shapes import Progress
@@ -42,8 +43,6 @@ class Pacs(Noun):
         Result: {"sent": n, "host": str}. Raises ReleaseError where the folder is no release made here, or was changed;
         UsageError for a bad address, and where the server refuses.
         """
-        from updp_core.release import verify
-
         folder = place_of(folder)
         with self.desk.store.read() as tx:
             root = tx.value("SELECT root_digest FROM release WHERE folder = :f ORDER BY created_at DESC", f=str(folder))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from updp_core.domain import Actor, State
 from updp_core.errors import ModelUnavailable, NotAllowed, UsageError
 from updp_core.evidence.gates import beyond_measure
+from updp_core.evidence.pair import for_judges
 from updp_core.intake.pixels import decode_png
 from updp_core.report import filter_report
 from updp_core.report.categories import category_of
@@ -210,8 +211,6 @@ class Pairs(Noun):
 
         It tells of the classifier, not of the patient. ModelUnavailable without judges.
         """
-        from updp_core.evidence.pair import for_judges
-
         judges = self.desk.models.judges()
         if judges is None:
             raise ModelUnavailable("The judges are not available, so there is no heat map.", "See `doctor`.")

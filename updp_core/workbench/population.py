@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from updp_core.domain import SYSTEM
+from updp_core.evidence.pair import IdentityBank, for_judges
+from updp_core.intake.pixels import decode_png
 from updp_core.store import Store
 from updp_core.store.store import sha256
 from updp_core.workbench.desk import Desk
@@ -56,8 +58,6 @@ def bank(desk: Desk, judges: Any) -> Any:
         return None
     import numpy as np
 
-    from updp_core.evidence.pair import IdentityBank
-
     judge = str(getattr(judges, "digest", "judges"))
     _embed_more(desk, judges, judge)
     with desk.store.read() as tx:
@@ -73,9 +73,6 @@ def bank(desk: Desk, judges: Any) -> Any:
 
 def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
     import numpy as np
-
-    from updp_core.evidence.pair import for_judges
-    from updp_core.intake.pixels import decode_png
 
     with desk.store.read() as tx:
         known = tx.value("SELECT count(*) FROM embedding WHERE judge = :j", j=judge)

@@ -11,10 +11,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from updp_core.domain import Actor, Span
 from updp_core.errors import Conflict, DiskError, NotAllowed, ReleaseError, UsageError, kind_and_place, told
+from updp_core.intake.pixels import decode_png, to_uint8
+from updp_core.release import PublicKey, ReleasePair, check, write_release
+from updp_core.report.filter import without_stand_ins
 from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.schema import Release
@@ -29,9 +32,6 @@ from updp_core.workbench.roles import EVERYBODY, OFFICER, PHI_ROLES, READERS, ve
 from updp_core.workbench.shapes import Progress, ReleasePreview, ReleaseRow
 from updp_core.workbench.verdicts import BATCH
 from updp_core.workbench.wording import place_of, written
-
-if TYPE_CHECKING:
-    from updp_core.release import ReleasePair
 
 LOG = logging.getLogger("updp")
 REASONS = {
@@ -213,8 +213,6 @@ class Releases(Noun):
 
 def checked(out: Path, *, root: str | None = None, key: str = "", home: Path | None = None) -> dict[str, Any]:
     """What `verify` answers, of any folder; the workspace at `home`, if there is one, knows whose keys are trusted."""
-    from updp_core.release import PublicKey, check
-
     given = PublicKey.read(key.encode()) if key else None
     found = check(out, root, key=given)
     said = signer_of(found.signed_by, home=home, given=given).sentence()
@@ -287,8 +285,6 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor, expected: int | 
             yield pair
 
     def write() -> None:
-        from updp_core.release import write_release
-
         try:
             made = write_release(
                 out,
@@ -422,10 +418,6 @@ def record(
 def pair_of(desk: Desk, tx: Transaction, candidate: int, pixels: bool = True) -> ReleasePair:
     """A candidate as the writer of releases takes it; without `pixels`, its image is one black pixel."""
     import numpy as np
-
-    from updp_core.intake.pixels import decode_png, to_uint8
-    from updp_core.release import ReleasePair
-    from updp_core.report.filter import without_stand_ins
 
     row = tx.row(
         _Kept,

@@ -18,7 +18,6 @@ from updp_core.methods import METHODS
 from updp_core.store import Transaction
 from updp_core.store.schema import Candidate, Record
 from updp_core.store.schema import Run as RunRow
-from updp_core.store.secret import Secret
 from updp_core.store.store import canonical, known, now
 from updp_core.workbench import batch, holds, leases
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
@@ -161,7 +160,7 @@ class Runs(Noun):
         )
         batch.requested_of(self.desk, options)
         return _regenerate(
-            self.desk, record, seeds or [seed_for(self.desk.store.secret, 0, record, attempt)], options, actor
+            self.desk, record, seeds or [batch.seed_for(self.desk.store.secret, 0, record, attempt)], options, actor
         )
 
     @verb(READERS)
@@ -174,7 +173,7 @@ class Runs(Noun):
             known(tx.value("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
             attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
             holds.nobody_elses(tx, record, actor)
-        seeds = [seed_for(self.desk.store.secret, 0, record, attempt) if seed is None else seed]
+        seeds = [batch.seed_for(self.desk.store.secret, 0, record, attempt) if seed is None else seed]
         return _compare(self.desk, record, seeds, actor)
 
     @verb(READERS)
@@ -395,11 +394,6 @@ def _regenerate(desk: Desk, record: str, seeds: list[int], options: Options, act
         current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=record)
     result = {"record": record, "candidates": made, "current": current, "failed": errors}
     yield Progress("done", len(seeds), len(seeds), result=result)
-
-
-def seed_for(secret: Secret, seed: int, record: str, attempt: int) -> int:
-    """The seed of a record's next candidate: the same for the same workspace, run seed, record and attempt."""
-    return secret.seed("candidate", seed, record, attempt)
 
 
 def _note(desk: Desk, actor: Actor, candidate: int, report: Mapping[str, Any]) -> None:

@@ -10,6 +10,8 @@ from typing import IO, Any
 
 from updp_core.domain import Actor, Rejection, SourceStudy
 from updp_core.errors import UsageError
+from updp_core.findings.labeler import findings_in
+from updp_core.intake import read_source
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, fresh_id, now
 from updp_core.workbench.desk import Desk, Noun
@@ -100,8 +102,6 @@ class Studies(Noun):
 def _import(
     desk: Desk, source: Path, actor: Actor, layout: str, columns: Mapping[str, str] | None
 ) -> Iterator[Progress]:
-    from updp_core.intake import read_source
-
     imported = duplicates = 0
     refusals = _Refusals(desk.store.home / "imports")
     without_report: list[str] = []
@@ -139,8 +139,6 @@ def _import(
 
 def _prepare(desk: Desk, study: SourceStudy) -> dict[str, Any]:
     """The row of a study, its image already on the disk; `keys` names patient and study at the source."""
-    from updp_core.findings.labeler import findings_in
-
     with desk.store.read() as tx:
         known = tx.value("SELECT 1 FROM record WHERE sha256 = :s", s=study.sha256)
     findings = sorted(name for name, present in findings_in(study.report).items() if present)
