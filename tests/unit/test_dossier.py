@@ -127,9 +127,14 @@ def test_the_share_of_true_patients_found_first_stands_beside_chance_with_wilson
 
 def test_every_word_is_escaped_and_what_is_not_on_the_allow_list_does_not_leave() -> None:
     evil = "<script>alert(1)</script>"
-    careless = pair(0, settings={"preset": evil, "method": evil}, models={"encoder": evil, evil: "e" * 64},
-                    gates={evil: "clear", "domain": evil}, report_policy=evil,
-                    decisions=[{"verdict": evil, "role": "radiologist", "overrides": [evil]}])  # fmt: skip
+    careless = pair(
+        0,
+        settings={"preset": evil, "method": evil},
+        models={"encoder": evil, evil: "e" * 64},
+        gates={evil: "clear", "domain": evil},
+        report_policy=evil,
+        decisions=[{"verdict": evil, "role": "radiologist", "overrides": [evil]}],
+    )
     assert "alert" not in page(careless, header={"preset": evil, "agreement": {"pairs": evil}}).text
     tally = Tally()
     tally.add(pair(0), told(pair(0), True))

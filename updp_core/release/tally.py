@@ -11,6 +11,7 @@ import numpy as np
 
 from updp_core import __version__
 from updp_core.evaluation import statistics
+from updp_core.evidence.pair import publishable
 from updp_core.methods import derivation_of
 from updp_core.release import allowed
 from updp_core.release.pair import ReleasePair, public_decision
@@ -22,8 +23,6 @@ COUNTED = (*_LINE, "verdicts", "overrides", "models")
 
 def told(pair: ReleasePair, include_prompts: bool) -> dict[str, Any]:
     """The fields of a pair's line in the manifest that do not name its files and ids."""
-    from updp_core.evidence.pair import publishable
-
     withheld = pair.recipe_withheld
     return {
         "derivation": derivation_of(pair.method, pair.settings).kind,
