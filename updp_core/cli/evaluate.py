@@ -10,10 +10,13 @@ import typer
 
 from updp_core.cli.console import AsJson, command, result
 from updp_core.config import RUNS, STARTER
-from updp_core.evaluation import cards
+from updp_core.evaluation import archive, cards
+from updp_core.evaluation.findings_alone import measure
 from updp_core.evaluation.run import evaluate
 from updp_core.evaluation.suites import SUITES, Suite
 from updp_core.evaluation.testbed import Models, Testbed, sizes
+from updp_core.imageset import HELD_OUT
+from updp_core.phantom import clinic
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure models from scratch.")
 
@@ -94,11 +97,6 @@ def findings_alone(
     as_json: AsJson = False,
 ) -> None:
     """What findings give away before any image is drawn: who is linked, named and singled out by reports alone."""
-    from updp_core.evaluation import archive
-    from updp_core.evaluation.findings_alone import measure
-    from updp_core.imageset import HELD_OUT
-    from updp_core.phantom import clinic
-
     if source is not None:
         found = measure(archive.told(source, layout), k, seed)
     else:

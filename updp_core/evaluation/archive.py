@@ -12,6 +12,9 @@ from updp_core.errors import IntakeError
 from updp_core.evaluation.findings_alone import Told
 from updp_core.findings import labeler
 from updp_core.findings.terms import FINDINGS
+from updp_core.intake.files import inside, read_csv
+from updp_core.intake.layouts import MANIFEST, read_source, recognise
+from updp_core.intake.reports import join_sections
 
 _PATIENT = ("patient_id", "patientid", "patient", "subject_id")
 _LABELS = ("finding_labels", "labels", "findings_labels")
@@ -26,9 +29,6 @@ def told(source: Path, layout: str = "auto") -> Told:
     of other layouts the reports that an import reads. Visits without patient or report are left out. Raises
     IntakeError where nothing is left, or a table has no such columns.
     """
-    from updp_core.intake.files import inside
-    from updp_core.intake.layouts import MANIFEST, read_source, recognise
-
     if not source.exists():
         raise IntakeError("The source does not exist: give a CSV table or a folder.")
     layout = recognise(source) if layout == "auto" else layout
@@ -60,9 +60,6 @@ def labels_of(report: str) -> frozenset[str]:
 
 
 def _table(file: Path) -> list[tuple[str, frozenset[str]]]:
-    from updp_core.intake.files import read_csv
-    from updp_core.intake.reports import join_sections
-
     names, rows = read_csv(file)
     lower = {name.lower().replace(" ", "_"): name for name in reversed(names)}
     patient, labels, report = (
