@@ -124,8 +124,12 @@ def test_what_takes_more_patients_is_not_measured() -> None:
 def test_rare_combinations_are_counted_by_patient_and_not_by_visit() -> None:
     few = told(lambda rng, p: {"common"} if p > 1 else {"rare", "common"} if p else {"alone"}, 12, 3)
     assert findings_alone.rare(few, 3) == {
-        "distinct": 3, "unique": 2, "k": 3, "fewer_than_k": 2, "visits_fewer_than_k": 6,
-    }  # fmt: skip
+        "distinct": 3,
+        "unique": 2,
+        "k": 3,
+        "fewer_than_k": 2,
+        "visits_fewer_than_k": 6,
+    }
 
 
 # The command

@@ -17,6 +17,7 @@ from updp_core.backends import presets
 from updp_core.backends.files import LOCAL, digest, local_folder
 from updp_core.config import SAMPLE
 from updp_core.domain import Actor, Prompt, Proposal, RefusedToken, Token
+from updp_core.intake.pixels import decode_png
 from updp_core.store.schema import Candidate, Record
 from updp_core.store.store import canonical, known, write_file
 from updp_core.workbench import batch, leases
@@ -91,8 +92,6 @@ def _take(desk: Desk, actor: Actor, folder: Path) -> Iterator[Progress]:
 
 def proposal(record: str, found: Mapping[str, Any]) -> Proposal:
     """What a file holds, as the method proposed it."""
-    from updp_core.intake.pixels import decode_png
-
     image: Any = decode_png(base64.b64decode(found["png"]))
     prompt = _prompt(found["prompt"])
     return Proposal(record, found["seed"], image, prompt, prompt.text if prompt else "", {MARK: True})

@@ -8,6 +8,9 @@ from typing import Any
 
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
+from updp_core.release.dossier import dossier
+from updp_core.release.tally import Tally, first_ranks, told
+from updp_core.release.text import readme
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.keys import signing_key
@@ -67,8 +70,6 @@ class Signing(Noun):
     @verb(OFFICER)
     def release_sheet(self, *, actor: Actor, offset: int = 0, limit: int = 24) -> ReleaseSheet:
         """The pairs that would leave, exceptions first, who approved them and how; what stays, by reason and record."""
-        from updp_core.release.tally import first_ranks
-
         if offset < 0 or not 1 <= limit <= MOST:
             raise UsageError(f"A page begins at 0 or later and has 1 to {MOST} pairs.")
         with self.desk.store.read() as tx:
@@ -130,10 +131,6 @@ class Signing(Noun):
         What only the writing can tell (the manifest's digest, the last searches) is said to be open. Raises UsageError
         where nothing would leave.
         """
-        from updp_core.release.dossier import dossier
-        from updp_core.release.tally import Tally, told
-        from updp_core.release.text import readme
-
         tally, key = Tally(), signing_key(self.desk.settings.home)
         with self.desk.store.read() as tx:
             approved = tx.rows(Approved, APPROVED)
