@@ -9,6 +9,7 @@ import atexit
 import os
 from pathlib import Path
 
+from ui.door.patience import be_patient_no_longer
 from updp_core.config import SAMPLE, Settings
 from updp_core.errors import DiskError, UpdpError, UsageError, told
 
@@ -47,7 +48,6 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     prepare(settings)
     from ui.app import build_app, launch_options
     from ui.background import Background
-    from ui.door.patience import be_patient_no_longer
     from ui.door.session import Session
     from ui.pages.intake import clean_uploads
     from updp_core.workbench import Workbench

@@ -28,7 +28,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Workbench, li
     filters = Filters(state="pending")
     number = bench.approve_preview(filters=filters, actor=READER)["number"]
     bench.approve_all(filters=filters, expected_number=number, actor=READER)
-    bench.decide(ids[5], "reject", reasons=["wrong anatomy"], actor=SECOND)
+    bench.decide(ids[5], "reject", reasons=["Implausible anatomy"], actor=SECOND)
     return bench, ids
 
 
@@ -99,7 +99,7 @@ def test_who_signs_confirms_a_number_and_another_number_is_refused(
     desk: tuple[Workbench, list[str]], tmp_path: Path
 ) -> None:
     bench, ids = desk
-    bench.decide(ids[2], "reject", reasons=["wrong anatomy"], actor=SECOND)
+    bench.decide(ids[2], "reject", reasons=["Implausible anatomy"], actor=SECOND)
     with pytest.raises(Conflict, match=r"4 pair.* 5 were confirmed"):
         last(bench.release(tmp_path / "out", actor=OFFICER, expected=5))
     assert not (tmp_path / "out").exists()

@@ -69,6 +69,9 @@ class Dialect(Protocol):
         """A subquery of the JSON list that a parameter carries: an item a row. An item is one value, or a list with a
         value for each of `columns`."""
 
+    def number(self, column: str, *path: str) -> str:
+        """The number at this path of keys in a column's JSON object; NULL where there is none."""
+
     def first(self, column: str) -> str:
         """The first text of a column's JSON list."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from updp_core.store import word_index
+from updp_core.store.store import row_digest, row_key
 
 if TYPE_CHECKING:
     from updp_core.store import Store, Transaction
@@ -90,8 +91,6 @@ def bury(tx: Transaction, records: str) -> dict[str, dict[str, list[str]]]:
 
     The caller has the audit event tell of it.
     """
-    from updp_core.store.store import row_digest, row_key
-
     some = f"IN {tx.dialect.each('records', record=str)}"
     _forget_words(tx, records)
     told: dict[str, dict[str, list[str]]] = {}

@@ -155,6 +155,9 @@ class Sqlite:
         values = ", ".join(f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(columns))
         return f"(SELECT {values} FROM json_each(:{parameter}))"
 
+    def number(self, column: str, *path: str) -> str:
+        return f"json_extract({column}, '$.{'.'.join(path)}')"
+
     def first(self, column: str) -> str:
         return f"(SELECT e.value FROM json_each({column}) e LIMIT 1)"
 

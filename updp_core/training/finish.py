@@ -96,9 +96,14 @@ def widened(vae: Any, latents: torch.Tensor, config: FinishConfig = FinishConfig
 
 @torch.no_grad()
 def redraw(
-    pipeline: Any, latents: torch.Tensor, texts: Sequence[str], level: float, seed: int, config: FinishConfig,
+    pipeline: Any,
+    latents: torch.Tensor,
+    texts: Sequence[str],
+    level: float,
+    seed: int,
+    config: FinishConfig,
     device: torch.device,
-) -> torch.Tensor:  # fmt: skip
+) -> torch.Tensor:
     """Latents (B, C, h, w) noised up to `level` (0..1) of the schedule and drawn again by DDIM, guided by the texts."""
     scheduler = few_step_schedule()
     alphas = scheduler.alphas_cumprod.to(device)
@@ -118,9 +123,17 @@ def redraw(
 
 
 def redrawn(
-    pipeline: Any, images: np.ndarray, index: np.ndarray, caption: Caption, folder: Path, count: int,
-    config: FinishConfig = FinishConfig(), seed: int = 0, device: str = "auto", say: Callable[[str], None] = print,
-) -> list[Path]:  # fmt: skip
+    pipeline: Any,
+    images: np.ndarray,
+    index: np.ndarray,
+    caption: Caption,
+    folder: Path,
+    count: int,
+    config: FinishConfig = FinishConfig(),
+    seed: int = 0,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> list[Path]:
     """Files of `config.shard` redrawn latents each, of images (N, S, S) at `index`, at least `count` in all; those
     that are there are not made again."""
     place = device_of(device)
@@ -146,9 +159,16 @@ def redrawn(
 
 
 def train_finish(
-    vae: Any, images: np.ndarray, index: np.ndarray, files: Sequence[Path], work: Path, schedule: Schedule,
-    config: FinishConfig = FinishConfig(), device: str = "auto", say: Callable[[str], None] = print,
-) -> Run:  # fmt: skip
+    vae: Any,
+    images: np.ndarray,
+    index: np.ndarray,
+    files: Sequence[Path],
+    work: Path,
+    schedule: Schedule,
+    config: FinishConfig = FinishConfig(),
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> Run:
     """Train the decoder of `vae` in place on images (N, S, S) uint8 at `index` and on `redrawn` latents of them."""
     place = device_of(device)
     torch.manual_seed(schedule.seed)
@@ -164,8 +184,13 @@ def train_finish(
 
     def crop(z: torch.Tensor, x: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         corners = rng.integers(z.shape[-1] - side + 1, size=(len(z), 2))
-        parts = [(z[i, :, r : r + side, c : c + side], x[i, :, r * patch : (r + side) * patch,
-                  c * patch : (c + side) * patch]) for i, (r, c) in enumerate(corners)]  # fmt: skip
+        parts = [
+            (
+                z[i, :, r : r + side, c : c + side],
+                x[i, :, r * patch : (r + side) * patch, c * patch : (c + side) * patch],
+            )
+            for i, (r, c) in enumerate(corners)
+        ]
         return torch.stack([a for a, _ in parts]), torch.stack([b for _, b in parts])
 
     def batch(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
@@ -207,8 +232,13 @@ def train_finish(
         real, made = module.critic(x)[-1], module.critic(y.detach())[-1]
         hinge = F.relu(1 - real).mean() + F.relu(1 + made).mean()
         loss = (film * per).mean() + config.critic_weight * fooled + hinge
-        told = {"clean": l1[: config.clean].mean(), "redrawn": l1[config.clean :].mean(),
-                "ssim": alike[: config.clean].mean(), "features": features.mean(), "critic": hinge}  # fmt: skip
+        told = {
+            "clean": l1[: config.clean].mean(),
+            "redrawn": l1[config.clean :].mean(),
+            "ssim": alike[: config.clean].mean(),
+            "features": features.mean(),
+            "critic": hinge,
+        }
         return loss, {name: float(value.detach()) for name, value in told.items()}
 
     weights, run = train(module, batch, schedule, work, say)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from updp_core.domain import Actor
@@ -88,7 +89,7 @@ class Signing(Noun):
                 _Approval,
                 "SELECT v.candidate, v.reviewer, v.role, d.reasons_json, d.overrides_json FROM valid_decision v "
                 "JOIN decision d ON d.id = v.id WHERE v.verdict = 'approve' "
-                "AND v.candidate IN (SELECT value FROM json_each(:some)) ORDER BY v.id",
+                f"AND v.candidate IN {tx.dialect.each('some', candidate=str)} ORDER BY v.id",
                 some=json.dumps([line.candidate for line in lines]),
             )
             stay = [
@@ -106,11 +107,12 @@ class Signing(Noun):
                 }
                 for name, reason in REASONS.items()
             ]
+            found = partial(tx.dialect.number, "c.evidence_json", "identity")
             ranks = tx.rows(
                 _Rank,
-                "SELECT s.patient, json_extract(c.evidence_json, '$.identity.rank') AS rank, "
-                "json_extract(c.evidence_json, '$.identity.patients') AS patients FROM standing s "
-                f"JOIN candidate c ON c.id = s.candidate WHERE {LEAVES} AND rank > 0 AND patients > 1",
+                f"SELECT patient, rank, patients FROM (SELECT s.patient, {found('rank')} AS rank, "
+                f"{found('patients')} AS patients FROM standing s "
+                f"JOIN candidate c ON c.id = s.candidate WHERE {LEAVES}) ranked WHERE rank > 0 AND patients > 1",
             )
             policy = self.desk.policy(tx)
         return {
