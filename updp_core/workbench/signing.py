@@ -78,9 +78,10 @@ class Signing(Noun):
             odd = tx.value(f"SELECT count(*) FROM standing s WHERE {LEAVES} AND {_EXCEPTIONS} > 0", batch=f'"{BATCH}"')
             lines = tx.rows(
                 _Line,
-                "SELECT s.record, s.patient, s.candidate, g.gates_json, r.findings_json FROM standing s "
+                "SELECT s.record, s.patient, s.candidate, g.gates_json, r.findings_json "
+                f"FROM (SELECT * FROM standing WHERE {LEAVES}) s "
                 "JOIN record r ON r.id = s.record LEFT JOIN grade g ON g.candidate = s.candidate "
-                f"WHERE {LEAVES} ORDER BY {_EXCEPTIONS} DESC, s.risk DESC, s.seq LIMIT :limit OFFSET :offset",
+                f"ORDER BY {_EXCEPTIONS} DESC, s.risk DESC, s.seq LIMIT :limit OFFSET :offset",
                 batch=f'"{BATCH}"',
                 limit=limit,
                 offset=offset,
