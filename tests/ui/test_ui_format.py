@@ -39,6 +39,7 @@ def gate(name: str, state: str, value: Any = 0.4, hard: bool = False) -> dict[st
 def card(**changes: Any) -> dict[str, Any]:
     base = {
         "record": "R1",
+        "approvals": 0,
         "state": "pending",
         "patient": HOSTILE,
         "study": "S1",

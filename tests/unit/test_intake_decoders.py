@@ -353,6 +353,6 @@ def test_rejections_are_counted_and_listed_in_a_file_and_only_the_first_are_kept
 @pytest.mark.parametrize("path", ["a\0b", "x" * 5000])
 def test_a_path_that_no_file_can_have_is_told_in_words(tmp_path, path):
     bench = workbench(tmp_path / "home")
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(UsageError, match="No file or folder can have this path"):
         bench.import_(Path(path), actor=OFFICER)
     bench.close()

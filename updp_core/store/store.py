@@ -178,7 +178,7 @@ class Transaction:
         first: dict[str, Any] = {"id": 0, "digest": GENESIS, "at": ""}
         last = self.one("SELECT id, digest, at FROM audit_event ORDER BY id DESC LIMIT 1") or first
         at = now()
-        if at < last["at"] and (back := _seconds(last["at"]) - _seconds(at)) > CLOCK_SECONDS:
+        if at < last["at"] and (back := seconds_of(last["at"]) - seconds_of(at)) > CLOCK_SECONDS:
             self._clock_went_back(detail, round(back))
         row = {
             "id": last["id"] + 1,
@@ -391,8 +391,12 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _seconds(at: str) -> float:
-    return datetime.fromisoformat(at).timestamp()
+def seconds_of(at: str) -> float:
+    """When an event was, in seconds since 1970; 0 where somebody changed its time into none (the chain tells of it)."""
+    try:
+        return datetime.fromisoformat(at).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _typed(kind: Any, sql: str) -> TextClause | TextualSelect:

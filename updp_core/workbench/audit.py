@@ -6,13 +6,12 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from updp_core.domain import Actor
 from updp_core.store import Store, Transaction, purge, standing
 from updp_core.store.schema import GROUPED, TOLD
-from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key
+from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key, seconds_of
 from updp_core.workbench import grades, population
 from updp_core.workbench import keys as keyring
 from updp_core.workbench.desk import Noun
@@ -141,7 +140,7 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
     for row in tx.all(standing.MISCOUNTED):
         yield f"The counts of the gate {row['name']} do not follow from the candidates."
     last = tx.value("SELECT max(at) FROM audit_event")
-    told = datetime.fromisoformat(last).timestamp() if last else 0.0  # a clock that went back makes no hold a forgery
+    told = seconds_of(last) if last else 0.0  # a clock that went back makes no hold a forgery
     latest = max(time.time(), told) + 60 * MAX_MINUTES
     for row in tx.all(
         "SELECT h.record FROM hold h WHERE h.expires > :latest OR NOT EXISTS (SELECT 1 FROM audit_event e "
