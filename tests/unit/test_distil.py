@@ -73,7 +73,7 @@ def test_the_student_learns_to_follow_and_its_folder_draws_without_guidance(pipe
     first = distil.train_student(pipeline, files, tmp_path / "short", Schedule(steps=1, ema=0.0), CONFIG, "cpu", quiet)
     run = distil.train_student(pipeline, files, tmp_path / "work", schedule, CONFIG, "cpu", quiet)
     assert run.losses["loss"] < first.losses["loss"]
-    distil.export_student(pipeline, tmp_path / "student")
+    distil.export_pipeline(pipeline, tmp_path / "student")
     student = load_generator(tmp_path / "student", "cpu")
     config = GeneratorConfig(steps=2, guidance_scale=1.0, scheduler="model")
     calls = []

@@ -416,7 +416,7 @@ def distil(
     from diffusers import DiffusionPipeline
 
     from updp_core.training.card import write_card
-    from updp_core.training.distil import Distillation, export_student, train_student, trajectories
+    from updp_core.training.distil import Distillation, export_pipeline, train_student, trajectories
     from updp_core.training.generator import GeneratorShape, captions, likely
     from updp_core.training.loop import Schedule
 
@@ -429,7 +429,7 @@ def distil(
     )
     schedule = Schedule(steps, half, learning_rate=3e-4, warmup=50, decay=0.5, seed=seed)
     run = train_student(pipeline, files, work / "student", schedule, config, device, _say)
-    export_student(pipeline, out)
+    export_pipeline(pipeline, out)
     write_card(
         out,
         "Distilled generator",
@@ -462,7 +462,7 @@ def finish(
 
     from updp_core.backends.generator import load_generator
     from updp_core.training.card import write_card
-    from updp_core.training.distil import export_student
+    from updp_core.training.distil import export_pipeline
     from updp_core.training.finish import FinishConfig, redrawn, train_finish, widened
     from updp_core.training.generator import GeneratorShape, captions, encode_latents
     from updp_core.training.loop import Schedule
@@ -475,7 +475,7 @@ def finish(
     pipeline.vae = widened(pipeline.vae.cpu(), encode_latents(pipeline.vae, images, index[:256], device="cpu"), config)
     schedule = Schedule(steps, minutes, learning_rate=5e-4, warmup=30, ema=0.99, decay=0.5, seed=seed)
     run = train_finish(pipeline.vae, images, index, files, work / "finish", schedule, config, device, _say)
-    export_student(pipeline, out)
+    export_pipeline(pipeline, out)
     write_card(
         out,
         "Finished generator",

@@ -68,10 +68,7 @@ def follow(pipeline: Any, texts: Sequence[str], seed: int, config: Distillation,
     z = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
     states = [z]
     for number, t in enumerate(scheduler.timesteps, start=1):
-        with autocast(device):
-            both = unet(torch.cat([z, z]), t.to(device), encoder_hidden_states=hidden).sample.float()
-        without, told = both.chunk(2)
-        z = scheduler.step(without + config.guidance * (told - without), t, z).prev_sample
+        z = scheduler.step(guided(pipeline, z, t.to(device), hidden, config.guidance), t, z).prev_sample
         if number % (config.teacher_steps // config.steps) == 0:
             states.append(z)
     return torch.stack(states, dim=1).half().cpu()
@@ -91,26 +88,54 @@ def trajectories(
 ) -> list[Path]:
     """Files of `config.shard` trajectories each in `folder`, until there are `count` or the minutes are over; those
     that are there are not made again. Each follows from the seed and its number."""
-    place, end = device_of(device), time.monotonic() + 60 * (minutes or 10**6)
-    folder.mkdir(parents=True, exist_ok=True)
+    place = device_of(device)
     pipeline.to(place)
+
+    def shown(number: int) -> dict[str, Any]:
+        rng = np.random.default_rng([seed, 7007, number])
+        texts = [caption(int(i), rng) for i in rng.choice(len(probability), config.shard, p=probability)]
+        return {"texts": texts, "states": follow(pipeline, texts, seed * 1_000_003 + number, config, place)}
+
+    return shards(folder, count, config.shard, shown, minutes, say)
+
+
+def shards(
+    folder: Path,
+    count: int,
+    size: int,
+    make: Callable[[int], dict[str, Any]],
+    minutes: float | None = None,
+    say: Callable[[str], None] = print,
+) -> list[Path]:
+    """Files in `folder` of what `make(number)` gives, `size` examples each, until there are `count` or the minutes are
+    over; those that are there are not made again, and at least one is made."""
+    end = time.monotonic() + 60 * (minutes or 10**6)
+    folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    for number in range(-(-count // config.shard)):
+    for number in range(-(-count // size)):
         file = folder / f"shard-{number:05d}.pt"
         if not file.is_file():
             if time.monotonic() > end and files:
                 break
-            rng = np.random.default_rng([seed, 7007, number])
-            chosen = rng.choice(len(probability), config.shard, p=probability)
-            texts = [caption(int(i), rng) for i in chosen]
-            states = follow(pipeline, texts, seed * 1_000_003 + number, config, place)
             part = file.with_suffix(".part")
-            torch.save({"texts": texts, "states": states}, part)
+            torch.save(make(number), part)
             part.replace(file)
             if number % 10 == 0:
-                say(f"{folder.name}: {config.shard * (number + 1)} of {count} trajectories")
+                say(f"{folder.name}: {size * (number + 1)} of {count}")
         files.append(file)
     return files
+
+
+@torch.no_grad()
+def guided(
+    pipeline: Any, z: torch.Tensor, t: torch.Tensor | int, hidden: torch.Tensor, guidance: float
+) -> torch.Tensor:
+    """What the UNet predicts of z (B, C, h, w) at time t by classifier-free guidance; `hidden` (2B, L, d) is of empty
+    texts, then of the texts."""
+    with autocast(z.device):
+        both = pipeline.unet(torch.cat([z, z]), t, encoder_hidden_states=hidden).sample.float()
+    without, told = both.chunk(2)
+    return without + guidance * (told - without)
 
 
 @torch.no_grad()
@@ -171,6 +196,6 @@ def train_student(
     return run
 
 
-def export_student(pipeline: Any, folder: Path, half: bool = True) -> None:
-    """Write the student as a StableDiffusionPipeline folder (float16 safetensors)."""
+def export_pipeline(pipeline: Any, folder: Path, half: bool = True) -> None:
+    """Write a trained pipeline as a StableDiffusionPipeline folder (float16 safetensors)."""
     pipeline.to("cpu").to(torch.float16 if half else torch.float32).save_pretrained(folder, safe_serialization=True)

@@ -25,7 +25,7 @@ from updp_core.backends.generator import latents_of
 
 from .augment import load
 from .autoencoder import AutoencoderConfig, Projection, gradient_gap, make_autoencoder, ssim, unshuffled_pixels
-from .distil import few_step_schedule, hidden_of
+from .distil import few_step_schedule, guided, hidden_of, shards
 from .generator import Caption
 from .loop import Run, Schedule, autocast, device_of, train
 
@@ -48,7 +48,7 @@ class FinishConfig:
     noise: float = 0.1
     ssim_weight: float = 0.3
     gradient_weight: float = 0.5
-    feature_weight: float = 0.3
+    feature_weight: float = 0.03
     critic_weight: float = 0.03
 
 
@@ -113,10 +113,7 @@ def redraw(
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed)).to(device)
     z = signals[0].sqrt() * latents.to(device) + (1 - signals[0]).sqrt() * noise
     for t, a, b in zip(times, signals, signals[1:], strict=False):
-        with autocast(device):
-            both = pipeline.unet(torch.cat([z, z]), int(t), encoder_hidden_states=hidden).sample.float()
-        without, told = both.chunk(2)
-        v = without + config.guidance * (told - without)
+        v = guided(pipeline, z, int(t), hidden, config.guidance)
         clean, rest = a.sqrt() * z - (1 - a).sqrt() * v, (1 - a).sqrt() * z + a.sqrt() * v
         z = b.sqrt() * clean + (1 - b).sqrt() * rest
     return z.cpu()
@@ -137,25 +134,18 @@ def redrawn(
     """Files of `config.shard` redrawn latents each, of images (N, S, S) at `index`, at least `count` in all; those
     that are there are not made again."""
     place = device_of(device)
-    folder.mkdir(parents=True, exist_ok=True)
     pipeline.to(place)
-    files: list[Path] = []
-    for number in range(-(-count // config.shard)):
-        file = folder / f"redrawn-{number:05d}.pt"
-        if not file.is_file():
-            rng = np.random.default_rng([seed, 9011, number])
-            chosen, level = rng.choice(index, config.shard), float(rng.uniform(*config.levels))
-            texts = [caption(int(i), rng) for i in chosen]
-            with torch.no_grad():
-                z = latents_of(pipeline.vae, load(images, chosen).to(place))
-            made = redraw(pipeline, z, texts, level, seed * 1_000_003 + number, config, place)
-            part = file.with_suffix(".part")
-            torch.save({"index": torch.from_numpy(chosen), "level": level, "latents": made.half()}, part)
-            part.replace(file)
-            if number % 10 == 0:
-                say(f"{folder.name}: {config.shard * (number + 1)} of {count} redrawn")
-        files.append(file)
-    return files
+
+    def made(number: int) -> dict[str, Any]:
+        rng = np.random.default_rng([seed, 9011, number])
+        chosen, level = rng.choice(index, config.shard), float(rng.uniform(*config.levels))
+        texts = [caption(int(i), rng) for i in chosen]
+        with torch.no_grad():
+            z = latents_of(pipeline.vae, load(images, chosen).to(place))
+        latents = redraw(pipeline, z, texts, level, seed * 1_000_003 + number, config, place)
+        return {"index": torch.from_numpy(chosen), "level": level, "latents": latents.half()}
+
+    return shards(folder, count, config.shard, made, say=say)
 
 
 def train_finish(
@@ -208,28 +198,23 @@ def train_finish(
             y = module.decoder(z)
         y = y.float() / 2 + 0.5
         frozen = {name: value.detach() for name, value in module.critic.named_parameters()}
-        with torch.no_grad():
-            wanted = module.critic(x)
+        films = module.critic(x)
+        wanted = [stage.detach() for stage in films[:-1]]
         seen = functional_call(module.critic, frozen, (y,))
         features = sum(
             (
                 (a - b).abs().mean(dim=(1, 2, 3)) / b.abs().mean().clamp(min=1e-3)
-                for a, b in zip(seen[:-1], wanted[:-1], strict=True)
+                for a, b in zip(seen[:-1], wanted, strict=True)
             ),
             torch.zeros(len(x), device=place),
         )
         l1 = (y - x).abs().mean(dim=(1, 2, 3))
         alike = torch.stack([ssim(a[None].clamp(0, 1), b[None]) for a, b in zip(y, x, strict=True)])
         edges = torch.stack([gradient_gap(a[None], b[None]) for a, b in zip(y, x, strict=True)])
-        per = (
-            l1
-            + config.ssim_weight * (1 - alike)
-            + config.gradient_weight * edges
-            + config.feature_weight * 0.1 * features
-        )
+        per = l1 + config.ssim_weight * (1 - alike) + config.gradient_weight * edges + config.feature_weight * features
         fooled = -seen[-1].mean()
         # The critic learns from films and from what the decoder makes, which it takes as it is.
-        real, made = module.critic(x)[-1], module.critic(y.detach())[-1]
+        real, made = films[-1], module.critic(y.detach())[-1]
         hinge = F.relu(1 - real).mean() + F.relu(1 + made).mean()
         loss = (film * per).mean() + config.critic_weight * fooled + hinge
         told = {
