@@ -69,24 +69,25 @@ def _take(desk: Desk, actor: Actor, folder: Path) -> Iterator[Progress]:
     with desk.store.read() as tx:
         waiting = {record: study for record in _new(tx) if (study := _source(tx, record)) in files}
         lexicon = desk.lexicon(tx)[1]
+    if not waiting:
+        yield Progress("done", 0, 0, result={"taken": 0})
+        return
     preset = presets.resolve(desk.settings)
-    here = {"encoder": preset.encoder, "generator": preset.generator}
+    folders = {part: local_folder(getattr(preset, part)) for part in ("encoder", "generator")}
+    here = {
+        part: {"name": f"{LOCAL}{place}", "sha256": digest(Path(place))} for part, place in folders.items() if place
+    }
     with leases.worker(desk.store) as worker:
         for record, study in waiting.items():
             found = files[study]
             options, settings = Options(found["method"]), dict(found["settings"])
-            for part, source in here.items():
-                where = local_folder(source)
-                if where is None or digest(Path(where)) != settings[part]["sha256"]:
-                    break
-                settings[part] = {"name": f"{LOCAL}{where}", "sha256": settings[part]["sha256"]}
-            else:
-                if canonical(batch.requested_of(desk, options)) == canonical(settings["requested"]):
-                    worker.take_one(record)
-                    settings["lexicon"] = lexicon.digest
-                    made = proposal(record, found)
-                    taken += batch.take_over(desk, worker, record, options, actor, made, settings)
-                    yield Progress("generate", taken, len(waiting), preview=record)
+            drawn_here = all(here.get(part, {}).get("sha256") == settings[part]["sha256"] for part in folders)
+            if drawn_here and canonical(batch.requested_of(desk, options)) == canonical(settings["requested"]):
+                worker.take_one(record)
+                settings |= {**here, "lexicon": lexicon.digest}
+                made = proposal(record, found)
+                taken += batch.take_over(desk, worker, record, options, actor, made, settings)
+                yield Progress("generate", taken, len(waiting), preview=record)
     yield Progress("done", taken, taken, result={"taken": taken})
 
 

@@ -90,7 +90,7 @@ class Signing(Noun):
                 _Approval,
                 "SELECT v.candidate, v.reviewer, v.role, d.reasons_json, d.overrides_json FROM valid_decision v "
                 "JOIN decision d ON d.id = v.id WHERE v.verdict = 'approve' "
-                f"AND v.candidate IN {tx.dialect.each('some', candidate=str)} ORDER BY v.id",
+                f"AND v.candidate IN {tx.dialect.each('some', candidate=int)} ORDER BY v.id",
                 some=json.dumps([line.candidate for line in lines]),
             )
             stay = [
@@ -151,10 +151,11 @@ class Signing(Noun):
 
 
 def _pair(line: _Line, approvals: list[_Approval]) -> SheetPair:
-    gates = [gate for gate in gate_rows(line.gates_json) if gate["state"] != "clear"]
+    rows = gate_rows(line.gates_json)
+    gates = [gate for gate in rows if gate["state"] != "clear"]
     batch = [BATCH in json.loads(row.reasons_json) for row in approvals]
     overridden = sorted({name for row in approvals for name in json.loads(row.overrides_json)})
-    titles = {gate["name"]: gate["title"] for gate in gate_rows(line.gates_json)}
+    titles = {gate["name"]: gate["title"] for gate in rows}
     said = [
         "not looked at one by one" if all(batch) else "",
         f"overridden: {', '.join(titles.get(name, name) for name in overridden)}" if overridden else "",

@@ -13,6 +13,7 @@ from updp_core.errors import DiskError, UsageError
 from updp_core.errors import told as told_in_words
 from updp_core.store import Transaction, purge
 from updp_core.store.backup import write_backup
+from updp_core.store.store import stamp
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import ADMINISTRATOR, verb
 from updp_core.workbench.wording import place_of
@@ -33,7 +34,7 @@ class Upkeep(Noun):
         if isinstance(older_than_days, bool) or not 0 <= older_than_days <= 36_500:
             raise UsageError("The number of days is from 0 to 36,500.")
         moment = datetime.now(UTC) - timedelta(days=older_than_days)
-        before = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        before = stamp(moment)
         home, store = self.desk.store.home, self.desk.store
         if dry_run:
             with store.read() as tx:
