@@ -30,10 +30,25 @@ def test_every_gate_stands_there_with_what_happens_where_it_fails(box: PolicyBox
     assert shown.count("data-gate=") == len(rules) - 2, "what always blocks has no button"
 
 
+def test_what_keeps_source_pixels_leaves_only_once_the_officer_has_ticked_its_method(box: PolicyBox) -> None:
+    officer, bench = acting(box.shell, "privacy-officer"), box.shell.workbench
+    first = box.look(officer)[box.methods]
+    offered = {name for _, name in first["choices"]}
+    assert first["value"] == [] and {"dp-pix", "prichexy-net", "privacy-net", "updp-image"} <= offered
+    assert not offered & {"updp", "raw-report"}, "what draws from words needs no leave, what is for comparison has none"
+    bench.set_policy({"methods": {"dp-pix": {"settings": {"b": 4}}}}, actor=OFFICER)
+    asked = (1, 0, "placeholder", "release", "", "", None)
+    shown = box.set(officer, *asked, ["dp-pix"], "a study of pixelisation")
+    assert shown[box.methods]["value"] == ["dp-pix"]
+    assert bench.policy(actor=OFFICER)["methods"] == {"dp-pix": {"release": True, "settings": {"b": 4}}}
+    assert box.set(officer, *asked, [], "the study is over")[box.methods]["value"] == []
+    assert bench.policy(actor=OFFICER)["methods"] == {"dp-pix": {"release": False, "settings": {"b": 4}}}
+
+
 def test_a_gate_is_picked_changed_with_a_reason_and_differs_visibly_from_its_default(box: PolicyBox) -> None:
     picked = box.pick(acting(box.shell, "privacy-officer"), "rarity")
     assert (picked[box.gate], picked[box.action], picked[box.limit]) == ("rarity", "", None)
-    change = (acting(box.shell, "privacy-officer"), 2, 10, "placeholder", "keep back", "rarity", "block", 3)
+    change = (acting(box.shell, "privacy-officer"), 2, 10, "placeholder", "keep back", "rarity", "block", 3, [])
     with pytest.raises(UsageError, match="why"):
         box.set(*change, " ")
     with pytest.raises(NotAllowed):

@@ -173,7 +173,11 @@ def test_what_keeps_source_pixels_leaves_only_where_the_policy_names_its_method(
     assert "source pixels" in run("release", out, "--officer", "grace", code=1) and not out.exists()
     run("policy", "set", LET_LEAVE, "--officer", "grace")
     assert run("release", out, "--officer", "grace")["released"] == 1
-    assert "averaged in blocks" in (out / "README.txt").read_text()
+    said = " ".join((out / "README.txt").read_text().split())
+    assert "averaged in blocks" in said and "1 of 1 images keep pixels of their source" in said
+    [line] = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert line["derivation"] == "obfuscation" and line["gates"]["source_pixels"] == "warn"
+    assert "keep pixels of their source" in (out / "dossier.html").read_text()
     for wish, why in (
         ('{"raw-report": {"release": true}}', "comparison only"),
         ('{"magic": {}}', "no method"),

@@ -20,6 +20,7 @@ CLEAR = {
     "identity": {"similarity": -0.1, "rank": 30, "nearer": 29, "patients": 60},
     "findings": {"lost": [], "invented": [], "lost_count": 0, "invented_count": 0},
     "memorisation": {"percentile": 80.0},
+    "derivation": {"source_pixels": 0},
     "domain": {"percentile": 40.0},
     "rarity": {"others": 9},
 }
@@ -66,6 +67,7 @@ def test_only_leaks_of_text_block_by_default():
         ("findings_lost", "findings", {"lost_count": 1, "lost": ["pleural_effusion"]}),
         ("findings_invented", "findings", {"invented_count": 2, "invented": ["edema", "nodule"]}),
         ("memorisation", "memorisation", {"percentile": 0.2}),
+        ("source_pixels", "derivation", {"source_pixels": 1}),
         ("domain", "domain", {"percentile": 100.0}),
         ("rarity", "rarity", {"others": 0}),
     ],

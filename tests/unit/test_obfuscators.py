@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from tests.unit.workbench_kit import OFFICER, READER, hush, last, made, measure_all_clear, workbench
 from updp_core.backends.generator import latents_of, load_generator
 from updp_core.backends.obfuscator import UNet, UNetShape, load_unet, redraw, save_unet, smooth, warp
 from updp_core.config import STARTER, GeneratorConfig, Settings
@@ -106,6 +107,25 @@ def test_what_keeps_source_pixels_stays_in_the_house_unless_the_policy_names_it(
     assert METHODS[name].derivation(settings).source_pixels and not may_leave(policy, name, settings)
     assert may_leave({"methods": {name: {"release": True}}}, name, settings)  # type: ignore[typeddict-item]
     assert not may_leave({"methods": {"updp": {"release": True}}}, name, settings)  # type: ignore[typeddict-item]
+
+
+def test_a_pair_with_source_pixels_is_warned_of_and_never_approved_in_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hush(monkeypatch), measure_all_clear(monkeypatch)
+    bench = workbench(tmp_path)
+    bench.set_policy({"methods": {"dp-pix": {"release": True}}}, actor=OFFICER)
+    words, pixels = made(bench, 2)
+    last(bench.regenerate(pixels, method="dp-pix", actor=READER))
+    for _ in range(2):
+        states = {r: {g["name"]: g["state"] for g in bench.show(r, actor=READER)["gates"]} for r in (words, pixels)}
+        assert states[words]["source_pixels"] == "clear" and states[pixels]["source_pixels"] == "warn"
+        assert bench.approve_preview(actor=READER)["sample"] == [words]
+        assert bench.audit_verify(actor=OFFICER)["ok"]
+        bench.close()
+        (tmp_path / "gates.rules").unlink()  # as in a workspace of an earlier version: graded anew when it is opened
+        bench = workbench(tmp_path)
+    bench.close()
 
 
 @pytest.mark.parametrize("kind", ["warp", "image"])

@@ -172,6 +172,7 @@ def test_the_readme_counts_pairs_and_says_what_is_weak(whole):
     assert "Pairs: 5   patients: 3   studies: 5" in text
     assert "5 of 5 originals are unlike" in text
     assert "starter models" in text and "root digest" in text
+    assert "keep pixels of their source" not in text
     assert "Known to the models                warn 5" in text
 
 

@@ -37,6 +37,10 @@ class PolicyBox:
             )
             self.report = gr.Dropdown(REPORTS, label="In place of identifiers, in reports filtered from now on")
             self.prompts = gr.Dropdown(PROMPTS, label="Prompts, in releases written from now on")
+            self.methods = gr.CheckboxGroup(
+                label="Methods that keep the source's pixels, and whose images may leave all the same",
+                elem_id="policy-methods",
+            )
             self.now = shell.part(elem_id="policy-gates", js=PICK_JS)
             with gr.Row(elem_classes=["buttons"]):
                 self.gate = gr.Dropdown(
@@ -48,21 +52,26 @@ class PolicyBox:
             self.foresee = gr.Button("Show impact", elem_id="policy-foresee")
             self.impact = shell.part(elem_id="policy-impact")
             self.save = gr.Button("Set the policy", elem_id="policy-save")
-        fields = [self.verdicts, self.second, self.report, self.prompts, self.gate, self.action, self.limit]
+        fields = self.fields
         shell.on(self.gate.input, self.gate_now, [self.gate], self.one)
         shell.on(self.now.pick, self.pick, [], [self.gate, *self.one], tells=["gate"])
         shell.on(self.foresee.click, self.foretell, fields, [self.impact])
         shell.on(self.save.click, self.set, [*fields, self.why], [*self.shown, self.why])
 
     @property
+    def fields(self) -> list[Any]:
+        said = [self.verdicts, self.second, self.report, self.prompts, self.gate, self.action, self.limit]
+        return [*said, self.methods]
+
+    @property
     def shown(self) -> list[Any]:
-        fields = [self.verdicts, self.second, self.report, self.prompts, self.gate, self.action, self.limit]
-        return [*fields, self.now, self.foresee, self.impact, self.save]
+        return [*self.fields, self.now, self.foresee, self.impact, self.save]
 
     def look(self, actor: Actor) -> Updates:
         """What is in force."""
         bench = self.shell.workbench
         policy, rules = bench.policy(actor=actor), bench.gate_rules(actor=actor)
+        keepers = [m for m in bench.methods(actor=actor) if m["source_pixels"] and m["releasable"]]
         return {
             self.verdicts: policy["verdicts"],
             self.second: round(100 * policy["second_reading"]),
@@ -71,6 +80,9 @@ class PolicyBox:
             self.gate: gr.update(choices=[("None", ""), *[(r["title"], r["name"]) for r in rules]], value=""),
             self.action: "",
             self.limit: None,
+            self.methods: gr.update(
+                choices=[(m["title"], m["name"]) for m in keepers], value=[m["name"] for m in keepers if m["leaves"]]
+            ),
             self.now: show.render("release/gate_rules.html", rules=rules),
             self.impact: "",
             self.foresee: gr.update(interactive=may(actor, "policy_impact")),
@@ -119,8 +131,9 @@ class PolicyBox:
         gate: str,
         action: str,
         limit: float | None,
+        methods: list[str] | None = None,
     ) -> dict[str, Any]:
-        """What the fields change."""
+        """What the fields change; without `methods`, nothing about them."""
         bench = self.shell.workbench
         changes: dict[str, Any] = {"verdicts": verdicts, "second_reading": second / 100, "report_policy": report}
         changes["prompts"] = prompts
@@ -128,4 +141,9 @@ class PolicyBox:
             wish = {k: v for k, v in (("action", action or None), ("limit", limit)) if v is not None}
             others = {n: v for n, v in bench.policy(actor=actor)["gates"].items() if n != gate}
             changes["gates"] = {**others, **({gate: wish} if wish else {})}
+        if methods is not None:
+            now = bench.policy(actor=actor)["methods"]
+            keepers = {m["name"] for m in bench.methods(actor=actor) if m["source_pixels"]}
+            asked = {name: {**now.get(name, {}), "release": name in methods} for name in keepers & {*now, *methods}}
+            changes["methods"] = {**now, **asked}
         return changes

@@ -212,6 +212,17 @@ RULES: Mapping[str, Rule] = {
         advice="Make another version (G): with another seed the image is another one.",
         needs=("judges",),
     ),
+    "source_pixels": Rule(
+        "Source pixels in the image",
+        ("derivation", "source_pixels"),
+        "above",
+        0,
+        "warn",
+        "The image was drawn from words: no pixel of the original reached it.",
+        "The image was made from the original's own pixels: anatomy, devices and texture may still name the patient.",
+        "Not measured: the method that made this image is not part of this version.",
+        advice="It leaves only where the policy names its method; if you would know the patient again, reject.",
+    ),
     "domain": Rule(
         "Known to the models",
         ("domain", "percentile"),

@@ -71,6 +71,7 @@ def weaknesses(description: Mapping[str, Any]) -> list[str]:
     """What is weak about a release, in sentences."""
     counts, pairs = description["counts"], description["pairs"]
     outside, unmeasured = counts["domain"].get("outside", 0), counts["domain"].get("not measured", 0)
+    kept = pairs - counts["derivation"].get("text", 0)
     withheld, batch = description["recipes_withheld"], counts["approval"].get("batch", 0)
     said = [
         f"{outside} of {pairs} originals are unlike what the models were trained on. Their synthetic images may look "
@@ -84,6 +85,10 @@ def weaknesses(description: Mapping[str, Any]) -> list[str]:
         "Their prompts, settings and models are kept back, but who holds the source files and the same models could "
         "still draw them again and compare."
         if withheld
+        else "",
+        f"{kept} of {pairs} images keep pixels of their source, which the sender's policy lets leave: whoever holds "
+        "the source images, or others of these patients, may know them again by anatomy, devices and texture."
+        if kept
         else "",
         f"{batch} of {pairs} pairs were approved in a batch only: nobody need have looked at each." if batch else "",
         "The starter models are small and were trained on computed phantoms, not on patients. They serve to show the "

@@ -130,7 +130,8 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
         if " ".join(found.get(name, "").split()) != " ".join(statement.split()):
             yield f"The trigger {name} is missing or was changed: rows could be changed since."
     for row, states in _graded(tx):
-        graded = grades.graded(json.loads(row["evidence_json"]), policy)
+        evidence, settings = json.loads(row["evidence_json"]), json.loads(row["settings_json"])
+        graded = grades.graded(grades.evidence_of(evidence, row["method"], settings), policy)
         there, due = (_told_of(json.loads(text or "[]")) for text in (row.pop("gates_json"), graded.pop("gates_json")))
         follow = {name: state for name, (state, *_) in due.items()}
         if there != due or states != follow or any(row[name] != v for name, v in graded.items()):
@@ -154,8 +155,9 @@ def _graded(tx: Transaction) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
     """Candidates with their evidence and grade, and the states of their gates by name."""
     last = 0
     while rows := tx.all(
-        "SELECT c.id, c.evidence_json, g.gates_json, g.worst, g.risk, g.alignment FROM candidate c "
-        "LEFT JOIN grade g ON g.candidate = c.id WHERE c.error = '' AND c.id > :last ORDER BY c.id LIMIT 500",
+        "SELECT c.id, c.evidence_json, c.method, c.settings_json, g.gates_json, g.worst, g.risk, g.alignment "
+        "FROM candidate c LEFT JOIN grade g ON g.candidate = c.id WHERE c.error = '' AND c.id > :last "
+        "ORDER BY c.id LIMIT 500",
         last=last,
     ):
         states: dict[int, dict[str, str]] = {row["id"]: {} for row in rows}

@@ -19,7 +19,7 @@ from updp_core.store.secret import Secret
 from updp_core.store.store import canonical, known, now
 from updp_core.workbench import lexicons, population, verdicts
 from updp_core.workbench.desk import Desk
-from updp_core.workbench.grades import grade
+from updp_core.workbench.grades import evidence_of, grade
 from updp_core.workbench.leases import Worker
 from updp_core.workbench.policy import may_leave
 from updp_core.workbench.shapes import MethodRow
@@ -227,7 +227,8 @@ def _keep(
             )
             if not error:
                 word_index.add(tx, candidate, texts)
-                best = min(best or (float("inf"), 0), (grade(tx, candidate, evidence, policy), candidate))
+                known_too = evidence_of(evidence, context.options.method, settings)
+                best = min(best or (float("inf"), 0), (grade(tx, candidate, known_too, policy), candidate))
                 lexicons.check_candidate(tx, desk, candidate)  # the lexicon may have changed meanwhile
             kept.append(Kept(record, candidate, error))
         current = best[1] if best else kept[0].candidate
@@ -354,6 +355,7 @@ def described(desk: Desk, entry: Entry) -> MethodRow:
         "holds": entry.holds,
         "releasable": entry.releasable,
         "leaves": may_leave(policy, entry.name, asdict(config)),
+        "source_pixels": entry.derivation(asdict(config)).source_pixels,
         "available": not remedy,
         "remedy": remedy,
         "settings": [asdict(setting) for setting in listed(config)],

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from updp_core.domain import Actor
 from updp_core.evidence.gates import RULES, gates, hard, risk, worst
+from updp_core.methods import METHODS
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, sha256, write_file
 from updp_core.workbench.desk import Desk, Noun
@@ -18,10 +19,12 @@ from updp_core.workbench.shapes import GateRow, GateRule, Policy
 
 @dataclass(frozen=True)
 class Measured:
-    """A candidate and its evidence."""
+    """A candidate, its evidence, and what it was made by."""
 
     id: int
     evidence_json: str
+    method: str
+    settings_json: str
 
 
 class Grades(Noun):
@@ -56,8 +59,15 @@ def gate_rows(gates_json: str | None) -> list[GateRow]:
     return rows
 
 
+def evidence_of(evidence: Mapping[str, Any], method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Measured evidence with what is known without measuring: whether the image was made from the source's pixels."""
+    if method not in METHODS:
+        return {**evidence}
+    return {**evidence, "derivation": {"source_pixels": int(METHODS[method].derivation(settings).source_pixels)}}
+
+
 def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:
-    """Compute and keep the gates of a candidate; its risk."""
+    """Compute and keep the gates of a candidate by its `evidence_of`; its risk."""
     row = graded(evidence, policy)
     tx.put("grade", candidate=candidate, **row)
     for gate in gates(evidence, policy["gates"]):
@@ -81,11 +91,13 @@ def regrade(tx: Transaction, policy: Policy) -> None:
     last = 0
     while rows := tx.rows(
         Measured,
-        "SELECT id, evidence_json FROM candidate WHERE id > :last AND error = '' ORDER BY id LIMIT 500",
+        "SELECT id, evidence_json, method, settings_json FROM candidate WHERE id > :last AND error = '' "
+        "ORDER BY id LIMIT 500",
         last=last,
     ):
         for row in rows:
-            grade(tx, row.id, json.loads(row.evidence_json), policy)
+            evidence = evidence_of(json.loads(row.evidence_json), row.method, json.loads(row.settings_json))
+            grade(tx, row.id, evidence, policy)
         last = rows[-1].id
 
 

@@ -531,6 +531,7 @@ class MethodRow(TypedDict):
     """A method as page and command show it. `remedy` says what is missing where it is not `available`.
 
     `holds`: what it can and cannot hide. `leaves`: its images may be released under the policy in force.
+    `source_pixels`: pixels of the source reach its images, so they leave only where the policy names it.
     `settings`: rows of {"name", "kind" (int, number, text, choice, switch), "value", "doc", "low", "high", "choices",
     "optional"}, the value that of the policy. `sets`: name -> {"doc", "changes"}.
     """
@@ -540,6 +541,7 @@ class MethodRow(TypedDict):
     holds: str
     releasable: bool
     leaves: bool
+    source_pixels: bool
     available: bool
     remedy: str
     settings: list[dict[str, Any]]
