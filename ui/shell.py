@@ -238,7 +238,7 @@ class Shell:
 
     def _value(self, component: Any, value: Any) -> Any:
         if component in self._live and value:
-            value = show.render("stamped.html", html=Markup(value), key=_key(value))
+            value = show.render("stamped.html", html=Markup(value), part=component.elem_id, key=_key(value))
         return str(value) if isinstance(value, Markup) else value
 
 

@@ -83,6 +83,8 @@ def test_the_sample_is_imported_and_pairs_appear_while_the_page_is_open(page: An
     until(lambda: states(bench)["pending"] == STUDIES, "all pairs made", 240)
     assert shown(page)
     until(lambda: page.locator("#queue [data-record]").count() == STUDIES, "the queue shows them all")
+    until(lambda: page.locator("#status .working").count() == 0, "the header tells of no work that is over")
+    assert set(page.evaluate("updp.ask().parts")) >= {"queue", "progress"}, "the clock knows what stands there"
     assert page.locator("#prompt .tok").count() > 0
 
 
@@ -209,6 +211,7 @@ def test_the_release_holds_the_approved_pairs_alone_and_one_changed_byte_is_foun
     shown(page)
     for _ in range(APPROVED):
         before = shown(page)
+        until(lambda before=before: page.locator("#head h2").inner_text().startswith(before), "its heading")
         page.keyboard.press("a")
         if page.locator("#approve-box.open").count():  # the judges do not know such pictures: a reason, by its digit
             page.keyboard.press("1")

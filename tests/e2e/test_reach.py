@@ -40,6 +40,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory, models: dict[str, str]) -> I
     opened.close()
 
 
+def prompted(bench: Workbench) -> str:
+    """A record with one version, which UPDP made: it has words to walk in, and no strip of versions."""
+    return bench.page(actor=OFFICER, sort="imported", limit=2)["records"][1]["record"]
+
+
 @pytest.fixture(scope="module")
 def page(browser: Any, bench: Workbench, models: dict[str, str], tmp_path_factory: Any) -> Iterator[Any]:
     home: Path = bench.desk.settings.home
@@ -48,8 +53,8 @@ def page(browser: Any, bench: Workbench, models: dict[str, str], tmp_path_factor
         tab.set_default_timeout(120_000)
         trouble: list[str] = []
         tab.on("pageerror", lambda error: trouble.append(str(error)))
-        tab.goto(address)
-        shown(tab)
+        tab.goto(f"{address}#{prompted(bench)}")
+        until(lambda: tab.evaluate("window.updp?.shown?.record") == prompted(bench), "a pair with a prompt")
         yield tab
         assert not trouble, trouble
 

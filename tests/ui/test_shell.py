@@ -94,7 +94,8 @@ def test_the_clock_sends_a_part_only_where_it_would_read_otherwise(shell: Shell)
     call, _ = wired(shell, lambda actor: {queue: "<p>three</p>", runs: "<p>none</p>"})
     sent = call(REQUEST, "radiologist")
     assert sent[queue].startswith("<p>three</p>")
-    keys = {c.elem_id: re.search(r'data-key="(\w+)"', sent[c])[1] for c in (queue, runs)}  # type: ignore[index]
+    keys = dict(re.search(r'data-part="(\w+)" data-key="(\w+)"', sent[c]).groups() for c in (queue, runs))  # type: ignore[union-attr]
+    assert set(keys) == {"queue", "runs"}
     screen = Screen.read(json.dumps({"parts": keys}))
     same = {queue: "<p>three</p>", runs: "<p>none</p>", field: "typed"}
     assert shell.fresh(same, screen) == {field: "typed"}

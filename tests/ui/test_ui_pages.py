@@ -193,18 +193,29 @@ def test_blind_second_readings_are_counted_above_the_queue_and_open_at_a_click(d
 def test_a_saved_view_sets_every_control_and_belongs_to_its_owner(desk: Desk) -> None:
     page, bar = desk.page, desk.page.filters
     view = {**desk.view, "finding": "nodule", "sort": "alignment"}
-    bar.keep(desk.acting(), "nodules", True, view)
+    kept = bar.keep(desk.acting(), "nodules", True, view)[bar.view]
     key = bar.recall("", desk.acting())
     assert key["state"] == "pending", "no view is the start"
     [row] = desk.bench.views(actor=SECOND)
     assert row["shared"]
-    shown = page.recall(desk.acting(), f"{row['owner']}\nnodules")
+    assert not page.recall(desk.acting(), kept, f"{row['owner']}\nnodules"), "its menu was only left"
+    shown = page.recall(desk.acting(), desk.view, f"{row['owner']}\nnodules")
+    assert shown[bar.saved]["value"] == shown[bar.view]["saved"] == f"{row['owner']}\nnodules"
     assert (shown[bar.finding]["value"], shown[bar.sort], shown[bar.free]) == ("nodule", "alignment", False)
     desk.bench.save_view("hers", actor=SECOND, shared=True)
     with pytest.raises(UsageError, match="belongs to"):
-        bar.forget(desk.acting(), f"{SECOND.name}\nhers")
-    bar.forget(desk.acting(), f"{row['owner']}\nnodules")
+        bar.forget(desk.acting(), f"{SECOND.name}\nhers", view)
+    bar.forget(desk.acting(), f"{row['owner']}\nnodules", view)
     assert [v["name"] for v in desk.bench.views(actor=SECOND)] == ["hers"]
+
+
+def test_leaving_a_menu_of_the_filter_moves_nothing_and_changing_one_opens_the_first_pair(desk: Desk) -> None:
+    page, bar = desk.page, desk.page.filters
+    as_they_are = [desk.view.get(key, "") for key in bar.controls()]
+    assert set(page.filter(desk.acting(), desk.view, *as_they_are)) == {bar.view}
+    changed = [{"sort": "-imported"}.get(key, value) for key, value in zip(bar.controls(), as_they_are, strict=True)]
+    shown = page.filter(desk.acting(), {**desk.view, "saved": "a view"}, *changed)
+    assert page.pair.side.head in shown and shown[bar.saved]["value"] == "" and "saved" not in shown[bar.view]
 
 
 def test_methods_stand_side_by_side_and_the_current_version_stays(desk: Desk) -> None:

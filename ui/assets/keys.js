@@ -14,7 +14,7 @@
   updp.theme = () => { theme = theme === "dark" ? "light" : "dark"; try { localStorage.setItem("updp-theme", theme); } catch { /* as above */ } paint(); };
 
   // --- what the reader sees, for the verbs ---
-  const parts = () => Object.fromEntries([...document.querySelectorAll("[data-key]")].map((k) => [k.closest("[id]")?.id ?? "", k.dataset.key]));
+  const parts = () => Object.fromEntries([...document.querySelectorAll("[data-key]")].map((k) => [k.dataset.part, k.dataset.key]));
   updp.ask = () => ({ shown: updp.shown ?? null, asked: updp.asked ?? null, looking: updp.looking ?? null, parts: parts() });
   updp.role = () => (document.querySelector("#role input")?.value ?? "").toLowerCase().replace(" ", "-");
   const rows = () => [...document.querySelectorAll("#queue [data-record]")];

@@ -65,7 +65,8 @@ def way_of(view: Mapping[str, Any]) -> str:
 
 
 class FilterBar:
-    """Controls above the queue. `view` (gr.State) keeps their values and the offset of the page."""
+    """Controls above the queue. `view` (gr.State) keeps their values, the offset of the page, and under "saved" which
+    saved view they stand for."""
 
     read = staticmethod(read)
 
@@ -103,8 +104,8 @@ class FilterBar:
                 self.save = gr.Button("Save view", size="sm", min_width=60, elem_id="view-save")
                 self.drop = gr.Button("Delete view", size="sm", min_width=60, elem_id="view-delete")
             self.batch = gr.Button("Approve all that is clear…", size="sm", elem_id="batch-open")
-        shell.on(self.save.click, self.keep, [self.name, self.share, self.view], [self.saved, self.name])
-        shell.on(self.drop.click, self.forget, [self.saved], [self.saved])
+        shell.on(self.save.click, self.keep, [self.name, self.share, self.view], [self.saved, self.name, self.view])
+        shell.on(self.drop.click, self.forget, [self.saved, self.view], [self.saved, self.view])
 
     def controls(self) -> dict[str, Any]:
         """View key -> control."""
@@ -185,11 +186,12 @@ class FilterBar:
         kept = _key({"owner": actor.name, "name": name.strip()})
         return {
             self.saved: gr.update(choices=self._views(actor), value=kept),
+            self.view: {**view, "saved": kept},
             self.name: "",
             **self.shell.say(f"View “{name.strip()}” saved."),
         }
 
-    def forget(self, actor: Actor, key: str) -> Updates:
+    def forget(self, actor: Actor, key: str, view: Mapping[str, Any]) -> Updates:
         """Delete the saved view that is chosen."""
         owner, _, name = (key or "").partition("\n")
         if not name:
@@ -199,6 +201,7 @@ class FilterBar:
         self.shell.workbench.delete_view(name, actor=actor)
         return {
             self.saved: gr.update(choices=self._views(actor), value=""),
+            self.view: {**view, "saved": ""},
             **self.shell.say(f"View “{name}” deleted."),
         }
 

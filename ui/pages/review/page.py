@@ -116,10 +116,10 @@ class Review(Page):
         on(self.queue.turn, self.turn, [view], [view, *self.every], tells=["by"])
         for control in controls:
             event = control.submit if isinstance(control, gr.Textbox) else control.input
-            on(event, self.filter, controls, [view, *self.every])
+            on(event, self.filter, [view, *controls], [view, *self.every])
         whole = [view, *controls, *self.every]
         on(self.progress.way, self.way, [], whole, tells=["to"])
-        on(self.filters.saved.input, self.recall, [self.filters.saved], whole)
+        on(self.filters.saved.input, self.recall, [view, self.filters.saved], whole)
 
     def _wire_sheets(self) -> None:
         on, screen, view, column = self.shell.on, self.shell.screen, self.filters.view, self.pair.column
@@ -309,27 +309,30 @@ class Review(Page):
         view = {**view, "offset": max(0, view["offset"] + PAGE * int(by))}
         return {self.filters.view: view, **self.listing(actor, view)}
 
-    def filter(self, actor: Actor, *values: Any) -> Updates:
-        """The controls above the queue have changed."""
+    def filter(self, actor: Actor, before: View, *values: Any) -> Updates:
+        """The controls above the queue have changed. A menu tells so when it is only left, too: then nothing moves."""
         view = self.filters.values(*values)
-        return {
-            self.filters.view: view,
-            **self.listing(actor, view),
-            **self.open_first(actor, view),
-        }
+        if self.filters.read(view) == self.filters.read(before):
+            return {self.filters.view: {**before, **view, "offset": before["offset"]}}
+        listed = self.listing(actor, view)
+        listed[self.filters.saved] = {**listed[self.filters.saved], "value": ""}
+        return {self.filters.view: view, **listed, **self.open_first(actor, view)}
 
     def way(self, actor: Actor, to: str) -> Updates:
         """One of the buttons above the queue: what waits for a verdict, for a look, for a blind second reading."""
         return self._set(actor, way_into(str(to), actor))
 
-    def recall(self, actor: Actor, key: str) -> Updates:
-        """A saved view."""
-        return self._set(actor, self.filters.recall(key, actor))
+    def recall(self, actor: Actor, before: View, key: str) -> Updates:
+        """A saved view; nothing moves where its menu is only left."""
+        if key == before.get("saved", ""):
+            return {}
+        return self._set(actor, {**self.filters.recall(key, actor), "saved": key})
 
     def _set(self, actor: Actor, view: View) -> Updates:
         put = self.filters.put(view)
         view = put[self.filters.view]
         listed = self.listing(actor, view)
+        put[self.filters.saved] = view.get("saved", "")
         for menu in self.filters.menus():  # one update a component: its choices and what is chosen
             if menu in put:
                 listed[menu] = {**listed[menu], "value": put.pop(menu)}
