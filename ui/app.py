@@ -78,6 +78,7 @@ def _header(shell: Shell) -> tuple[gr.HTML, gr.HTML]:
         dark = gr.Button("◐", elem_id="theme", size="sm", min_width=0, scale=0)
         keys = gr.Button("?", elem_id="help", size="sm", min_width=0, scale=0)
     shell.message.render()
+    shell.gift.render()
     shell.screen.render()
     shell.part(show.render("banner.html") if shell.settings.demo else "", elem_id="banner")
     leave.click(None, js="() => updp.leave()")

@@ -11,7 +11,7 @@ import inspect
 import json
 import logging
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,9 @@ STREAM: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 """An event that tells of its progress and needs no model; two at a time."""
 ASK = "(screen, ...rest) => [JSON.stringify(window.updp?.ask?.() ?? null), ...rest]"
 """Fills an event's first input with what is on the reader's screen at that moment."""
+
+
+GIVE_JS = 'watch("value", () => setTimeout(() => element.querySelector("a[download]")?.click()));'
 
 
 def typed_js(fields: str) -> str:
@@ -113,6 +116,7 @@ class Shell:
             render=False,
         )
         self.message = self.part(elem_id="say", render=False)
+        self.gift = self.part(elem_id="gift", js=GIVE_JS, render=False)
         self.screen = gr.Textbox(visible="hidden", elem_id="asked", label="asked", render=False)
 
     @property
@@ -126,6 +130,12 @@ class Shell:
     def say(self, text: str, kind: str = "ok") -> Updates:
         """An update of the message line alone."""
         return {self.message: show.message(text, kind)}
+
+    def give(self, actor: Actor, name: str, kind: str, pieces: Iterable[str | bytes]) -> Updates:
+        """An update by which the person's browser saves a file, made of `pieces` as it is fetched."""
+        person = actor.name if self.session.signed else None
+        address = self.session.downloads.offer(person, name, kind, pieces)
+        return {self.gift: show.render("gift.html", address=address, name=name)}
 
     def part(self, value: str = "", js: str | None = None, live: bool = False, **more: Any) -> gr.HTML:
         """A piece of the page; `js` runs once, with `element`, `trigger` and `watch`.
@@ -159,7 +169,7 @@ class Shell:
         asks = bool(inputs) and inputs[0] is self.screen
         given = [self.screen, self.role, *inputs[1:]] if asks else [self.role, *inputs]
         call = self._called(handler, asks, tuple(tells), quiet)
-        shown = list(dict.fromkeys([*outputs, self.message]))
+        shown = list(dict.fromkeys([*outputs, self.message, self.gift]))
         return event(call, given, shown, **{**how, **({"js": ASK} if asks else {}), **more})
 
     def answer(self, handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -75,6 +75,26 @@ class SourceStudy:
 
 
 @dataclass(frozen=True)
+class Assume:
+    """What the importer states of all images of a source that do not say it themselves: never against what they say.
+
+    `chest`: they show a human chest. `view`: "PA", "AP" or "frontal". `modality`: "CR", "DX" or "RG". False and ""
+    state nothing.
+    """
+
+    chest: bool = False
+    view: str = ""
+    modality: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Only what is stated."""
+        return {name: value for name, value in vars(self).items() if value}
+
+
+NOTHING_ASSUMED = Assume()
+
+
+@dataclass(frozen=True)
 class Rejection:
     """A source file or row that does not go on, and why."""
 

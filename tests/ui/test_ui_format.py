@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ui import plots, show
-from ui.show import evidence, lexicons, report, review, work
+from ui.show import evidence, imports, lexicons, report, review, work
 
 HOSTILE = '<img src=x onerror="alert(1)">&\'"'
 
@@ -106,7 +106,29 @@ def test_nothing_that_a_study_says_becomes_markup() -> None:
             [{"version": 1, "created_at": HOSTILE, "author": HOSTILE, "comment": HOSTILE, "added": 0, "removed": 0}]
         ),
         work.failures([{"record": HOSTILE, "error": HOSTILE}]),
-        work.imported({"imported": 0, "duplicates": 0, "rejected": [{"source": HOSTILE, "reason": HOSTILE}]}),
+        imports.page(
+            {
+                "row": dict.fromkeys(("id", "source", "actor", "started", "finished", "layout", "again"), HOSTILE)
+                | dict.fromkeys(("imported", "duplicates", "rejections", "without_report"), 1)
+                | {"assume": {"view": HOSTILE}, "there": True},
+                "rejected": [{"source": HOSTILE, "reason": HOSTILE}],
+                "reasons": [{"reason": HOSTILE, "count": 1}] * 2,
+                "total": 1,
+                "offset": 0,
+            }
+        ),
+        imports.look(
+            {
+                "layout": "csv",
+                "table": HOSTILE,
+                "files": 1,
+                "columns": [HOSTILE],
+                "matched": {"file": HOSTILE},
+                "missing": [],
+                "rows": [{"file": HOSTILE, "problem": HOSTILE}],
+            },
+            {"file": "Image file"},
+        ),
         show.render("verified.html", report={"ok": False, "problems": [HOSTILE]}),
     ]
     for markup in shown:

@@ -12,17 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ui.door.streams import MOST_SESSIONS, SESSION_SECONDS, Streams
-from ui.pages.intake import _places, clean_uploads
+from ui.pages.importing import places
+from ui.pages.intake import clean_uploads
 from updp_core.errors import UsageError
 
 
 def test_files_of_one_name_lie_apart_each_with_its_report() -> None:
-    assert _places(["a.dcm", "a.txt", "b.dcm", "a.dcm", "a.txt"]) == ["a.dcm", "a.txt", "b.dcm", "2/a.dcm", "2/a.txt"]
+    assert places(["a.dcm", "a.txt", "b.dcm", "a.dcm", "a.txt"]) == ["a.dcm", "a.txt", "b.dcm", "2/a.dcm", "2/a.txt"]
 
 
 def test_a_table_beside_two_files_of_one_name_is_refused_in_words() -> None:
     with pytest.raises(UsageError, match="same name"):
-        _places(["a.png", "a.png", "manifest.csv"])
+        places(["a.png", "a.png", "manifest.csv"])
 
 
 def test_what_killed_processes_left_is_removed_and_the_rest_stays(tmp_path: Path) -> None:

@@ -158,5 +158,10 @@ def guarded(session: Session, access: Access, sign_in: SignIn | None, uploads: U
     """Keyword arguments for Gradio's FastAPI application."""
     return {
         "middleware": [Middleware(Guard, session=session, access=access, sign_in=sign_in)],
-        "routes": [*(sign_in.routes() if sign_in else []), *uploads.routes()],
+        "routes": [*(sign_in.routes() if sign_in else []), *uploads.routes(), *session.downloads.routes(_person)],
     }
+
+
+def _person(request: Request) -> str | None:
+    sitting = request.scope.get(SITTING)
+    return sitting.name if sitting else None

@@ -14,6 +14,7 @@ from typing import Any, cast, get_args
 
 import gradio as gr
 
+from ui.door.downloads import Downloads
 from updp_core.domain import Actor, Role
 from updp_core.errors import NotAllowed, UpdpError
 from updp_core.workbench import Workbench
@@ -49,6 +50,7 @@ class Session:
 
     def __init__(self, workbench: Workbench, signed: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.workbench, self.signed, self.clock = workbench, signed, clock
+        self.downloads = Downloads()
         self._sittings: dict[str, Sitting] = {}
         self._proxied: dict[str, Sitting] = {}
         self._lock = threading.Lock()

@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -35,6 +36,7 @@ LIE_SECONDS = 2 * 3600
 IDLE_SECONDS, LEAST_RATE = 30, 10_000
 """The longest pause between two pieces, and the bytes a second below which an upload is given up after a minute."""
 MEGABYTE = 10**6
+DEEPEST = 32
 LONGEST_FIELD = 10_000
 FULL = (
     "There is no room for these uploads. Import or wait for what was uploaded before (it is deleted after two hours), "
@@ -164,12 +166,37 @@ def _root() -> Path:
 
 
 def _placed(part: UploadFile, folder: Path) -> str:
-    """Give what has come its own name, without signs that steer, in a folder of its own."""
+    """Give what has come its own name, without signs that steer, in a folder of its own; where a folder was sent, in
+    the folders that it lay in there."""
     part.file.close()
-    name = _UNSAFE.sub("_", re.split(r"[/\\]", part.filename or "")[-1])[-120:].strip(". ") or "file"
     folder.mkdir(mode=0o700)
-    os.replace(part.file.name, folder / name)
-    return str(folder / name)
+    names = [_plain(name) for name in re.split(r"[/\\]", part.filename or "")]
+    place = folder.joinpath(*[name for name in names if name][-DEEPEST:] or ["file"])
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.replace(part.file.name, place)
+    return str(place)
+
+
+def _plain(name: str) -> str:
+    """A name of one file or folder; "" where nothing is left of it (`.` and `..`)."""
+    return _UNSAFE.sub("_", name)[-120:].strip(". ")
+
+
+def place_of(actor: Actor, path: Path) -> str:
+    """Where an uploaded file lay in the folder that was sent: its name, behind the folders' names."""
+    below = path.relative_to(folder_of(actor.name).resolve()).parts
+    return "/".join(below[2:])  # past the upload's folder and the file's own
+
+
+def kept_folder(actor: Actor) -> Path:
+    """A new folder for files that are being imported; it counts as what this person has uploaded, and is deleted as
+    late as that."""
+    folder = folder_of(actor.name) / f"upload-{secrets.token_hex(8)}"
+    folder.mkdir(mode=0o700, parents=True)
+    timer = threading.Timer(LIE_SECONDS, shutil.rmtree, (folder, True))
+    timer.daemon = True
+    timer.start()
+    return folder
 
 
 def _refused(text: str, status: int) -> Response:

@@ -56,12 +56,6 @@ def running(rows: Sequence[Mapping[str, Any]], now: Mapping[str, Any], waiting: 
     return render("intake/running.html", now={"stage": "", **now}, waiting=waiting)
 
 
-def imported(result: Mapping[str, Any]) -> str:
-    """The outcome of an import; what was not taken stands with its reason."""
-    known = {"without_report": (), "rejections": len(result["rejected"]), "list": ""}
-    return render("intake/imported.html", result={**known, **result})
-
-
 def failures(cards: Sequence[Mapping[str, Any]]) -> str:
     """Records whose generation failed."""
     return render("intake/failures.html", records=cards) if cards else ""

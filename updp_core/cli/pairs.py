@@ -10,7 +10,8 @@ import typer
 
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, follow, one_of, opened, pairs, result
 from updp_core.dicomweb import is_address
-from updp_core.domain import Audience, Verdict
+from updp_core.domain import Assume, Audience, Verdict
+from updp_core.errors import UsageError
 
 AUDIENCES = get_args(Audience)
 LAYOUTS = ("auto", "csv", "dicom", "iu-xray", "mimic-cxr")
@@ -36,11 +37,21 @@ def register(app: typer.Typer) -> None:
 
 @command
 def import_(
-    source: Annotated[str, typer.Argument(help="A CSV manifest, a folder, or dicomweb:URL?QUERY.")],
+    source: Annotated[str, typer.Argument(help="A table, a folder, a zip file, or dicomweb:URL?QUERY.")] = "",
     layout: Annotated[str, typer.Option(help=f"One of: {', '.join(LAYOUTS)}.")] = "auto",
     column: Annotated[
         list[str], typer.Option(metavar="NAME=COLUMN", help="The CSV's own name of a column, e.g. file=ImagePath.")
     ] = [],  # noqa: B006
+    mapped: Annotated[
+        list[str], typer.Option("--map", metavar="COLUMN=NAME", help="The same the other way: ImagePath=file.")
+    ] = [],  # noqa: B006
+    assume: Annotated[
+        list[str],
+        typer.Option(help="What you say of images that do not say it: chest, view=PA, modality=DX. It is recorded."),
+    ] = [],  # noqa: B006
+    again: Annotated[
+        str, typer.Option(metavar="IMPORT", help="Try anew what this import has not taken, with --assume.")
+    ] = "",
     home: Home = None,
     role: RoleOption = "privacy-officer",
     who: Who = "",
@@ -48,12 +59,18 @@ def import_(
 ) -> None:
     """Read studies into the workspace. What cannot go on is listed with the reason."""
     one_of(layout, LAYOUTS, "--layout")
-    columns = {name: str(value) for name, value in pairs(column, "--column").items()} or None
+    columns = {name: str(value) for name, value in pairs(column, "--column").items()}
+    columns |= {str(value): name for name, value in pairs(mapped, "--map").items()}
+    said = assumed(assume)
+    if bool(source) == bool(again):
+        raise UsageError("Give a source, or an import to try --again.")
     with opened(home) as bench:
-        if is_address(source):
+        if again:
+            steps = bench.import_again(again, assume=said, actor=actor(who, role))
+        elif is_address(source):
             steps = bench.import_from(source, actor=actor(who, role))
         else:
-            steps = bench.import_(Path(source), layout=layout, columns=columns, actor=actor(who, role))
+            steps = bench.import_(Path(source), layout=layout, columns=columns, assume=said, actor=actor(who, role))
         outcome = follow(steps)
     lines = [f"rejected {item['source']}: {item['reason']}" for item in outcome["rejected"]]
     lines += [f"without a report: {name}" for name in outcome["without_report"]]
@@ -62,6 +79,17 @@ def import_(
     rejections = outcome.get("rejections", len(outcome["rejected"]))
     lines.append(f"{outcome['imported']} imported, {outcome['duplicates']} already known, {rejections} rejected.")
     result(outcome, as_json, lines)
+
+
+def assumed(words: list[str]) -> Assume:
+    """`chest`, `view=PA`, `modality=DX` as what the importer states. Raises UsageError."""
+    said: dict[str, Any] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in ("chest", "view", "modality") or bool(value) == (name == "chest"):
+            raise UsageError("--assume is one of: chest, view=PA|AP|frontal, modality=CR|DX|RG.")
+        said[name] = value or True
+    return Assume(**said)
 
 
 @command

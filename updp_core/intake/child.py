@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from updp_core.domain import Assume
 from updp_core.errors import IntakeError
 from updp_core.intake import wire
 from updp_core.intake.loaded import Loaded
@@ -53,7 +54,8 @@ def _answer(head: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         path = Path(os.fsdecode(bytes.fromhex(head["path"])))
         if head["what"] == "report":
             return {"report": structured_report(path)}, b""
-        return _told((load_dicom if head["what"] == "dicom" else load)(path, head["view"]))
+        assume = Assume(**head.get("assume", {}))
+        return _told((load_dicom if head["what"] == "dicom" else load)(path, head["view"], assume))
     except IntakeError as error:
         return {"reason": str(error)}, b""
     except MemoryError:

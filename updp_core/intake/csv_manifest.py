@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from updp_core.domain import Rejection, SourceStudy
+from updp_core.domain import NOTHING_ASSUMED, Assume, Rejection, SourceStudy
 from updp_core.errors import IntakeError
-from updp_core.intake.files import EXTRA_CELLS, clean_text, inside, read_csv, shown
+from updp_core.intake.files import EXTRA_CELLS, clean_text, inside, read_csv, shown, walk
 from updp_core.intake.header import merge, other_id, patient_id
 from updp_core.intake.loaded import Loaded, Pending
 from updp_core.intake.reports import join_sections, report_flags
@@ -21,22 +22,45 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "view": ("view", "view_position", "viewposition", "projection"),
     "report_text": ("report_text", "report", "text"),
 }
+NEEDED = ("file", "patient_id", "view", "report_text")
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".ima")
+MOST_FILES = 1_000_000
 MAX_REPORT = 200_000  # characters
 _NAME_LIKE = re.compile(r"[A-Za-z][A-Za-z_ .-]{0,39}\Z")
 
 
-def read(manifest: Path, columns: Mapping[str, str] | None = None) -> Iterator[Pending | Rejection]:
-    """Studies of a manifest; files are relative to its folder. `columns` maps our names to the file's.
+def read(
+    manifest: Path, columns: Mapping[str, str] | None = None, assume: Assume = NOTHING_ASSUMED
+) -> Iterator[Pending | Rejection]:
+    """Studies of a manifest; files are relative to its folder, else the one of that name anywhere below it. `columns`
+    maps our names to the file's.
 
-    Columns: file, patient_id, study_id (optional), view, report_text (or findings and impression); others are
-    ignored. Raises IntakeError, before the first row, where a column is missing.
+    Columns: file, patient_id, study_id (optional), view (unless one is assumed), report_text (or findings and
+    impression); others are ignored. Raises IntakeError, before the first row, where a column is missing.
     """
     names, rows = read_csv(manifest)
-    return _studies(manifest, rows, match_columns(names, columns))
+    return _studies(manifest, rows, match_columns(names, columns, assume))
 
 
-def match_columns(names: Sequence[str], columns: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Our column name -> the file's, by `columns` or by alias. Raises IntakeError that says what was found."""
+def match_columns(
+    names: Sequence[str], columns: Mapping[str, str] | None = None, assume: Assume = NOTHING_ASSUMED
+) -> dict[str, str]:
+    """Our column name -> the file's ("": made of findings and impression), by `columns` or by alias. Raises IntakeError
+    that says what was found.
+    """
+    matched = known_columns(names, columns)
+    needed = [name for name in NEEDED if name != "view" or not assume.view]
+    if missing := [name for name in needed if name not in matched]:
+        raise IntakeError(
+            f"The manifest lacks the column {' and '.join(missing)}. {_found(names)} "
+            f"Name yours in the mapping, for example {missing[0]}=YOUR_COLUMN."
+            + (" If no column tells the view, say it of all images yourself." if "view" in missing else "")
+        )
+    return matched
+
+
+def known_columns(names: Sequence[str], columns: Mapping[str, str] | None = None) -> dict[str, str]:
+    """As `match_columns`, of those that are there. Raises IntakeError for a mapping that cannot be."""
     columns = dict(columns or {})
     if unknown := sorted(set(columns) - set(ALIASES)):
         raise IntakeError(f"Unknown column {', '.join(unknown)} in the mapping. Known are: {', '.join(ALIASES)}.")
@@ -50,12 +74,45 @@ def match_columns(names: Sequence[str], columns: Mapping[str, str] | None = None
             matched[ours] = theirs
     if "report_text" not in matched and {"findings", "impression"} & set(lower):
         matched["report_text"] = ""
-    if missing := [name for name in ("file", "patient_id", "view", "report_text") if name not in matched]:
-        raise IntakeError(
-            f"The manifest lacks the column {' and '.join(missing)}. {_found(names)} "
-            f"Name yours in the mapping, for example {missing[0]}=YOUR_COLUMN."
-        )
     return matched
+
+
+class Places:
+    """Where the files that a manifest names lie: at the path that it gives, else the one file of that name below its
+    folder, with or without ending. The folder is walked when it is first needed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._by_name: dict[str, list[str]] | None = None
+
+    def find(self, name: str) -> Path:
+        """The file. Raises IntakeError where there is none, where there are several, or where the name leads out."""
+        try:
+            return inside(self.root, name)
+        except IntakeError as error:
+            base = name.strip().replace("\\", "/").rpartition("/")[2]
+            if ".." in name or not base:  # a name that tries to leave is not given a second chance
+                raise
+            found = self._walked().get(base.lower(), [])
+            if not found:
+                raise error from None
+            if len(found) > 1:
+                raise IntakeError(
+                    f"{len(found)} files of the folder have this name: write the folder of the one that is meant"
+                ) from None
+            return inside(self.root, found[0])
+
+    def _walked(self) -> dict[str, list[str]]:
+        if self._by_name is None:
+            self._by_name = {}
+            for path in itertools.islice(walk(self.root), MOST_FILES):
+                place = path.relative_to(self.root).as_posix()
+                for name in (
+                    {path.name.lower(), path.stem.lower()} if path.suffix.lower() in IMAGES else {path.name.lower()}
+                ):
+                    self._by_name.setdefault(name, []).append(place)
+        return self._by_name
 
 
 def _found(names: Sequence[str]) -> str:
@@ -70,9 +127,10 @@ def _studies(
     manifest: Path, rows: Iterator[tuple[int, dict[str, str]]], names: Mapping[str, str]
 ) -> Iterator[Pending | Rejection]:
     first_rows: dict[str, tuple[int, int]] = {}
+    places = Places(manifest.parent)
     try:
         for number, row in rows:
-            cells = {ours: row[theirs] if theirs else join_sections(row) for ours, theirs in names.items()}
+            cells = cells_of(row, names)
             file = cells["file"].strip()
             source = f"{manifest.name} row {number}" + (f": {shown(file)}" if _harmless(file) else "")
             try:
@@ -84,11 +142,16 @@ def _studies(
                     raise IntakeError(f"row {first} names the same file with other values: keep one of them")
                 if len(cells["report_text"]) > MAX_REPORT:
                     raise IntakeError(f"the report has more than {MAX_REPORT:,} characters: is a quote left open?")
-                yield Pending(source, inside(manifest.parent, file), cells["view"], functools.partial(_study, cells))
+                yield Pending(source, places.find(file), cells.get("view", ""), functools.partial(_study, cells))
             except IntakeError as error:
                 yield Rejection(source, str(error))
     except IntakeError as error:
         yield Rejection(manifest.name, str(error))
+
+
+def cells_of(row: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    """Our column name -> the cell of a row, by what `match_columns` found."""
+    return {ours: row[theirs] if theirs else join_sections(row) for ours, theirs in names.items()}
 
 
 def _harmless(file: str) -> bool:

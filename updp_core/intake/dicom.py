@@ -14,15 +14,16 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
+from updp_core.domain import NOTHING_ASSUMED, Assume
 from updp_core.errors import IntakeError
 from updp_core.intake.files import is_dicom
-from updp_core.intake.views import FRONTAL, check_chest, one_frontal, views_in
+from updp_core.intake.views import FRONTAL, MODALITIES, check_chest, one_frontal, views_in
 
-MODALITIES = ("CR", "DX", "RG")
 _OTHER_MODALITIES = frozenset(
     {"CT", "MR", "US", "XA", "RF", "MG", "IO", "PX", "NM", "PT", "OT", "SC", "SR", "PR", "KO", "DOC", "SEG", "ES"}
     | {"XC", "OP", "GM", "SM", "ECG", "HD", "AU", "RTIMAGE", "RTPLAN", "RTDOSE", "BMD"}
 )
+_SAYS_NOTHING = ("", "OT", "SC")
 _HUMAN = {"L-85B00", "337915000", "447612001"}
 """SNOMED RT and CT codes of Homo sapiens (PS3.16 CID 7454)."""
 _SERIES_TEXTS = (
@@ -89,14 +90,19 @@ def read_whole(path: Path) -> Dataset:
         return pydicom.dcmread(path, force=True)
 
 
-def check_frontal_chest(ds: Dataset, stated_view: str = "") -> tuple[str, tuple[str, ...]]:
+def check_frontal_chest(
+    ds: Dataset, stated_view: str = "", assume: Assume = NOTHING_ASSUMED
+) -> tuple[str, tuple[str, ...]]:
     """(view, flags) of a frontal human chest radiograph. Raises IntakeError with the reason for anything else.
 
     `stated_view` is what a manifest says; it counts where the header has no view of its own, and may not
-    contradict it.
+    contradict it. `assume` counts where neither says anything ("OT" and "SC" say nothing of how an image was made).
     """
     modality = str(ds.get("Modality") or "").strip().upper()
-    if modality not in MODALITIES:
+    said: tuple[str, ...] = ()
+    if modality in _SAYS_NOTHING and assume.modality in MODALITIES:
+        said = ("modality: not stated in the header; that it is a projection radiograph was said by the importer",)
+    elif modality not in MODALITIES:
         what = f"modality {modality}" if modality in _OTHER_MODALITIES else "the modality, or its absence,"
         raise IntakeError(f"{what} is not a projection radiograph's (CR, DX or RG)")
     species = {str(code.get("CodeValue", "")) for code in ds.get("PatientSpeciesCodeSequence") or ()}
@@ -104,8 +110,8 @@ def check_frontal_chest(ds: Dataset, stated_view: str = "") -> tuple[str, tuple[
         raise IntakeError("not a human patient: the header states a species or breed")
     descriptions = _text(ds, (*_SERIES_TEXTS, *_STUDY_TEXTS, "PatientSpeciesDescription"))
     body_part = _text(ds, ("BodyPartExamined", "AnatomicRegionSequence"))
-    flags = check_chest(body_part, descriptions, _text(ds, ("InstitutionName",)))
-    view, view_flags = _view(ds, stated_view)
+    flags = said + check_chest(body_part, descriptions, _text(ds, ("InstitutionName",)), assume.chest)
+    view, view_flags = _view(ds, stated_view, assume.view)
     flags += view_flags
     orientation = [str(v) for v in ds.get("PatientOrientation") or ()]
     if len(orientation) == 2 and orientation[1].startswith("H"):
@@ -117,7 +123,7 @@ def check_frontal_chest(ds: Dataset, stated_view: str = "") -> tuple[str, tuple[
     return view, flags
 
 
-def _view(ds: Dataset, stated_view: str) -> tuple[str, tuple[str, ...]]:
+def _view(ds: Dataset, stated_view: str, assumed: str) -> tuple[str, tuple[str, ...]]:
     """The view from the most specific place that states one; anything but frontal on the image's own level refuses."""
     places = {
         "View Position": views_in(_text(ds, ("ViewPosition",))),
@@ -146,6 +152,8 @@ def _view(ds: Dataset, stated_view: str) -> tuple[str, tuple[str, ...]]:
             return view, flags
     if any(places.values()):
         raise IntakeError("the header names frontal and other views without saying which one this image is")
+    if view := one_frontal(views_in(assumed)):
+        return view, ("view: not stated in the header; it was said by the importer",)
     raise IntakeError("no view is stated in the header: only images known to be frontal (PA or AP) go on")
 
 

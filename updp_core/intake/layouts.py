@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from updp_core.domain import Rejection, SourceStudy
+from updp_core.domain import NOTHING_ASSUMED, Assume, Rejection, SourceStudy
 from updp_core.errors import IntakeError
 from updp_core.intake import csv_manifest, dicom_folder, iu_xray, mimic_cxr
-from updp_core.intake.files import inside, is_dicom, walk
+from updp_core.intake.files import inside, is_dicom, read_csv, shown, walk
 from updp_core.intake.loaded import Afterwards, Pending, decoded
 
 LAYOUTS = ("csv", "dicom", "iu-xray", "mimic-cxr")
 MANIFEST = "manifest.csv"
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _LOOK_AT = 2000  # files that recognition opens at most
 
 
 def read_source(
-    path: Path, layout: str = "auto", columns: Mapping[str, str] | None = None
+    path: Path,
+    layout: str = "auto",
+    columns: Mapping[str, str] | None = None,
+    assume: Assume = NOTHING_ASSUMED,
+    only: Container[str] | None = None,
 ) -> Iterator[SourceStudy | Rejection]:
     """Every image of a source, in a stable order, as a study that goes on or a rejection with its reason.
 
     Images are read by decoder processes, a few ahead of the one that is handed over. Images without a report go on
-    with report "" and a flag that starts with "no report". `columns` maps our column names to those of a CSV. Raises
-    IntakeError at once where the source as a whole cannot be read: missing, of no known layout, or without the columns
-    that it needs.
+    with report "" and a flag that starts with "no report". `columns` maps our column names to those of a CSV; `assume`
+    is what the importer says where the source is silent; of `only`, the sources as rejections name them, nothing else
+    is read. Raises IntakeError at once where the source as a whole cannot be read: missing, of no known layout, or
+    without the columns that it needs.
     """
     path = Path(path)
     if not path.exists():
@@ -35,14 +41,17 @@ def read_source(
         layout = recognise(path)
     if layout not in LAYOUTS:
         raise IntakeError(f"Unknown layout '{layout}'. Known are: auto, {', '.join(LAYOUTS)}.")
-    return map(_storable, decoded(_read(path, layout, columns)))
+    items = _read(path, layout, columns, assume)
+    if only is not None:
+        items = (item for item in items if getattr(item, "source", "") in only)
+    return map(_storable, decoded(items, assume=assume))
 
 
 def _read(
-    path: Path, layout: str, columns: Mapping[str, str] | None
+    path: Path, layout: str, columns: Mapping[str, str] | None, assume: Assume
 ) -> Iterator[Pending | Rejection | Afterwards] | Iterator[Pending | Rejection]:
     if layout == "csv":
-        return csv_manifest.read(_manifest(path), columns)
+        return csv_manifest.read(manifest_of(path), columns, assume)
     if layout == "dicom":
         return dicom_folder.read(path, columns)
     if not path.is_dir():
@@ -76,7 +85,7 @@ def recognise(path: Path) -> str:
     if path.is_file():
         if is_dicom(path) or path.suffix.lower() in (".dcm", ".dicom"):
             return "dicom"
-        if path.name.lower().endswith((".csv", ".tsv", ".csv.gz")):
+        if is_table(path):
             return "csv"
         raise IntakeError(
             "A single image says nothing of its view, patient and report. Import a manifest.csv that names it "
@@ -95,6 +104,8 @@ def recognise(path: Path) -> str:
         images += file.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff")
     if any(path.glob("*reports.csv")):
         return "iu-xray"
+    if _tables(path):
+        return "csv"  # reading it says which columns it lacks
     if images:
         raise IntakeError(
             f"The folder holds images but nothing says their view, patient and report. Add a {MANIFEST} with the "
@@ -103,7 +114,37 @@ def recognise(path: Path) -> str:
     raise IntakeError(f"The folder holds no DICOM files and no {MANIFEST}. Choose a folder of studies or a manifest.")
 
 
-def _manifest(path: Path) -> Path:
-    if path.is_dir():
+def manifest_of(path: Path) -> Path:
+    """The table of a CSV source: the file itself, the folder's manifest.csv, or the one table that lies in it. Raises
+    IntakeError where it has none, or several and no manifest.csv.
+    """
+    if not path.is_dir():
+        return path
+    tables = _tables(path)
+    if (path / MANIFEST).exists() or not tables:
         return inside(path, MANIFEST)
-    return path
+    likely = [table for table in tables if _is_manifest(table)] or tables
+    if len(likely) > 1:
+        names = ", ".join(shown(table.name) for table in likely[:5])
+        raise IntakeError(f"The folder holds several tables ({names}): choose the one that names the images.")
+    return inside(path, likely[0].name)
+
+
+def _tables(folder: Path) -> list[Path]:
+    """Tables that lie in a folder itself, whatever they are called."""
+    return [file for file in sorted(folder.iterdir()) if is_table(file) and file.is_file() and not file.is_symlink()]
+
+
+def is_table(path: Path) -> bool:
+    """Whether a name is that of a table."""
+    return path.name.lower().endswith(TABLES) and not path.name.startswith(".")
+
+
+def _is_manifest(table: Path) -> bool:
+    """Whether the header of a table names all that a manifest must."""
+    try:
+        names, rows = read_csv(table)
+        rows.close()  # type: ignore[attr-defined]
+        return bool(csv_manifest.match_columns(names))
+    except IntakeError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from updp_core.domain import Rejection, SourceStudy
+from updp_core.domain import NOTHING_ASSUMED, Assume, Rejection, SourceStudy
 from updp_core.errors import IntakeError
 from updp_core.intake.pool import Pool, shared_pool
 
@@ -54,10 +55,10 @@ Afterwards = Callable[[], Iterable[Rejection]]
 
 
 def decoded(
-    items: Iterable[Pending | Rejection | Afterwards], pool: Pool | None = None
+    items: Iterable[Pending | Rejection | Afterwards], pool: Pool | None = None, assume: Assume = NOTHING_ASSUMED
 ) -> Iterator[SourceStudy | Rejection]:
     """The studies of these images, in order, read ahead by the decoder processes."""
-    for item, future in (pool or shared_pool()).ahead(items, _request):
+    for item, future in (pool or shared_pool()).ahead(items, functools.partial(_request, assume)):
         if isinstance(item, Pending):
             try:
                 yield item.study(_loaded(*future.result()))
@@ -78,10 +79,15 @@ def structured_report(path: Path) -> tuple[str, str, dict[str, tuple[str, ...]]]
     return str(study), str(text), {kind: tuple(values) for kind, values in header.items()}
 
 
-def _request(item: Pending | Rejection | Afterwards) -> dict[str, Any] | None:
+def _request(assume: Assume, item: Pending | Rejection | Afterwards) -> dict[str, Any] | None:
     if not isinstance(item, Pending):
         return None
-    return {"what": "dicom" if item.dicom else "image", "path": _hex(item.path), "view": item.view}
+    return {
+        "what": "dicom" if item.dicom else "image",
+        "path": _hex(item.path),
+        "view": item.view,
+        "assume": vars(assume),
+    }
 
 
 def _hex(path: Path) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from updp_core.errors import IntakeError
 
+MODALITIES = ("CR", "DX", "RG")
+"""Of projection radiographs."""
 FRONTAL = frozenset({"PA", "AP", "frontal"})
 _VIEW_WORDS: dict[str, str] = {
     "PA": r"pa|postero[\s-]?anterior|p\.a\.",
@@ -95,11 +97,12 @@ def animal_word(text: str) -> str:
     return match.group().lower() if match else ""
 
 
-def check_chest(body_part: str, descriptions: str, institution: str = "") -> tuple[str, ...]:
+def check_chest(body_part: str, descriptions: str, institution: str = "", assumed: bool = False) -> tuple[str, ...]:
     """Flags where header texts say that a human chest is shown; IntakeError, with a plain reason, where they do not.
 
-    `body_part` is Body Part Examined with the coded anatomic region; `descriptions` are all other texts. Of
-    `institution` only an animal hospital matters ("Chest Clinic" does not make a chest).
+    `body_part` is Body Part Examined with the coded anatomic region; `descriptions` are all other texts; `assumed` says
+    that the importer has stated a chest, which counts where these say nothing. Of `institution` only an animal hospital
+    matters ("Chest Clinic" does not make a chest).
     """
     if word := animal_word(f"{body_part} {descriptions} {institution}"):
         raise IntakeError(f"not a human patient: the header says '{word}'")
@@ -118,5 +121,7 @@ def check_chest(body_part: str, descriptions: str, institution: str = "") -> tup
     if parts:
         raise IntakeError(f"not a chest image: the header's description says {' and '.join(parts)}")
     if not names_chest(descriptions):
+        if assumed:
+            return ("body part: not stated in the header; that it is a chest was said by the importer",)
         raise IntakeError("nothing in the header says that this is a chest image (no body part, no description)")
     return ("body part: not stated in the header; taken from its description",)

@@ -154,7 +154,7 @@ def old_files(home: Path, before: float, all_copies: bool) -> Iterator[Path]:
     rejected sources from before a time."""
     copies = sorted((home / "copies").glob("*.sqlite3*"))
     yield from (path for path in copies if all_copies or path.stat().st_mtime < before)
-    yield from (path for path in sorted((home / "imports").glob("*.csv")) if path.stat().st_mtime < before)
+    yield from (path for path in sorted((home / "imports").glob("*.[cj]s*")) if path.stat().st_mtime < before)
 
 
 def rewrite(store: Store) -> bool:

@@ -18,6 +18,7 @@ from updp_core.workbench.flags import Flags
 from updp_core.workbench.grades import Grades, follow_rules
 from updp_core.workbench.holds import Holds
 from updp_core.workbench.impact import Impacts
+from updp_core.workbench.imports import Imports
 from updp_core.workbench.insight import Insight
 from updp_core.workbench.keys import Keys
 from updp_core.workbench.lexicons import Lexicons
@@ -55,7 +56,8 @@ __all__ = [
 
 
 class Workbench(
-    Studies,  # in the order in which a pair goes through the house
+    Imports,  # in the order in which a pair goes through the house
+    Studies,
     Runs,
     Ready,
     Queue,

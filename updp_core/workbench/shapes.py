@@ -499,6 +499,48 @@ class AuditReport(TypedDict):
     remarks: list[str]
 
 
+class SourceLook(TypedDict):
+    """A first look at a source; see `updp_core.intake.look.Look`. `fields` are our column names."""
+
+    layout: str
+    table: str
+    columns: Sequence[str]
+    matched: dict[str, str] | None
+    missing: Sequence[str]
+    rows: Sequence[dict[str, str]]
+    files: int
+    fields: list[str]
+
+
+class ImportRow(TypedDict):
+    """One import. `finished` is "" where it goes on or was killed; `there`: whether its source is still there."""
+
+    id: str
+    source: str
+    actor: str
+    started: str
+    finished: str
+    layout: str
+    imported: int
+    duplicates: int
+    rejections: int
+    without_report: int
+    assume: dict[str, Any]
+    again: str
+    there: bool
+
+
+class ImportPage(TypedDict):
+    """What an import has not taken: a page of it, and the commonest reasons of all that was asked for."""
+
+    row: ImportRow
+    rejected: list[dict[str, str]]
+    reasons: list[dict[str, Any]]
+    total: int
+    offset: int
+    limit: int
+
+
 class UploadLimits(TypedDict):
     """What may wait to be imported: of one person, and of all together."""
 

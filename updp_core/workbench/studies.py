@@ -2,71 +2,33 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+import tempfile
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from updp_core.domain import Actor, Rejection, SourceStudy
+from updp_core.domain import NOTHING_ASSUMED, Actor, Assume, Rejection, SourceStudy
 from updp_core.errors import UsageError
 from updp_core.findings.labeler import findings_in
-from updp_core.intake import read_source
+from updp_core.intake import header_of, read_source
+from updp_core.intake.archive import MOST_BYTES, is_zip, unpack
+from updp_core.intake.views import FRONTAL, MODALITIES
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, fresh_id, now
+from updp_core.workbench import import_log
 from updp_core.workbench.desk import Desk, Noun
+from updp_core.workbench.import_log import SHOWN
 from updp_core.workbench.roles import OPERATORS, READERS, verb
 from updp_core.workbench.shapes import Progress, UploadLimits
 from updp_core.workbench.wording import place_of
 
 BATCH = 16
 """Records a transaction: a killed import loses at most these, and finds the others as duplicates."""
-SHOWN = 500
-"""Rejections that an import keeps in memory and hands to whoever asked for it."""
-LISTED = 100_000
-"""Rejections that it writes to a file; what is beyond is counted."""
 TELL = 1000
 """Rejections between two signs of life where nothing can be imported."""
-
-
-class _Refusals:
-    """What an import has not taken: counted, the first in memory, the rest in a private file once there are more."""
-
-    def __init__(self, folder: Path) -> None:
-        self.count = 0
-        self.first: list[dict[str, str]] = []
-        self._path = folder / f"rejected-{fresh_id('')}.csv"
-        self._file: IO[str] | None = None
-
-    def add(self, item: Rejection) -> None:
-        """One more."""
-        self.count += 1
-        row = {"source": item.source, "reason": item.reason}
-        if self.count <= SHOWN:
-            self.first.append(row)
-        elif self.count <= LISTED:
-            if self._file is None:
-                self._begin()
-            self._write(row)
-
-    def close(self) -> str:
-        """The file with all of them, "" where there is none."""
-        if self._file is None:
-            return ""
-        self._file.close()
-        return str(self._path)
-
-    def _begin(self) -> None:
-        self._path.parent.mkdir(mode=0o700, exist_ok=True)
-        self._file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8")
-        self._write({"source": "source", "reason": "reason"})
-        for row in self.first:
-            self._write(row)
-
-    def _write(self, row: Mapping[str, str]) -> None:
-        # A cell that a spreadsheet would take for a formula is made text.
-        cells = ["'" + cell if cell[:1] in ("=", "+", "-", "@") else cell for cell in (row["source"], row["reason"])]
-        csv.writer(self._file).writerow(cells)  # type: ignore[arg-type]
 
 
 class Studies(Noun):
@@ -74,18 +36,31 @@ class Studies(Noun):
 
     @verb(OPERATORS)
     def import_(
-        self, source: Path, *, actor: Actor, layout: str = "auto", columns: Mapping[str, str] | None = None
+        self,
+        source: Path,
+        *,
+        actor: Actor,
+        layout: str = "auto",
+        columns: Mapping[str, str] | None = None,
+        assume: Assume = NOTHING_ASSUMED,
+        only: Container[str] | None = None,
+        again: str = "",
     ) -> Iterator[Progress]:
-        """Read studies from a file or folder. `preview` is each new record's id.
+        """Read studies from a file, folder or zip archive. `preview` is each new record's id.
+
+        `columns` maps our column names to a table's; without it, what was last given for a table with these columns is
+        used. `assume` is what the importer states where the source is silent; records and trail tell of it. `only` and
+        `again`: see `import_again`.
 
         Result: {"imported": n, "duplicates": n, "rejected": [{"source", "reason"}], "without_report": [source],
-        "rejections": n, "list": file}. `rejected` and `without_report` hold the first SHOWN of them; where there are
-        more rejections, `list` names a CSV file of the workspace with all of them, up to LISTED, else it is "".
+        "rejections": n, "list": file, "import": id}. `rejected` and `without_report` hold the first SHOWN of them;
+        where there are more rejections, `list` names a CSV file of the workspace with all of them, up to LISTED, else
+        it is "". Raises UsageError where the source is not there or nothing can be assumed like that.
         """
         source = place_of(source)
         if not source.exists():
             raise UsageError(f"The source {source.name} does not exist. Give a CSV file or a folder.")
-        return _import(self.desk, source, actor, layout, columns)
+        return _import(self.desk, source, actor, layout, columns, stated(assume), only, again)
 
     @verb(READERS | OPERATORS)
     def upload(self, *, actor: Actor) -> UploadLimits:
@@ -99,42 +74,104 @@ class Studies(Noun):
         }
 
 
+def stated(assume: Assume) -> Assume:
+    """What an importer may state. Raises UsageError for anything else."""
+    if assume.view not in ("", *FRONTAL):
+        raise UsageError("Only frontal images go on: a view that is assumed is PA, AP or frontal.")
+    if assume.modality not in ("", *MODALITIES):
+        raise UsageError(f"A modality that is assumed is one of: {', '.join(MODALITIES)}.")
+    return assume
+
+
+def saved_columns(desk: Desk, source: Path, layout: str) -> dict[str, str]:
+    """The mapping that was last given for a table with the columns of this one, {} where none was."""
+    return import_log.mapping_for(desk.store.home, list(header_of(source, layout)))
+
+
+@contextlib.contextmanager
+def private_folder(home: Path) -> Iterator[Path]:
+    """A folder of the workspace for as long as it is needed; named so that what a crash leaves is removed."""
+    with tempfile.TemporaryDirectory(prefix=f"upload-{os.getpid()}-", dir=home) as private:
+        yield Path(private)
+
+
+def unpacked(source: Path, private: Path) -> Iterator[int]:
+    """Unpack a zip archive there; nothing where the source is none. Raises IntakeError (see `unpack`)."""
+    if is_zip(source):
+        yield from unpack(source, private, most_bytes=min(MOST_BYTES, shutil.disk_usage(private).free // 2))
+
+
+def where(source: Path, private: Path) -> Path:
+    """What is to be read: what was unpacked (the folder in it where that is all), or the source itself."""
+    inside = list(private.iterdir())
+    if not inside:
+        return source
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else private
+
+
 def _import(
-    desk: Desk, source: Path, actor: Actor, layout: str, columns: Mapping[str, str] | None
+    desk: Desk,
+    source: Path,
+    actor: Actor,
+    layout: str,
+    columns: Mapping[str, str] | None,
+    assume: Assume,
+    only: Container[str] | None,
+    again: str,
 ) -> Iterator[Progress]:
-    imported = duplicates = 0
-    refusals = _Refusals(desk.store.home / "imports")
+    with private_folder(desk.store.home) as private:
+        for count in unpacked(source, private):
+            if count % TELL == 0:
+                yield Progress("unpack", count, 0, f"{count} files unpacked")
+        place = where(source, private)
+        columns = dict(columns or {}) or saved_columns(desk, place, layout)
+        items = read_source(place, layout=layout, columns=columns, assume=assume, only=only)
+        about = {"header": list(header_of(place, layout)), "columns": columns, "assume": assume.to_dict()}
+        log = import_log.ImportLog(desk.store.home, actor, source, layout, again=again, **about)
+        log.begin()
+        yield from _take(desk, items, actor, log)
+
+
+def _take(
+    desk: Desk, items: Iterator[SourceStudy | Rejection], actor: Actor, log: import_log.ImportLog
+) -> Iterator[Progress]:
+    note = log.note
     without_report: list[str] = []
     waiting: list[dict[str, Any]] = []
     seen = 0
-    for item in read_source(source, layout=layout, columns=columns):
+    for item in items:
         seen += 1
         if isinstance(item, Rejection):
-            refusals.add(item)
-            if refusals.count % TELL == 0:
-                yield Progress("import", seen, 0, f"{imported} imported, {refusals.count} rejected")
+            log.refuse(item)
+            if note.rejections % TELL == 0:
+                yield Progress("import", seen, 0, f"{note.imported} imported, {note.rejections} rejected")
         else:
-            if not item.report.strip() and len(without_report) < SHOWN:
-                without_report.append(item.source)
+            if not item.report.strip():
+                note.without_report += 1
+                if len(without_report) < SHOWN:
+                    without_report.append(item.source)
             waiting.append(_prepare(desk, item))
         if len(waiting) >= BATCH:
             new = _keep(desk, waiting, actor)
-            imported, duplicates = imported + len(new), duplicates + len(waiting) - len(new)
+            note.imported, note.duplicates = note.imported + len(new), note.duplicates + len(waiting) - len(new)
             waiting = []
-            yield Progress("import", seen, 0, f"{imported} imported", preview=new[-1] if new else None)
+            yield Progress("import", seen, 0, f"{note.imported} imported", preview=new[-1] if new else None)
     new = _keep(desk, waiting, actor) if waiting else []
-    imported, duplicates = imported + len(new), duplicates + len(waiting) - len(new)
+    note.imported, note.duplicates = note.imported + len(new), note.duplicates + len(waiting) - len(new)
+    told = {"assumed": note.assume, "again": note.again}
     with desk.store.write() as tx:
-        tx.audit(actor, "import", imported=imported, duplicates=duplicates, rejected=refusals.count)
+        counts = {"imported": note.imported, "duplicates": note.duplicates, "rejected": note.rejections}
+        tx.audit(actor, "import", note.id, **counts, **{name: value for name, value in told.items() if value})
     result = {
-        "imported": imported,
-        "duplicates": duplicates,
-        "rejected": refusals.first,
-        "rejections": refusals.count,
-        "list": refusals.close(),
+        "imported": note.imported,
+        "duplicates": note.duplicates,
+        "rejected": log.first,
+        "rejections": note.rejections,
+        "list": log.end(),
         "without_report": without_report,
+        "import": note.id,
     }
-    yield Progress("import", seen, seen, f"{imported} imported", preview=new[-1] if new else None, result=result)
+    yield Progress("import", seen, seen, f"{note.imported} imported", preview=new[-1] if new else None, result=result)
 
 
 def _prepare(desk: Desk, study: SourceStudy) -> dict[str, Any]:
