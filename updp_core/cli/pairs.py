@@ -63,7 +63,7 @@ def import_(
     columns |= {str(value): name for name, value in pairs(mapped, "--map").items()}
     said = assumed(assume)
     if bool(source) == bool(again):
-        raise UsageError("Give a source, or an import to try --again.")
+        raise typer.BadParameter("Give a source, or an import to try --again.")
     with opened(home) as bench:
         if again:
             steps = bench.import_again(again, assume=said, actor=actor(who, role))

@@ -13,7 +13,7 @@ from updp_core.domain import NOTHING_ASSUMED, Assume
 
 if TYPE_CHECKING:
     from updp_core.domain import Rejection, SourceStudy
-    from updp_core.intake.look import Look
+    from updp_core.intake.layouts import Look
 
 __all__ = ["header_of", "look_at", "read_source"]
 
@@ -34,14 +34,14 @@ def read_source(
 def look_at(
     path: Path, layout: str = "auto", columns: Mapping[str, str] | None = None, rows: int = 5, view: str = ""
 ) -> Look:
-    """See `updp_core.intake.look.look_at`."""
-    from updp_core.intake.look import look_at as look
+    """See `updp_core.intake.layouts.look_at`."""
+    from updp_core.intake.layouts import look_at as look
 
     return look(path, layout, columns, rows, view)
 
 
 def header_of(path: Path, layout: str = "auto") -> tuple[str, ...]:
-    """See `updp_core.intake.look.header_of`."""
-    from updp_core.intake.look import header_of as header
+    """See `updp_core.intake.layouts.header_of`."""
+    from updp_core.intake.layouts import header_of as header
 
     return header(path, layout)

@@ -500,7 +500,7 @@ class AuditReport(TypedDict):
 
 
 class SourceLook(TypedDict):
-    """A first look at a source; see `updp_core.intake.look.Look`. `fields` are our column names."""
+    """A first look at a source; see `updp_core.intake.layouts.Look`. `fields` are our column names."""
 
     layout: str
     table: str
