@@ -26,7 +26,9 @@ def test_what_is_destroyed_is_what_was_shown_and_only_an_administrator_may(
         page = Audit(shell_on(bench))
     admin, officer = (acting(page.shell, role) for role in ("administrator", "privacy-officer"))
     for actor, live in ((admin, True), (officer, False)):
-        assert page.look(actor, Screen(), "", "")[page.see] == gr.update(interactive=live)
+        looked = page.look(actor, Screen())
+        assert looked[page.see] == gr.update(interactive=live)
+        assert looked[page.retention] == gr.update(visible=live), "shown to whom it is for"
     with pytest.raises(NotAllowed):
         page.foresee(officer, 30)
     assert "Nothing is old enough" in page.foresee(admin, 30)[page.gone]
@@ -49,3 +51,28 @@ def test_what_is_destroyed_is_what_was_shown_and_only_an_administrator_may(
     *_, last = page.destroy(admin, 30, page.foresee(admin, 30)[page.foreseen])
     assert "Destroyed: 2 records" in last[page.gone] and last[page.foreseen] is None
     assert bench.show(first, actor=READER)["report"]["original"] == ""
+
+
+def test_the_trail_is_read_in_sentences_with_reasons_and_narrowed_by_what_who_and_when(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hush(monkeypatch)
+    bench = workbench(tmp_path / "ws")
+    first, second = made(bench, 2)
+    bench.decide(first, "reject", reasons=["Finding lost"], comment="the nodule of <b>Ann</b>", actor=READER)
+    bench.show(second, actor=READER)
+    with gr.Blocks():
+        page = Audit(shell_on(bench))
+    admin, officer = (acting(page.shell, role) for role in ("administrator", "privacy-officer"))
+    shown = page.look(officer, Screen())[page.events]
+    assert f"Rejected {first}." in shown and "Finding lost." in shown and "the nodule of &lt;b&gt;Ann" in shown
+    assert "Looked at" not in shown and "Made 1 version" in shown
+    assert "nodule" not in page.look(admin, Screen())[page.events], "a comment may name a patient"
+    assert f"Looked at {second}" in page.look(officer, Screen(), "views")[page.events]
+    assert "Made 1 version" not in page.look(officer, Screen(), "verdicts")[page.events]
+    assert "Made 1 version" not in page.look(officer, Screen(), "", READER.name)[page.events]
+    assert "No event" in page.look(officer, Screen(), "", "", "2999-01-01")[page.events]
+    with pytest.raises(UsageError, match="2026-01-31"):
+        page.look(officer, Screen(), "", "", "yesterday")
+    reader = acting(page.shell, "radiologist")
+    assert "Not shown to your role" in page.look(reader, Screen())[page.events]

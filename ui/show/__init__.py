@@ -51,6 +51,11 @@ def titled(name: str) -> str:
     return plain[:1].upper() + plain[1:]
 
 
+def titled_start(text: str) -> str:
+    """A sentence with a capital first letter, as it is otherwise."""
+    return text[:1].upper() + text[1:]
+
+
 def number(value: Any) -> str:
     """A value in the shortest form that a reader needs."""
     if value is None:
@@ -112,6 +117,7 @@ _ENV.globals.update(STATES=STATES, GATE_MARKS=GATE_MARKS, GATE_WORDS=GATE_WORDS,
 _ENV.filters.update(
     words=words,
     titled=titled,
+    titled_start=titled_start,
     number=number,
     counted=counted,
     when=when,

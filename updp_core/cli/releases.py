@@ -9,6 +9,7 @@ import typer
 
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, follow, opened, pairs, result, settings
 from updp_core.errors import UsageError
+from updp_core.workbench.trail import KINDS
 
 if TYPE_CHECKING:
     from updp_core.workbench.shapes import KeyRing
@@ -168,22 +169,58 @@ def audit_verify(
         raise typer.Exit(1)
 
 
+KindOption = Annotated[str | None, typer.Option(help=f"Only: {', '.join(KINDS)}.")]
+ByOption = Annotated[str | None, typer.Option(help="Only what this person did.")]
+SinceOption = Annotated[str | None, typer.Option(metavar="DAY", help="From this day on, 2026-01-31 (UTC).")]
+UntilOption = Annotated[str | None, typer.Option(metavar="DAY", help="Up to this day.")]
+
+
 @audit.command("log")
 @command
 def audit_log(
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
     offset: Annotated[int, typer.Option(min=0)] = 0,
     verb: Annotated[str | None, typer.Option(help="Only this verb.")] = None,
+    kind: KindOption = None,
+    by: ByOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     role: RoleOption = "privacy-officer",
     who: Who = "",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """The newest events."""
+    asked: Any = {"verb": verb, "kind": kind, "who": by, "since": since, "until": until}
     with opened(home) as bench:
-        page = bench.audit(offset=offset, limit=limit, verb=verb, actor=actor(who, role))
+        page = bench.audit(offset=offset, limit=limit, **asked, actor=actor(who, role))
     lines = [f"{e['event']}  {e['at']}  {e['actor']} ({e['role']})  {e['verb']} {e['subject']}" for e in page["events"]]
     result(dict(page), as_json, lines)
+
+
+@audit.command("export")
+@command
+def audit_export(
+    out: Annotated[Path, typer.Argument(help="A new file: .csv, or .jsonl for one JSON object a line.")],
+    kind: KindOption = None,
+    by: ByOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """The trail as a file, with what the role may see."""
+    asked: Any = {"kind": kind, "who": by, "since": since, "until": until}
+    with opened(home) as bench:
+        lines = bench.audit_export(out.suffix.lstrip("."), **asked, actor=actor(who, role))
+        try:
+            with open(out, "x", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
+        except FileExistsError:
+            raise UsageError(f"{out.name} is there already: choose another name.") from None
+    result({"file": str(out)}, as_json, [f"Written: {out}"])
 
 
 @policy.command("show")

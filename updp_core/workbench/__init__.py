@@ -34,6 +34,7 @@ from updp_core.workbench.runs import Runs
 from updp_core.workbench.shapes import Counts, Filters, Progress
 from updp_core.workbench.signing import Signing
 from updp_core.workbench.studies import Studies
+from updp_core.workbench.trail import KINDS as EVENT_KINDS
 from updp_core.workbench.upkeep import Upkeep
 from updp_core.workbench.verdicts import Verdicts
 from updp_core.workbench.views import Views
@@ -41,6 +42,7 @@ from updp_core.workbench.wording import APPROVE_REASONS, REASONS, place_of
 
 __all__ = [
     "APPROVE_REASONS",
+    "EVENT_KINDS",
     "REASONS",
     "ROLE_VERBS",
     "Actor",

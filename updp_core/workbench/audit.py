@@ -6,18 +6,20 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, cast
 
 from updp_core.domain import Actor
+from updp_core.errors import UsageError
 from updp_core.store import Store, Transaction, purge, standing
 from updp_core.store.schema import GROUPED, TOLD
 from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key, seconds_of
-from updp_core.workbench import grades, population
+from updp_core.workbench import grades, population, trail
 from updp_core.workbench import keys as keyring
-from updp_core.workbench.desk import Noun
+from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.holds import MAX_MINUTES
 from updp_core.workbench.roles import OPERATORS, sees_phi, verb
-from updp_core.workbench.shapes import AuditPage, AuditReport, Policy
+from updp_core.workbench.shapes import AuditPage, AuditReport, AuditRow, Policy
 
 MOST_PROBLEMS = 100
 GUESSABLE = ("comment_sha256", "digest", "embeddings", "groups", "nonce", "purged", "rows")
@@ -30,13 +32,24 @@ class Audit(Noun):
 
     @verb(OPERATORS)
     def audit(
-        self, *, actor: Actor, offset: int = 0, limit: int = 50, verb: str | None = None, who: str | None = None
+        self,
+        *,
+        actor: Actor,
+        offset: int = 0,
+        limit: int = 50,
+        verb: str | None = None,
+        who: str | None = None,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        looks: bool = True,
     ) -> AuditPage:
-        """The audit trail, newest first, of one verb or one person where asked."""
-        kept_back = () if sees_phi(actor) else GUESSABLE
-        clauses = (["verb = :verb"] if verb else []) + (["actor = :who"] if who else [])
-        clause = "WHERE " + " AND ".join(clauses) if clauses else ""
-        values = ({"verb": verb} if verb else {}) | ({"who": who} if who else {})
+        """The audit trail, newest first, of one verb or one person where asked.
+
+        `kind` is one of `trail.KINDS`; `since` and `until` are days (2026-01-31, UTC, both counted in); without
+        `looks`, who looked at what is left out. Raises UsageError for another kind, or what is no day.
+        """
+        clause, values = _asked(verb, who, kind, since, until, looks)
         with self.desk.store.read() as tx:
             total = tx.value(f"SELECT count(*) FROM audit_event {clause}", **values)
             rows = tx.all(
@@ -45,24 +58,35 @@ class Audit(Noun):
                 limit=max(1, min(limit, 500)),
                 offset=max(0, offset),
             )
-        return {
-            "events": [
-                {
-                    "event": row["id"],
-                    "at": row["at"],
-                    "actor": row["actor"],
-                    "role": row["role"],
-                    "verb": row["verb"],
-                    "subject": row["subject"],
-                    "detail": {k: v for k, v in json.loads(row["detail_json"]).items() if k not in kept_back},
-                    "digest": row["digest"],
-                }
-                for row in rows
-            ],
-            "total": total,
-            "offset": offset,
-            "limit": limit,
-        }
+            events = _told_in_words(tx, rows, actor)
+            people = tx.column("SELECT DISTINCT actor FROM audit_event ORDER BY actor LIMIT 500")
+        return {"events": events, "total": total, "offset": offset, "limit": limit, "people": people}
+
+    @verb(OPERATORS)
+    def audit_export(
+        self,
+        form: str,
+        *,
+        actor: Actor,
+        verb: str | None = None,
+        who: str | None = None,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        looks: bool = True,
+    ) -> Iterator[str]:
+        """The trail as a file, oldest first: `form` is "csv" or "jsonl". It holds what `audit` shows to this role, of
+        the same events, and that it was saved is an event itself. Raises UsageError as `audit` does.
+        """
+        if form not in ("csv", "jsonl"):
+            raise UsageError("The trail can be saved as csv or jsonl.")
+        clause, values = _asked(verb, who, kind, since, until, looks)
+        with self.desk.store.read() as tx:
+            last, number = tx.value("SELECT max(id) FROM audit_event"), 0
+            number = tx.value(f"SELECT count(*) FROM audit_event {clause}", **values)
+        with self.desk.store.write() as tx:
+            tx.audit(actor, "audit_export", events=number, form=form)
+        return (trail.as_csv if form == "csv" else trail.as_jsonl)(_all(self.desk, clause, values, last, actor))
 
     @verb(OPERATORS)
     def audit_verify(self, *, actor: Actor) -> AuditReport:
@@ -81,6 +105,70 @@ class Audit(Noun):
         seconds = {event["id"]: json.loads(event["detail_json"]).get("clock_back_s") for event in back}
         remarks = [f"Before event {n} the clock of this machine went back by {s} s." for n, s in seconds.items() if s]
         return {"ok": not problems, "events": count, "head": last, "problems": problems, "remarks": remarks}
+
+
+def _asked(
+    verb: str | None, who: str | None, kind: str | None, since: str | None, until: str | None, looks: bool
+) -> tuple[str, dict[str, Any]]:
+    if kind and kind not in trail.KINDS:
+        raise UsageError(f"Kinds of events are: {', '.join(trail.KINDS)}.")
+    try:
+        first = date.fromisoformat(since).isoformat() if since else None
+        after = (date.fromisoformat(until) + timedelta(days=1)).isoformat() if until else None
+    except (ValueError, OverflowError):
+        raise UsageError("A day is written 2026-01-31.") from None
+    return trail.narrowed(verb, who, kind, first, after, looks)
+
+
+def _told_in_words(tx: Transaction, rows: list[dict[str, Any]], actor: Actor) -> list[AuditRow]:
+    """Events as this role may see them, each with its sentence, and with the reasons of the entry that it tells of."""
+    phi = sees_phi(actor)
+    kept_back = () if phi else GUESSABLE
+    details = [json.loads(row["detail_json"]) for row in rows]
+    entries = [detail["decision"] for detail in details if isinstance(detail.get("decision"), int)]
+    some = tx.dialect.each("ids", record=int)
+    found = {
+        row["id"]: row
+        for row in tx.all(
+            f"SELECT id, verdict, reasons_json, comment FROM decision WHERE id IN {some}", ids=json.dumps(entries)
+        )
+    }
+    events: list[AuditRow] = []
+    for row, detail in zip(rows, details, strict=True):
+        entry = found.get(detail.get("decision"))
+        event: dict[str, Any] = {
+            "event": row["id"],
+            "at": row["at"],
+            "actor": row["actor"],
+            "role": row["role"],
+            "verb": row["verb"],
+            "subject": row["subject"],
+            "detail": {k: v for k, v in detail.items() if k not in kept_back},
+            "digest": row["digest"],
+            "reasons": json.loads(entry["reasons_json"]) if entry else [],
+            "comment": entry["comment"] if entry and phi else "",
+        }
+        events.append(cast(AuditRow, {**event, "said": trail.sentence(event)}))
+    return events
+
+
+def _all(desk: Desk, clause: str, values: dict[str, Any], last: int, actor: Actor) -> Iterator[AuditRow]:
+    """The events of a clause up to one of them, oldest first, some at a time."""
+    done = 0
+    more = f"{clause} AND" if clause else "WHERE"
+    while True:
+        with desk.store.read() as tx:
+            rows = tx.all(
+                f"SELECT * FROM audit_event {more} id > :done AND id <= :last ORDER BY id LIMIT 500",
+                **values,
+                done=done,
+                last=last,
+            )
+            events = _told_in_words(tx, rows, actor)
+        if not events:
+            return
+        yield from events
+        done = events[-1]["event"]
 
 
 def head(tx: Transaction) -> str:

@@ -467,7 +467,8 @@ class KeyRing(TypedDict):
 
 
 class AuditRow(TypedDict):
-    """One event of the chain."""
+    """One event of the chain. `said` is what was done as a sentence without its subject; `reasons` and `comment` are of
+    the verdict or flag that it tells of ("" for roles that see no patient)."""
 
     event: int
     at: str
@@ -477,15 +478,19 @@ class AuditRow(TypedDict):
     subject: str
     detail: dict[str, Any]
     digest: str
+    said: str
+    reasons: list[str]
+    comment: str
 
 
 class AuditPage(TypedDict):
-    """A slice of the audit trail, newest first."""
+    """A slice of the audit trail, newest first; `people` are all who stand in the trail."""
 
     events: list[AuditRow]
     total: int
     offset: int
     limit: int
+    people: list[str]
 
 
 class AuditReport(TypedDict):
