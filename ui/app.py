@@ -16,7 +16,8 @@ from ui.door.serving import guarded
 from ui.door.session import SITTING, Session
 from ui.door.signin import SignIn
 from ui.door.uploads import Uploads
-from ui.pages import PAGES, Page
+from ui.pages import PAGES
+from ui.pages.page import Page
 from ui.shell import Screen, Shell, Updates
 from ui.theme import theme
 from updp_core.config import Settings

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from updp_core.phantom import render, sample_patient, sample_visit
+from updp_core.phantom import Visit, render, sample_patient, sample_visit
 
 TRAIN = range(1_000_000, 2_000_000)
 VALIDATION = range(2_000_000, 2_100_000)
@@ -92,7 +92,7 @@ def phantom_rows(
     return rows
 
 
-def visit_of(row: Mapping[str, Any]):
+def visit_of(row: Mapping[str, Any]) -> Visit:
     """The phantom Visit of a row."""
     return sample_visit(sample_patient(row["patient"]), row["visit"])
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar, cast
 import typer
 
 from updp_core.config import Settings
-from updp_core.domain import ROLES, STEERING, Actor, Role
+from updp_core.domain import ROLES, STEERING, Actor
 from updp_core.errors import UpdpError, kind_and_place, told
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def actor(name: str, role: str) -> Actor:
             name = getpass.getuser()
         except (OSError, KeyError):
             name = "operator"
-    return Actor(name, cast(Role, role))
+    return Actor(name, role)
 
 
 def one_of(value: str | None, choices: Iterable[str], hint: str) -> None:

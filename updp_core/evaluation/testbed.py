@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.backends import files
-from updp_core.backends.presets import Preset, load_preset_encoder, load_preset_generator, resolve
-from updp_core.config import STARTER, Settings
+from updp_core.backends.presets import load_preset_encoder, load_preset_generator, resolve
+from updp_core.config import STARTER, Preset, Settings
 from updp_core.errors import UsageError
 from updp_core.evaluation.studies import (
     CHUNK,

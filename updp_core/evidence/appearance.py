@@ -74,10 +74,10 @@ def fit(images: NDArray[np.uint8], seed: int = 0) -> Appearance:
     return Appearance(mean, spread, fitted.precision, np.sort(distance(others, fitted)).astype(np.float32))
 
 
-def distance(described: NDArray, appearance: Appearance) -> NDArray[np.float32]:
+def distance(described: NDArray[np.float32], appearance: Appearance) -> NDArray[np.float32]:
     """Mahalanobis distance (B,) of described images (B, 39)."""
     rows = (described - appearance.mean) / appearance.spread
-    return np.sqrt(np.einsum("bi,ij,bj->b", rows, appearance.precision, rows))
+    return np.asarray(np.sqrt(np.einsum("bi,ij,bj->b", rows, appearance.precision, rows)), np.float32)
 
 
 def domain(images: NDArray[np.float32], appearance: Appearance) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ _reading = threading.Lock()
 
 
 @lru_cache(maxsize=1)
-def _engine():
+def _engine() -> Any:
     from rapidocr import RapidOCR
 
     return RapidOCR(
@@ -72,7 +73,7 @@ def _tells_something(text: str) -> bool:
     return len(characters) >= MIN_CHARACTERS and not _MARKS.fullmatch(characters)
 
 
-def _box(corners: NDArray, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+def _box(corners: NDArray[np.float32], shape: tuple[int, ...]) -> tuple[float, float, float, float]:
     height, width = shape[:2]
     x, y = corners[:, 0] / width, corners[:, 1] / height
     left, top, right, bottom = (round(float(np.clip(v, 0, 1)), 4) for v in (x.min(), y.min(), x.max(), y.max()))

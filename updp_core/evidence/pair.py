@@ -109,7 +109,7 @@ def combination(report: str) -> frozenset[str]:
     return frozenset(name for name, present in labeler.findings_in(report).items() if present)
 
 
-def for_judges(images: Sequence[NDArray]) -> NDArray[np.float32]:
+def for_judges(images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     """Images (H, W), uint8 or uint16, as the judges take them: float32 (B, 256, 256) in 0..1, letterboxed."""
     whole = [image.astype(np.uint16) * np.uint16(257) if image.dtype == np.uint8 else image for image in images]
     return np.stack([letterbox(image, JUDGE_SIZE).astype(np.float32) / 65535.0 for image in whole])
@@ -203,7 +203,9 @@ def _judged(
     return rows
 
 
-def _rank(embedding: NDArray, patient: str, original: NDArray, bank: IdentityBank) -> dict[str, int | None]:
+def _rank(
+    embedding: NDArray[np.float32], patient: str, original: NDArray[np.float32], bank: IdentityBank
+) -> dict[str, int | None]:
     """How many patients are nearer to the synthetic image than the true one (none: rank 1), by their nearest image."""
     best: dict[str, float] = {patient: float(original @ embedding)}
     for key, cosine in zip(bank.patients, bank.embeddings @ embedding, strict=True):

@@ -309,7 +309,7 @@ def is_padding(stored: NDArray[Any], ds: Dataset) -> NDArray[np.bool_]:
 
 
 def _big_endian(ds: Dataset) -> bool:
-    return ds.file_meta.get("TransferSyntaxUID") == ExplicitVRBigEndian
+    return bool(ds.file_meta.get("TransferSyntaxUID") == ExplicitVRBigEndian)
 
 
 def _number(value: Any) -> float | None:

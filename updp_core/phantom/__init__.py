@@ -1,7 +1,9 @@
 """The phantom: synthetic patients whose anatomy, findings and reports are known exactly."""
 
+from updp_core.findings.terms import FINDINGS
+
 from .masks import render_masks
-from .patient import FINDINGS, Finding, Patient, Visit, sample_patient, sample_visit
+from .patient import Finding, Patient, Visit, sample_patient, sample_visit
 from .render import render
 from .report import Report, caption, write_report
 

@@ -14,7 +14,7 @@ from .chest import Scene
 from .devices import DEVICES
 from .lungs import APEX_Y, LUNG_Z
 from .patient import Finding
-from .rays import Map, chord, polyline, smooth_noise
+from .rays import Lengths, Map, chord, polyline, smooth_noise
 from .skeleton import rib_axis
 
 ZONE_SPAN = {"upper": (0.20, 0.36), "mid": (0.44, 0.56), "lower": (0.62, 0.74)}
@@ -27,7 +27,7 @@ def sides(finding: Finding) -> tuple[int, ...]:
 
 def logistic(value: Map) -> Map:
     """1 / (1 + exp(-value)), safe for large values."""
-    return (1 / (1 + np.exp(-np.clip(value, -30, 30)))).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(-np.clip(value, -30, 30))), np.float32)
 
 
 def fill(scene: Scene, side: int, share: Map) -> None:
@@ -41,7 +41,8 @@ def spot(
     """A point (3,) inside the lung's zone, within the given range from mediastinum (-1) to wall (+1)."""
     low, high = ZONE_SPAN.get(zone, (0.3, 0.7))
     s, t, d = rng.uniform(*across), rng.uniform(low, high), rng.uniform(-0.4, 0.5)
-    return scene.shapes[side].place(np.array([s]), np.array([t]), np.array([d]))[0]
+    point: NDArray[np.float64] = scene.shapes[side].place(np.array([s]), np.array([t]), np.array([d]))[0]
+    return point
 
 
 def pleural_effusion(scene: Scene, f: Finding) -> None:
@@ -58,7 +59,9 @@ def pleural_effusion(scene: Scene, f: Finding) -> None:
         fill(scene, side, share)
 
 
-def blob(scene: Scene, centre: NDArray, radius: tuple[float, float], rng: np.random.Generator, rough: float) -> Map:
+def blob(
+    scene: Scene, centre: NDArray[np.float64], radius: tuple[float, float], rng: np.random.Generator, rough: float
+) -> Map:
     """A soft-edged, lobulated spot of value 0..1 in the plane of `centre`."""
     x, y = scene.rays.plane(float(centre[2]))
     size = scene.rays.size
@@ -281,7 +284,7 @@ def rib_fracture(scene: Scene, f: Finding) -> None:
     place = rng.uniform(0.25, 0.34)
     step = 0.85 + 0.5 * f.size
 
-    def displaced(s: int, index: int, points: NDArray, course: NDArray, weight: NDArray) -> tuple[NDArray, NDArray]:
+    def displaced(s: int, index: int, points: Lengths, course: Lengths, weight: Lengths) -> tuple[Lengths, Lengths]:
         if s != side or not first <= index < first + count:
             return points, weight
         at = place - 0.015 * (index - first)

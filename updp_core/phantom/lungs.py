@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .rays import Map, Rays, overlap, polyline
+from .rays import Lengths, Map, Rays, overlap, polyline
 
 APEX_Y = -13.2
 LUNG_Z = -0.3  # middle of the lungs in depth
@@ -30,7 +29,7 @@ class LungShape:
         self.dome_x = a["dome_peak_x"]
         self.length = self.floor - APEX_Y
 
-    def lateral(self, y: NDArray) -> NDArray:
+    def lateral(self, y: Lengths) -> Lengths:
         """Distance of the outer wall from the midline."""
         t = (y - APEX_Y) / self.length
         rise = np.clip(t / self.taper, 0, 1)
@@ -40,24 +39,24 @@ class LungShape:
             - self.lower_taper * np.clip((t - self.taper) / 0.4, 0, 1.3) ** 2
         )
 
-    def medial(self, y: NDArray) -> NDArray:
+    def medial(self, y: Lengths) -> Lengths:
         """Distance of the mediastinal wall from the midline, before heart and vessels press it in."""
         rise = np.clip((y - APEX_Y) / 5.0, 0, 1)
         return self.apex_x - (self.apex_x - 1.9) * (1 - (1 - rise) ** 2) ** 0.5
 
-    def half_depth(self, y: NDArray) -> NDArray:
+    def half_depth(self, y: Lengths) -> Lengths:
         """Half the lung's extent from front to back at this height."""
         t = (y - APEX_Y) / self.length
         top = np.clip(t / 0.42, 0, 1)
         bottom = np.clip((self.floor - y) / 4.0, 0, 1)
         return self.depth_max * (1 - (1 - top) ** 2) ** 0.5 * (1 - (1 - bottom) ** 2) ** 0.5
 
-    def across(self, x: NDArray, y: NDArray) -> NDArray:
+    def across(self, x: Lengths, y: Lengths) -> Lengths:
         """Position between mediastinal (-1) and outer wall (+1)."""
         outer, inner = self.lateral(y), self.medial(y)
         return (self.side * x - (outer + inner) / 2) / np.maximum((outer - inner) / 2, 1e-3)
 
-    def dome_half_depth(self, x: NDArray, y: NDArray) -> NDArray:
+    def dome_half_depth(self, x: Lengths, y: Lengths) -> Lengths:
         """Half the extent in depth of the abdomen below the dome at (x, y): 0 above the dome."""
         fall = np.clip((y - self.dome_y) / self.dome_height, 0, 1)
         offset = self.side * x - self.dome_x
@@ -82,7 +81,7 @@ class LungShape:
         lost = np.maximum(cut, taken) + 0.5 * np.minimum(cut, taken)
         return np.maximum(2 * half - lost, 0), 2 * half, s.astype(np.float32)
 
-    def place(self, s: NDArray, t: NDArray, depth: NDArray) -> NDArray:
+    def place(self, s: Lengths, t: Lengths, depth: Lengths) -> Lengths:
         """Points (N, 3) from across (-1..1), height (0..1) and depth (-1..1) in the lung's own coordinates."""
         y = APEX_Y + t * self.length
         outer, inner = self.lateral(y), self.medial(y)
@@ -90,7 +89,7 @@ class LungShape:
         z = LUNG_Z + depth * self.half_depth(y) * np.sqrt(np.maximum(1 - s**2, 0))
         return np.stack([x, y, z], -1)
 
-    def dome_surface(self, x: NDArray, z: NDArray) -> NDArray:
+    def dome_surface(self, x: Lengths, z: Lengths) -> Lengths:
         """Height y of the dome at (x, z); the floor beyond its rim."""
         offset = self.side * x - self.dome_x
         reach = np.where(offset > 0, self.width - self.dome_x + 0.4, self.dome_x + 2.5)
@@ -98,9 +97,9 @@ class LungShape:
         return self.dome_y + self.dome_height * (1 - np.sqrt(np.maximum(1 - square, 0)))
 
 
-def leaf_points(shape: LungShape, count: int, rng: np.random.Generator) -> NDArray:
+def leaf_points(shape: LungShape, count: int, rng: np.random.Generator) -> Lengths:
     """`count` points (N, 3) spread through the lung's volume, which the vessel tree is to reach."""
-    found: list[NDArray] = []
+    found: list[Lengths] = []
     total = 0
     while total < count:
         s, t, d = (
@@ -118,8 +117,8 @@ def leaf_points(shape: LungShape, count: int, rng: np.random.Generator) -> NDArr
 
 
 def vessel_tree(
-    root: NDArray, leaves: NDArray, radius: float, rng: np.random.Generator, step: float
-) -> tuple[NDArray, NDArray, NDArray]:
+    root: Lengths, leaves: Lengths, radius: float, rng: np.random.Generator, step: float
+) -> tuple[Lengths, Lengths, Lengths]:
     """Points (N, 3), the lengths they stand for (N,) and radii (N,) of a tree from `root` (3,) to `leaves` (2^k, 3).
 
     Each level halves the leaves of a branch by their direction as seen from its tip, and grows a branch part of the

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .patient import Visit
 
 Map = NDArray[Any]  # float32 (size, size)
+Lengths = NDArray[np.float64]  # cm: points (N, 3), or one coordinate of them (N,)
 HALF_BODY = 12.0  # the detector stands this far from the middle of the body
 
 

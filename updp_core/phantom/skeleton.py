@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .lungs import APEX_Y, LungShape
-from .rays import Map, Rays, polyline, smooth_noise
+from .rays import Lengths, Map, Rays, polyline, smooth_noise
 
 SPAN = (
     0.86,
@@ -25,11 +24,11 @@ SPAN = (
     0.7,
 )  # widest point, as a share of the lung's half width there
 RIB_DROP = (5.2, 8.4, 10.9, 12.8, 14.2, 15.2, 15.8, 15.8, 15.0, 13.4, 8.5, 4.5)  # from spine to front end
-Fracture = Callable[[int, int, NDArray, NDArray, NDArray], tuple[NDArray, NDArray]]
+Fracture = Callable[[int, int, Lengths, Lengths, Lengths], tuple[Lengths, Lengths]]
 RIB_END = (0.80, 0.84, 0.86, 0.86, 0.85, 0.84, 0.82, 0.77, 0.70, 0.62, 0.42, 0.30)  # fraction of the half turn
 
 
-def spine_curve(anatomy: Mapping[str, float]) -> Callable[[NDArray], NDArray]:
+def spine_curve(anatomy: Mapping[str, float]) -> Callable[[Lengths], Lengths]:
     """The spine's sideways offset (cm) by height: a slight bend of its own, and scoliosis."""
     bend, curve = anatomy["spine_bend"], anatomy.get("scoliosis", 0.0)
     centre = anatomy.get("scoliosis_y", 0.0)
@@ -38,7 +37,7 @@ def spine_curve(anatomy: Mapping[str, float]) -> Callable[[NDArray], NDArray]:
 
 def rib_axis(
     anatomy: Mapping[str, float], shape: LungShape, index: int, side: int, seed: int, step: float
-) -> tuple[NDArray, NDArray, NDArray]:
+) -> tuple[Lengths, Lengths, Lengths]:
     """Axis points (N, 3), lengths (N,) and course (N,), 0 at the spine to 1 at the front end, of rib `index` (0-11)."""
     a = anatomy
     rng = np.random.default_rng([seed, 21, index, side + 1])
@@ -127,7 +126,12 @@ def shoulders(rays: Rays, anatomy: Mapping[str, float], arms: float, view: str) 
         origin = np.array([12.0 + forward + a["scapula_x"] + 0.8 * base, -5.5 + a["scapula_y"]])
         rotate = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
 
-        def place(local: list[tuple[float, float, float]], origin=origin, rotate=rotate, side=side) -> NDArray:
+        def place(
+            local: list[tuple[float, float, float]],
+            origin: Lengths = origin,
+            rotate: Lengths = rotate,
+            side: int = side,
+        ) -> Lengths:
             flat = np.array(local, float)
             xy = flat[:, :2] @ rotate.T + origin
             return np.stack([side * xy[:, 0], xy[:, 1], flat[:, 2]], 1)

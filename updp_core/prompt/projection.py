@@ -194,4 +194,5 @@ def random_start(constraint: Constraint, length: int, generator: torch.Generator
     pool = next((p for p in pools if len(p)), None)
     if pool is None:
         raise PromptError("The lexicon forbids every token of this encoder. Remove terms from the blacklist.")
-    return pool[torch.randint(len(pool), (length,), generator=generator).numpy()].tolist()
+    drawn = torch.randint(len(pool), (length,), generator=generator).numpy()
+    return [int(token) for token in pool[drawn]]

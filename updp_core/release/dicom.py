@@ -9,12 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import io
 import uuid
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from updp_core.domain import Image8
 from updp_core.errors import ReleaseError
 from updp_core.methods import Derivation
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 # Everything that a released object may hold, by keyword. `dataset()` removes what is not listed, and a test holds
 # the written files to this table.
@@ -113,7 +117,7 @@ def dicom_bytes(
     return out.getvalue()
 
 
-def _code(item, value: str, meaning: str):
+def _code(item: Dataset, value: str, meaning: str) -> Dataset:
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
     return item
 
@@ -124,7 +128,7 @@ def unlisted(data: bytes) -> list[str]:
 
     found: set[str] = set()
 
-    def visit(dataset) -> None:
+    def visit(dataset: Dataset) -> None:
         for element in dataset:
             if element.keyword not in ALLOWED:
                 found.add(element.keyword or str(element.tag))

@@ -100,4 +100,5 @@ def png_bytes(image: Image8) -> bytes:
 
 def public_decision(decision: Mapping[str, Any]) -> dict[str, Any]:
     """Verdict, role, day (never a time of day, a name or a comment), how it was given, and overridden gates."""
-    return allowed.decision({key: value for key, value in decision.items() if value not in (None, "", [], ())})
+    said = {key: value for key, value in decision.items() if value not in (None, "", [], ())}
+    return dict(allowed.decision(said))

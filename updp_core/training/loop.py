@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ def hardware() -> str:
     return f"{threads} of {cores} CPU cores ({platform.machine()}), torch {torch.__version__}"
 
 
-def autocast(device: torch.device):
+def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """bfloat16 where the hardware has it: about 2.5 times the speed on a CPU with AVX512-BF16 (measured on the
     autoencoder). Elsewhere a CPU emulates it a hundred times slower (measured), so single precision stays."""
     native = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()

@@ -28,7 +28,7 @@ class Worker:
 
     def holds(self, tx: Transaction, record: str) -> bool:
         """True while the lease on this record is still this worker's."""
-        return tx.value("SELECT 1 FROM lease WHERE record = :r AND owner = :o", r=record, o=self.owner) == 1
+        return bool(tx.value("SELECT 1 FROM lease WHERE record = :r AND owner = :o", r=record, o=self.owner))
 
     def drop(self, tx: Transaction, record: str) -> None:
         """Let go of a record."""

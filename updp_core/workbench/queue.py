@@ -314,8 +314,8 @@ def beyond(columns: list[tuple[str, bool]], place: Standing) -> tuple[str, dict[
 
 def _total(tx: Transaction, filters: Filters, clause: str, values: dict[str, Any]) -> int:
     if set(filters.to_dict()) == {"gate", "gate_state"}:  # kept ready, since it may be most of the queue
-        return tx.value(GATE_COUNT, **values) or 0
-    return tx.value(f"SELECT count(*) FROM standing s {clause}", **values)
+        return int(tx.value(GATE_COUNT, **values) or 0)
+    return int(tx.value(f"SELECT count(*) FROM standing s {clause}", **values))
 
 
 def _card(row: _Line, actor: Actor) -> Card:

@@ -404,4 +404,4 @@ def _note(desk: Desk, actor: Actor, candidate: int, report: Mapping[str, Any]) -
 
 def waiting(tx: Transaction) -> int:
     """Records in the queue."""
-    return tx.value("SELECT count(*) FROM standing WHERE state IN ('new', 'void')")
+    return int(tx.value("SELECT count(*) FROM standing WHERE state IN ('new', 'void')"))

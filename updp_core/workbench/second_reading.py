@@ -34,7 +34,7 @@ def number(tx: Transaction, actor: Actor) -> int:
 def is_waiting(tx: Transaction, record: str, actor: Actor) -> bool:
     """True where this record waits for the actor's blind verdict."""
     clause, values = waiting(tx, actor)
-    return tx.value(f"SELECT 1 FROM standing s WHERE s.record = :record AND {clause}", record=record, **values) == 1
+    return bool(tx.value(f"SELECT 1 FROM standing s WHERE s.record = :record AND {clause}", record=record, **values))
 
 
 @dataclass(frozen=True)

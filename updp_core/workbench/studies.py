@@ -225,7 +225,7 @@ def _pseudonym(tx: Transaction, kind: str, key: str, prefix: str) -> str:
     """The random name of a source key in this workspace: the same over all imports, and said by nothing else."""
     found = tx.value("SELECT pseudonym FROM pseudonym WHERE kind = :kind AND key = :key", kind=kind, key=key)
     if found:
-        return found
+        return str(found)
     for _ in range(5):
         name = fresh_id(prefix)
         if tx.value("SELECT 1 FROM pseudonym WHERE pseudonym = :name", name=name) is None:

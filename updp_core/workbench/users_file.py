@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 import filelock
 
@@ -165,7 +165,7 @@ def standing(path: Path, name: str, unlisted: str) -> tuple[Role, str] | None:
 
 
 def _actor(name: str, user: User) -> Actor | None:
-    return Actor(name, cast(Role, user["role"])) if user["role"] in ROLES and user["by"] in WAYS else None
+    return Actor(name, user["role"]) if user["role"] in ROLES and user["by"] in WAYS else None
 
 
 def _alike(users: dict[str, User], name: str) -> str | None:

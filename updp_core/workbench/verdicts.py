@@ -258,7 +258,7 @@ def enter(
         **({"undoes": undoes} if undoes else {}),
         **({"comment_sha256": sha256(comment)} if comment else {}),
     )
-    return decision
+    return int(decision)
 
 
 def _still_counts(tx: Transaction, verdict: Decision) -> None:

@@ -4,6 +4,7 @@ Workspaces are migrated by UPDP itself when it opens them, after it made a copy;
 """
 
 from alembic import context
+from sqlmodel import SQLModel
 
 from updp_core.config import Settings
 from updp_core.errors import UpdpError
@@ -22,7 +23,7 @@ def main() -> None:
         with store.read() as tx:
             context.configure(
                 connection=tx.connection,
-                target_metadata=migrations.SQLModel.metadata,
+                target_metadata=SQLModel.metadata,
                 include_object=migrations.is_ours,
                 render_as_batch=True,
             )
