@@ -22,7 +22,7 @@ class Reference:
     nearest: NDArray[np.float32]
 
 
-def reference_of(features: NDArray) -> Reference:
+def reference_of(features: NDArray[np.float32]) -> Reference:
     """Measure the training images against each other, leaving each out of its own neighbours. Raises ValueError
     for fewer than 20 images."""
     if len(features) < 20:
@@ -33,19 +33,19 @@ def reference_of(features: NDArray) -> Reference:
     return Reference(features, np.sort(near))
 
 
-def copies(features: NDArray, reference: Reference) -> list[dict[str, float]]:
+def copies(features: NDArray[np.float32], reference: Reference) -> list[dict[str, float]]:
     """For each row of `features` (B, D): distance to the nearest training image, and the percentage of training
     images that have a nearer one among the others (a small percentile means a likely copy)."""
     near = _nearest(features, reference.features, skip=0)
     return [_placed(value, reference.nearest) for value in near]
 
 
-def _placed(value: float, among: NDArray) -> dict[str, float]:
+def _placed(value: float, among: NDArray[np.float32]) -> dict[str, float]:
     percentile = 100.0 * np.searchsorted(among, value, side="left") / len(among)
     return {"distance": round(float(value), 4), "percentile": round(float(percentile), 2)}
 
 
-def _nearest(rows: NDArray, among: NDArray, skip: int) -> NDArray[np.float32]:
+def _nearest(rows: NDArray[np.float32], among: NDArray[np.float32], skip: int) -> NDArray[np.float32]:
     """Distance (B,) to the nearest of `among`; `skip` = 1 leaves out the nearest, the image itself."""
     rows = np.asarray(rows, dtype=np.float32)
     squared = (rows**2).sum(1)[:, None] + (among**2).sum(1)[None] - 2.0 * rows @ among.T

@@ -333,7 +333,7 @@ def beyond_measure(rows: Sequence[Mapping[str, Any]]) -> list[Cause]:
     return [*(["domain"] if failing else []), *(["report"] if without else [])]  # type: ignore[list-item]
 
 
-class _Fields(dict):
+class _Fields(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "unknown"
 
