@@ -111,6 +111,7 @@ class Settings:
     """
 
     home: Path = Path("workspace")
+    database_url: str = field(default="", repr=False)
     preset: str = "starter"
     method: str = "updp"
     encoder: str = ""
@@ -142,7 +143,7 @@ class Settings:
     @property
     def begun(self) -> bool:
         """True where the workspace has been opened before."""
-        return (self.home / DATABASE).exists()
+        return bool(self.database_url) or (self.home / DATABASE).exists()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import workbench_kit
 from workbench_kit import ADMIN, OFFICER, READER, QuickMethod, add, last, made, study, workbench
 
 from updp_core.errors import ReleaseError, UpdpError, UsageError
 from updp_core.store import store
 from updp_core.workbench import Filters, Workbench
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = pytest.mark.usefixtures("quick", "owning")
 
 MARKS = ("zygomorph", "7700000", "7700001", "MRN0", "file-0.png", "study-0")
 REPORT = "FINDINGS: A zygomorph nodule near the hilum. IMPRESSION: Nodule, zygomorph."
@@ -32,9 +32,16 @@ def days_later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
 
 
 def holding(home: Path, *marks: bytes) -> list[str]:
-    """Files of the workspace in which one of these stands."""
+    """Files of the workspace, and of its database on the server, in which one of these stands."""
     files = [path for path in home.rglob("*") if path.is_file()]
-    return sorted({str(path.relative_to(home)) for path in files for mark in marks if mark in path.read_bytes()})
+    there = workbench_kit.raw(home)
+    if not there.sqlite:
+        there.execute("CHECKPOINT")
+        [[folder]] = there.rows("SELECT setting || '/base' FROM pg_settings WHERE name = 'data_directory'")
+        [[number]] = there.rows("SELECT oid FROM pg_database WHERE datname = current_database()")
+        files += [path for path in (Path(folder) / str(number)).iterdir() if path.is_file()]
+    there.close()
+    return sorted({str(path) for path in files for mark in marks if mark in path.read_bytes()})
 
 
 def two_done(home: Path) -> tuple[Workbench, list[str]]:
@@ -129,11 +136,8 @@ def test_a_purge_covers_no_other_change_of_a_row(tmp_path: Path, monkeypatch: py
     bench, records = two_done(tmp_path / "ws")
     days_later(monkeypatch, 31)
     bench.purge(30, actor=ADMIN)
-    with sqlite3.connect(tmp_path / "ws" / "updp.sqlite3") as database:
-        [[statement]] = database.execute("SELECT sql FROM sqlite_master WHERE name = 'record_no_update'")
-        database.execute("DROP TRIGGER record_no_update")
-        database.execute(f"UPDATE record SET {change} WHERE id = ?", [records[0]])
-        database.execute(statement)
+    with bench.desk.store.write() as tx, tx.dialect.unguarded(tx, ["record_no_update"]):
+        tx.run(f"UPDATE record SET {change} WHERE id = :r", r=records[0])
     problems = bench.audit_verify(actor=OFFICER)["problems"]
     assert any("record" in problem and "changed" in problem for problem in problems), problems
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import stat
 import threading
 from pathlib import Path
@@ -10,17 +9,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import workbench_kit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import exc
-from workbench_kit import OFFICER, READER, made, workbench
+from sqlmodel import SQLModel
+from workbench_kit import OFFICER, READER, made, store, workbench
 
 from updp_core.errors import UpdpError
-from updp_core.store import Store, schema
-from updp_core.store.store import canonical, fresh_id
+from updp_core.store import schema
+from updp_core.store.store import canonical, fresh_id, keys
 from updp_core.workbench import population
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = pytest.mark.usefixtures("quick", "each_database")
 
 
 def test_the_workspace_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
@@ -31,54 +32,63 @@ def test_the_workspace_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_sqlite_runs_with_wal_foreign_keys_and_full_synchronous(tmp_path: Path) -> None:
-    with Store(tmp_path / "ws").read() as tx:
+def test_sqlite_runs_with_wal_foreign_keys_and_full_synchronous(tmp_path: Path, each_database: str) -> None:
+    if each_database != "sqlite":
+        return
+    with store(tmp_path / "ws").read() as tx:
         assert tx.value("PRAGMA journal_mode") == "wal"
         assert tx.value("PRAGMA foreign_keys") == 1
         assert tx.value("PRAGMA synchronous") == 2
 
 
 def test_a_row_that_points_nowhere_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(exc.IntegrityError), Store(tmp_path / "ws").write() as tx:
+    with pytest.raises(exc.IntegrityError), store(tmp_path / "ws").write() as tx:
         tx.insert("hold", record="Rnobody", holder="x", expires=1.0)
 
 
 @pytest.mark.parametrize("table", schema.APPEND_ONLY)
-def test_what_was_decided_and_what_it_was_decided_on_cannot_be_changed_or_deleted(table: str, tmp_path: Path) -> None:
+def test_what_was_decided_and_what_it_was_decided_on_cannot_be_changed_or_deleted(
+    table: str, tmp_path: Path, each_database: str
+) -> None:
     bench = workbench(tmp_path / "ws")
     [record] = made(bench, 1)
     bench.decide(record, "approve", actor=READER)
     bench.lexicon_edit(add={"blacklist": {"names": ["chest"]}}, comment="", actor=OFFICER)
-    plain = sqlite3.connect(tmp_path / "ws" / "updp.sqlite3")
+    plain = workbench_kit.raw(tmp_path / "ws")
     if table in ("release", "release_pair"):  # empty here: put rows in by hand
         plain.execute("INSERT INTO release VALUES ('L', 'f', 'o', '', 1, 1, 'm', 'r', 'h', 't')")
         plain.execute("INSERT INTO release_pair VALUES ('L', 1, ?)", (record,))
-    before = plain.execute(f"SELECT * FROM {table}").fetchall()
-    column = plain.execute(f"SELECT name FROM pragma_table_info('{table}') ORDER BY cid DESC LIMIT 1").fetchone()[0]
+    before = plain.rows(f"SELECT * FROM {table}")
+    column = SQLModel.metadata.tables[table].columns.keys()[-1]
     assert before
-    for sql in (f"UPDATE {table} SET {column} = 'x'", f"DELETE FROM {table}"):
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            plain.execute(sql)
     marks = ", ".join("?" * len(before[0]))
-    with pytest.raises(sqlite3.IntegrityError, match=r"append-only|UNIQUE"):
-        plain.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", before[0])
-    assert plain.execute(f"SELECT * FROM {table}").fetchall() == before
+    again = f"INSERT OR REPLACE INTO {table} VALUES ({marks})"
+    if each_database == "postgresql":
+        again = f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT ({keys(table)}) DO UPDATE SET {column} = NULL"
+        with pytest.raises(Exception, match="append-only"):
+            plain.execute(f"TRUNCATE {table} CASCADE")
+    for sql in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
+        with pytest.raises(Exception, match="append-only"):
+            plain.execute(sql)
+    with pytest.raises(Exception, match=r"append-only|UNIQUE"):
+        plain.execute(again, before[0])
+    assert plain.rows(f"SELECT * FROM {table}") == before
 
 
 def test_a_failed_transaction_leaves_nothing_behind(tmp_path: Path) -> None:
-    store = Store(tmp_path / "ws")
-    with pytest.raises(RuntimeError), store.write() as tx:
+    opened = store(tmp_path / "ws")
+    with pytest.raises(RuntimeError), opened.write() as tx:
         tx.audit(OFFICER, "test")
         raise RuntimeError
-    with store.read() as tx:
+    with opened.read() as tx:
         assert tx.value("SELECT count(*) FROM audit_event") == 0
 
 
 def test_a_protected_row_that_no_audit_event_tells_of_is_not_committed(tmp_path: Path) -> None:
-    store = Store(tmp_path / "ws")
-    with pytest.raises(AssertionError, match="policy_version"), store.write() as tx:
+    opened = store(tmp_path / "ws")
+    with pytest.raises(AssertionError, match="policy_version"), opened.write() as tx:
         tx.insert("policy_version", verdicts=1, content_json="{}", author="x", comment="", created_at="now")
-    with store.read() as tx:
+    with opened.read() as tx:
         assert tx.value("SELECT count(*) FROM policy_version") == 0
 
 
@@ -101,22 +111,22 @@ def test_many_writers_at_once_each_get_their_turn_and_the_chain_holds(tmp_path: 
 
 
 def test_a_changed_or_missing_image_is_noticed_when_it_is_read(tmp_path: Path) -> None:
-    store = Store(tmp_path / "ws")
-    digest = store.put_image(b"pixels")
-    assert store.get_image(digest) == b"pixels"
-    assert store.put_image(b"pixels") == digest
-    store.image_path(digest).write_bytes(b"pixelz")
+    opened = store(tmp_path / "ws")
+    digest = opened.put_image(b"pixels")
+    assert opened.get_image(digest) == b"pixels"
+    assert opened.put_image(b"pixels") == digest
+    opened.image_path(digest).write_bytes(b"pixelz")
     with pytest.raises(UpdpError, match="was changed"):
-        store.get_image(digest)
-    store.image_path(digest).unlink()
+        opened.get_image(digest)
+    opened.image_path(digest).unlink()
     with pytest.raises(UpdpError, match="is missing"):
-        store.get_image(digest)
+        opened.get_image(digest)
 
 
 def test_a_home_that_is_a_file_gives_a_message_and_not_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UpdpError, match="cannot be written"):
-        Store(tmp_path / "file")
+        store(tmp_path / "file")
 
 
 def test_fresh_ids_do_not_repeat_and_hold_no_letter_that_is_mistaken_for_another() -> None:
@@ -162,9 +172,8 @@ def test_what_is_derived_and_what_protects_it_is_checked_as_well(audited: Path, 
     population._embed_more(bench.desk, judges, "j")
     assert bench.audit_verify(actor=OFFICER)["ok"]
     bench.close()
-    plain = sqlite3.connect(audited / "updp.sqlite3")
+    plain = workbench_kit.raw(audited)
     plain.execute(statement)
-    plain.commit()
     plain.close()
     problems = workbench(audited).audit_verify(actor=OFFICER)["problems"]
     assert any(told in problem for problem in problems), problems
@@ -177,12 +186,10 @@ def test_a_removed_head_beside_the_database_is_told(audited: Path) -> None:
 
 def tampered(home: Path, *statements: str) -> list[str]:
     """Problems after somebody with the file in hand took the triggers away and ran `statements`."""
-    plain = sqlite3.connect(home / "updp.sqlite3")
-    for (name,) in plain.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        plain.execute(f"DROP TRIGGER {name}")
+    plain = workbench_kit.raw(home)
+    plain.drop_triggers()
     for statement in statements:
         plain.execute(statement)
-    plain.commit()
     plain.close()
     return workbench(home).audit_verify(actor=OFFICER)["problems"]
 
@@ -221,36 +228,34 @@ def test_the_audit_finds_any_row_that_was_changed_removed_or_slipped_in(
     assert any(told in problem for problem in problems), problems
 
 
-def test_the_audit_finds_a_chain_cut_short_even_when_its_counter_was_set_back(audited: Path) -> None:
+def test_the_audit_finds_a_chain_cut_short_even_when_its_counter_was_set_back(
+    audited: Path, each_database: str
+) -> None:
     last = "(SELECT max(id) FROM audit_event)"
-    problems = tampered(
-        audited,
-        f"DELETE FROM audit_event WHERE id = {last}",
-        f"UPDATE sqlite_sequence SET seq = {last} WHERE name = 'audit_event'",
-    )
+    counter = f"UPDATE sqlite_sequence SET seq = {last} WHERE name = 'audit_event'"
+    counters = [counter] if each_database == "sqlite" else []
+    problems = tampered(audited, f"DELETE FROM audit_event WHERE id = {last}", *counters)
     assert any("cut short" in problem for problem in problems)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_changed_character_of_any_event_is_found(audited: Path, data: st.DataObject) -> None:
-    plain = sqlite3.connect(audited / "updp.sqlite3")
+    plain = workbench_kit.raw(audited)
     columns = ("at", "actor", "role", "verb", "subject", "detail_json", "previous", "digest")
-    rows = plain.execute(f"SELECT id, {', '.join(columns)} FROM audit_event").fetchall()
+    rows = plain.rows(f"SELECT id, {', '.join(columns)} FROM audit_event")
     row = data.draw(st.sampled_from(rows))
     which = data.draw(st.integers(1, len(columns)).filter(lambda n: row[n]))
     text = row[which]
     place = data.draw(st.integers(0, len(text) - 1))
-    letter = data.draw(st.characters(codec="utf-8", exclude_characters=text[place]))
+    letter = data.draw(st.characters(codec="utf-8", min_codepoint=1, exclude_characters=text[place]))
     changed = text[:place] + letter + text[place + 1 :]
     plain.execute("DROP TRIGGER IF EXISTS audit_event_no_update")
     plain.execute(f"UPDATE audit_event SET {columns[which - 1]} = ? WHERE id = ?", (changed, row[0]))
-    plain.commit()
     try:
         assert not workbench(audited).audit_verify(actor=OFFICER)["ok"]
     finally:
         plain.execute(f"UPDATE audit_event SET {columns[which - 1]} = ? WHERE id = ?", (text, row[0]))
-        plain.commit()
         plain.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from updp_core.domain import Actor, MethodInput, Prompt, Proposal, SourceStudy, 
 from updp_core.intake.pixels import encode_png
 from updp_core.lexicon import Lexicon
 from updp_core.report.gazetteer import Gazetteer
+from updp_core.store import Store, schema
 from updp_core.store.store import sha256
 from updp_core.workbench import Models, Progress, Workbench, studies
 
@@ -110,9 +113,49 @@ class QuickModels(Models):
         return self.few
 
 
+def url_of(home: Path) -> str:
+    """The database of the workspace `home`: SQLite, unless the fixture `each_database` says another."""
+    return ""
+
+
+class Raw:
+    """A connection beside UPDP's, of somebody who owns the database: sqlite3's or psycopg's, spoken to in one way."""
+
+    def __init__(self, home: Path, owner: Any = None) -> None:
+        self.sqlite = owner is None
+        self.connection = owner or sqlite3.connect(home / "updp.sqlite3", isolation_level=None)
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> Any:
+        if not self.sqlite:
+            sql = sql.replace("?", "%s").replace("x'00000000'", "'\\x00000000'").replace("_no_replace", "_no_truncate")
+            sql = re.sub(r"(DROP TRIGGER (?:IF EXISTS )?)(\w+)(_no_\w+)", r"\1\2\3 ON \2", sql)
+        return self.connection.execute(sql, tuple(values) or None if not self.sqlite else tuple(values))
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.execute(sql).fetchall()]
+
+    def drop_triggers(self) -> None:
+        for table in schema.APPEND_ONLY:
+            for verb in ("update", "delete", "replace"):
+                self.execute(f"DROP TRIGGER {table}_no_{verb}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def raw(home: Path) -> Raw:
+    """A connection of the database's owner; `each_database` may say another database."""
+    return Raw(home)
+
+
+def store(home: Path) -> Store:
+    """The workspace `home` without its verbs."""
+    return Store(home, url_of(home))
+
+
 def workbench(home: Path, method: Any = None, judges: Any = None) -> Workbench:
     """A workspace in `home` whose every method is `method`, by default without judges."""
-    settings = Settings(home=home, method="updp")
+    settings = Settings(home=home, method="updp", database_url=url_of(home))
     return Workbench.open(settings, QuickModels(settings, method or QuickMethod(), judges))
 
 

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command()(backup)
     app.command()(restore)
     app.command()(purge)
+    app.command("copy-to")(copy_to)
     app.add_typer(user, name="user")
 
 
@@ -96,6 +97,24 @@ def restore(
     into = settings(home).home
     found = {"home": str(into.absolute()), "files": restore_backup(file, into, _passphrase(again=False))}
     result(found, as_json, [f"{found['files']} files restored to {found['home']}."])
+
+
+@command
+def copy_to(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Empty: postgresql+psycopg://USER@HOST/NAME.")],
+    worker: Annotated[
+        str, typer.Option("--worker", help="A database role that shall work there and own nothing.")
+    ] = "",
+    home: Home = None,
+    role: RoleOption = "administrator",
+    who: Who = "",
+    as_json: AsJson = False,
+) -> None:
+    """Move the workspace's database to PostgreSQL; set UPDP_DATABASE_URL to it from then on. PGPASSWORD or a .pgpass
+    file gives the password."""
+    with opened(home) as bench:
+        found = bench.copy_to(url, actor=actor(who, role), role=worker)
+    result(found, as_json, [f"{found['rows']} rows copied, {found['events']} audit events among them."])
 
 
 @command

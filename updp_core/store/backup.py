@@ -20,8 +20,9 @@ from typing import IO
 
 from updp_core.config import DATABASE
 from updp_core.errors import UpdpError, UsageError
-from updp_core.store.dialect import Dialect
+from updp_core.store.moving import snapshot
 from updp_core.store.sqlite import FILES, last_event
+from updp_core.store.store import Store
 
 KEY, WORKSPACE = "key.age", "workspace.tar.age"
 MIN_PASSPHRASE = 12
@@ -29,8 +30,8 @@ _LEFT_OUT = {"gradio", "locks", "tmp", *FILES}
 """Names in a workspace that belong to running processes, and the database, of which a snapshot goes."""
 
 
-def write_backup(home: Path, dialect: Dialect, file: Path, passphrase: str) -> int:
-    """Write the workspace `home` and its database to the new file `file`, encrypted; the number of files in it.
+def write_backup(store: Store, file: Path, passphrase: str) -> int:
+    """Write the workspace and its database to the new file `file`, encrypted; the number of files in it.
 
     Raises UsageError for a short passphrase or a file that exists; UpdpError where the disk fails. A failed backup
     leaves no file.
@@ -42,15 +43,15 @@ def write_backup(home: Path, dialect: Dialect, file: Path, passphrase: str) -> i
         raise UsageError(f"A passphrase has at least {MIN_PASSPHRASE} characters.")
     if file.exists():
         raise UsageError("The backup file exists already. Name a new one.")
-    identity = x25519.Identity.generate()
+    home, identity = store.home, x25519.Identity.generate()
     part = file.with_name(f".{file.name}.part")
     try:
         with tempfile.TemporaryDirectory(prefix="backup-", dir=home / "tmp") as private:
-            snapshot = Path(private) / DATABASE
-            dialect.snapshot(snapshot)
+            database = Path(private) / DATABASE
+            snapshot(store, database)
             with _private(part) as raw, zipfile.ZipFile(raw, "w") as archive:
                 archive.writestr(KEY, by_passphrase.encrypt(str(identity).encode(), passphrase))
-                with archive.open(WORKSPACE, "w", force_zip64=True) as encrypted, _tar(home, snapshot) as (tar, count):
+                with archive.open(WORKSPACE, "w", force_zip64=True) as encrypted, _tar(home, database) as (tar, count):
                     encrypt_io(tar, encrypted, [identity.to_public()])
             os.replace(part, file)
     except OSError as error:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class Dialect(Protocol):
     """One database of a workspace."""
 
+    numbers_rows: bool
+    """Whether it numbers new rows by itself without a gap where a transaction is given up."""
+
     def engine(self) -> Engine:
         """Connections to it. Raises UpdpError where it cannot be used."""
 
@@ -59,6 +62,9 @@ class Dialect(Protocol):
     def rewrite(self, seconds: float) -> bool:
         """Write the database anew without what was deleted, and empty its log; False where a reader held on to the old
         one for so many seconds."""
+
+    def seal(self, tx: Transaction) -> None:
+        """Take no more events, and so no more verbs: the workspace has moved to another database."""
 
     def events_written(self, tx: Transaction) -> int:
         """The highest number that an audit event ever had, as far as the database itself remembers."""
@@ -113,5 +119,6 @@ class Dialect(Protocol):
     def held(self, name: str) -> bool:
         """Whether a living process holds this lock."""
 
-    def snapshot(self, file: Path) -> None:
-        """Write the database as of one moment to the new SQLite file `file`, while others write."""
+    def snapshot(self, file: Path) -> bool:
+        """Write the database as of one moment to the new SQLite file `file`, while others write; False where it cannot:
+        then its rows are copied (see `moving`)."""

@@ -79,8 +79,8 @@ def images(tx: Transaction, records: str) -> set[str]:
         )
     )
     staying = tx.column(
-        f"SELECT image FROM record WHERE id NOT IN {some} UNION SELECT c.image FROM candidate c WHERE c.image NOT "
-        f"NULL AND (c.record NOT IN {some} OR EXISTS (SELECT 1 FROM release_pair p WHERE p.candidate = c.id))",
+        f"SELECT image FROM record WHERE id NOT IN {some} UNION SELECT c.image FROM candidate c WHERE c.image IS "
+        f"NOT NULL AND (c.record NOT IN {some} OR EXISTS (SELECT 1 FROM release_pair p WHERE p.candidate = c.id))",
         records=records,
     )
     return going - set(staying) - {""}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import TextClause
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
 VERSION = 4
@@ -34,6 +34,12 @@ TOLD = tuple(table for table in APPEND_ONLY if table not in ("audit_event", "pse
 GROUPED = {"violation": "lexicon_version", "release_pair": "release"}
 """Tables of which many rows come at once -> the column by which: an audit event may tell one digest of such a group,
 over the rows that no event tells one by one."""
+
+
+class Order(TextClause):
+    """A column of an index in the queue's order: nothing is smaller than every value."""
+
+    inherit_cache = True
 
 
 class Record(SQLModel, table=True):
@@ -282,14 +288,14 @@ class Standing(SQLModel, table=True):
 
     __table_args__ = (
         Index("standing_state_seq", "state", "seq"),
-        Index("standing_state_risk", "state", text("risk DESC"), "seq"),
-        Index("standing_worst_risk", "worst", text("risk DESC"), "seq"),
-        Index("standing_risk", text("risk DESC"), "seq"),
-        Index("standing_alignment", "alignment", "seq"),
-        Index("standing_decided", text("decided_at DESC"), "seq"),
+        Index("standing_state_risk", "state", Order("risk DESC"), "seq"),
+        Index("standing_worst_risk", "worst", Order("risk DESC"), "seq"),
+        Index("standing_risk", Order("risk DESC"), "seq"),
+        Index("standing_alignment", Order("alignment"), "seq"),
+        Index("standing_decided", Order("decided_at DESC"), "seq"),
         Index("standing_patient", "patient", "seq"),
         Index("standing_reviewer", "reviewer", "seq"),
-        Index("standing_flagged", text("flagged_at DESC"), "seq"),
+        Index("standing_flagged", Order("flagged_at DESC"), "seq"),
         Index("standing_counts", "state", "method", "lexicon_version", "released"),
     )
     seq: int = Field(primary_key=True)

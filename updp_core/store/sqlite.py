@@ -26,6 +26,7 @@ from updp_core.store import schema
 if TYPE_CHECKING:
     from updp_core.store.store import Transaction
 
+MOVED: Final = "This workspace has moved to a server. Set UPDP_DATABASE_URL to the address given to copy-to."
 FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = (
@@ -54,6 +55,8 @@ _RECORD_TEXT: Final = "CREATE VIRTUAL TABLE IF NOT EXISTS record_text USING fts5
 
 class Sqlite:
     """The SQLite file of the workspace `home` (see `Dialect`)."""
+
+    numbers_rows = True
 
     def __init__(self, home: Path) -> None:
         self.home, self.path = home, home / DATABASE
@@ -145,6 +148,9 @@ class Sqlite:
                 time.sleep(0.2 * busy)
         return not busy
 
+    def seal(self, tx: Transaction) -> None:
+        tx.run(f"CREATE TRIGGER moved BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, '{MOVED}'); END")
+
     def events_written(self, tx: Transaction) -> int:
         return tx.value("SELECT seq FROM sqlite_sequence WHERE name = 'audit_event'") or 0
 
@@ -226,10 +232,11 @@ class Sqlite:
         path.unlink(missing_ok=True)
         return False
 
-    def snapshot(self, file: Path) -> None:
+    def snapshot(self, file: Path) -> bool:
         closing = contextlib.closing
         with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as old, closing(sqlite3.connect(file)) as new:
             old.backup(new)
+        return True
 
     def _lock_path(self, name: str) -> Path:
         return self.home / "locks" / f"{name}.lock"

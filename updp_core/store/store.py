@@ -27,7 +27,8 @@ from updp_core.domain import Actor
 from updp_core.errors import Conflict, DiskError, UpdpError, UsageError, kind_and_place, told
 from updp_core.store import migrations, schema, secret, standing
 from updp_core.store.dialect import Dialect
-from updp_core.store.sqlite import Sqlite
+from updp_core.store.postgres import Postgres
+from updp_core.store.sqlite import MOVED, Sqlite
 
 LOG = logging.getLogger("updp")
 GENESIS = "0" * 64
@@ -120,6 +121,9 @@ class Transaction:
     def insert(self, table: str, **values: Any) -> Any:
         """Add a row; the first column of its primary key. The next audit event tells the digest of a protected row."""
         columns = SQLModel.metadata.tables[table]
+        first = next(iter(columns.primary_key.columns))
+        if not self.dialect.numbers_rows and first.name not in values:
+            values[first.name] = self.value(f"SELECT coalesce(max({first.name}), 0) + 1 FROM {table}")
         key = self.connection.execute(insert(columns), values).inserted_primary_key
         assert key is not None
         if table in schema.TOLD:
@@ -236,8 +240,11 @@ def row_digest(row: Mapping[str, Any]) -> str:
 class Store:
     """An open workspace. Threads may share it; other processes may have it open too."""
 
-    def __init__(self, home: Path) -> None:
-        """Open the workspace at `home`, creating what is missing. Raises UpdpError where it is not usable."""
+    def __init__(self, home: Path, url: str = "") -> None:
+        """Open the workspace at `home` with the database at `url` ("": SQLite in the folder), creating what is missing.
+
+        Raises UpdpError where one of them is not usable.
+        """
         self.home = home
         try:
             for folder in (home, home / "images", home / "locks", home / "tmp"):
@@ -248,7 +255,7 @@ class Store:
             raise DiskError(
                 f"The workspace {home} cannot be written ({error.strerror}). Choose another --home."
             ) from None
-        self.dialect: Dialect = Sqlite(home)
+        self.dialect: Dialect = Postgres(url) if url else Sqlite(home)
         self._engine = self.dialect.engine()
         event.listen(self._engine, "begin", self._begin)
         with self.dialect.lock("schema"):
@@ -296,6 +303,8 @@ class Store:
         except exc.DatabaseError as error:
             if self.dialect.busy(error):
                 raise Conflict("The workspace is busy with another process. Try again in a minute.") from None
+            if MOVED in str(error.orig):
+                raise UpdpError(MOVED) from None
             raise self._in_words(error) from None
         if tx.head:
             self._anchor(*tx.head)

@@ -34,7 +34,7 @@ class Desk:
     @classmethod
     def open(cls, settings: Settings, models: Models | None = None) -> Desk:
         """Open the workspace; a new one gets lexicon version 1 and the default policy."""
-        desk = cls(settings, Store(settings.home), models or Models(settings))
+        desk = cls(settings, Store(settings.home, settings.database_url), models or Models(settings))
         with desk.store.read() as tx:
             ready = tx.value(CURRENT_LEXICON)
         if ready is None:

@@ -289,7 +289,8 @@ def keys(sort: Sort | str, back: bool = False) -> list[tuple[str, bool]]:
 
 def order_by(columns: list[tuple[str, bool]]) -> str:
     """The ORDER BY terms."""
-    return ", ".join(f"s.{name} DESC NULLS LAST" if down else f"s.{name} NULLS FIRST" for name, down in columns)
+    nothing = {name: "" if name == "seq" else " NULLS LAST" if down else " NULLS FIRST" for name, down in columns}
+    return ", ".join(f"s.{name}{' DESC' if down else ''}{nothing[name]}" for name, down in columns)
 
 
 def order(sort: Sort | str) -> str:

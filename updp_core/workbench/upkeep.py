@@ -11,8 +11,10 @@ from typing import Any
 from updp_core.domain import Actor
 from updp_core.errors import DiskError, UsageError
 from updp_core.errors import told as told_in_words
-from updp_core.store import Transaction, purge
+from updp_core.store import Store, Transaction, purge
 from updp_core.store.backup import write_backup
+from updp_core.store.moving import copy
+from updp_core.store.postgres import Postgres
 from updp_core.store.store import stamp
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import ADMINISTRATOR, verb
@@ -68,7 +70,32 @@ class Upkeep(Noun):
         file, store = place_of(file), self.desk.store
         with store.write() as tx:
             tx.audit(actor, "backup")
-        return {"file": str(file), "files": write_backup(store.home, store.dialect, file, passphrase)}
+        return {"file": str(file), "files": write_backup(store, file, passphrase)}
+
+    @verb(ADMINISTRATOR)
+    def copy_to(self, url: str, *, actor: Actor, role: str = "") -> dict[str, Any]:
+        """Move the database to the empty PostgreSQL database at `url`: {"rows", "events"}. Images and key stay.
+
+        Nobody writes meanwhile, and afterwards the old database takes no more: UPDP_DATABASE_URL names the new one from
+        then on. `role` is a role of the server that shall work there without owning the tables. Raises UpdpError where
+        the new database cannot be reached or is not empty, UsageError for another kind of address or role.
+        """
+        store = self.desk.store
+        if isinstance(store.dialect, Postgres):
+            raise UsageError("This workspace's database is on a server already.")
+        Postgres(url)  # refuse what is no address before anything is noted
+        with store.write() as tx:
+            tx.audit(actor, "copy_to")
+            other = Store(store.home, url)
+            try:
+                with other.write() as new:
+                    rows = copy(tx, new)
+                    if role and isinstance(other.dialect, Postgres):
+                        other.dialect.grant(new, role)
+                store.dialect.seal(tx)
+            finally:
+                other.close()
+        return {"rows": sum(rows.values()), "events": rows["audit_event"]}
 
 
 def _counted(tx: Transaction, records: Sequence[str]) -> dict[str, int]:

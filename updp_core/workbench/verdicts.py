@@ -13,6 +13,7 @@ from updp_core.domain import Actor, Verdict
 from updp_core.errors import Conflict, UsageError
 from updp_core.evidence.gates import beyond_measure
 from updp_core.store import Transaction
+from updp_core.store.moving import index_text
 from updp_core.store.schema import Candidate, Decision, Standing
 from updp_core.store.store import canonical, known, now, sha256
 from updp_core.workbench import holds, lexicons, queue, second_reading
@@ -272,30 +273,7 @@ def make_current(tx: Transaction, record: str, candidate: int, actor: Actor) -> 
     """Make a candidate the record's current one; its reading begins anew. The caller refreshes the standing."""
     after = tx.value("SELECT coalesce(max(id), 0) FROM decision WHERE record = :r", r=record)
     tx.insert("choice", record=record, candidate=candidate, after_decision=after, actor=actor.name, created_at=now())
-    index_text(tx, candidate)
-
-
-def index_text(tx: Transaction, candidate: int) -> None:
-    """Let a record be found by its ids and by the words of this candidate."""
-    row = known(
-        tx.row(
-            _Text,
-            "SELECT r.seq, r.id || ' ' || r.patient || ' ' || r.study || ' ' || "
-            "CASE WHEN c.releasable THEN c.prompt_text ELSE '' END || ' ' || c.filtered AS body "
-            "FROM candidate c JOIN record r ON r.id = c.record WHERE c.id = :c",
-            c=candidate,
-        ),
-        f"candidate {candidate}",
-    )
-    tx.dialect.index_text(tx, row.seq, row.body)
-
-
-@dataclass(frozen=True)
-class _Text:
-    """What a record is found by."""
-
-    seq: int
-    body: str
+    index_text(tx, record)
 
 
 @dataclass(frozen=True)

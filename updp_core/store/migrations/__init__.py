@@ -160,7 +160,10 @@ def _copy(store: Store, found: int) -> str:
     part = folder / ".part"
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
-    store.dialect.snapshot(part)
+    if not store.dialect.snapshot(part):
+        from updp_core.store.moving import plain_copy  # it opens stores
+
+        plain_copy(store, part)
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(path)
