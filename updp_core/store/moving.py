@@ -72,7 +72,7 @@ def plain_copy(store: Store, file: Path) -> None:
         for table in found.sorted_tables:
             table.indexes.clear()
             for column in table.columns:
-                column.server_default = None
+                column.server_default, column.type = None, column.type.as_generic()
         found.create_all(new)
         for table in found.sorted_tables:
             for part in tx.connection.execute(select(table)).mappings().partitions(ROWS):
