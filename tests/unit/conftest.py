@@ -33,11 +33,12 @@ def server() -> Iterator[postgres_server.Server]:
 
 
 @pytest.fixture
-def on_postgres(server: postgres_server.Server, monkeypatch: pytest.MonkeyPatch) -> postgres_server.Server:
+def on_postgres(server: postgres_server.Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[postgres_server.Server]:
     """Workspaces of this test have their database on the server, and work there as a role that owns nothing."""
     monkeypatch.setattr(workbench_kit, "url_of", lambda home: server.url(server.database(home)))
     monkeypatch.setattr(workbench_kit, "raw", lambda home: Raw(home, server.connect(server.database(home))))
-    return server
+    yield server
+    server.clear()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -31,7 +32,8 @@ class Server:
     """A running server. A workspace's database is named after its folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self._known = folder, dict[Path, str]()
+        self.folder, self._number = folder, count()
+        self._known, self._kept = dict[Path, str](), dict[Path, str]()
 
     def url(self, database: str, role: str = WORKER) -> str:
         return f"postgresql+psycopg:///{database}?host={self.folder}&user={role}"
@@ -41,20 +43,30 @@ class Server:
 
     def empty(self) -> str:
         """The name of a new database without tables."""
-        name = f"empty{len(self._known)}"
-        self._known[Path(name)] = name
-        with self.connect("postgres") as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return name
+        return self._create(Path(f"empty {next(self._number)}"), "template1")
 
     def database(self, home: Path) -> str:
         """The database of the workspace `home`: one with all tables, owned by OWNER, that WORKER may use."""
-        if home not in self._known:
-            name = f"w{len(self._known)}"
-            with self.connect("postgres") as connection:
-                connection.execute(f"CREATE DATABASE {name} TEMPLATE ready STRATEGY file_copy")
-            self._known[home] = name
-        return self._known[home]
+        return self._known.get(home) or self._create(home, "ready")
+
+    def copy(self, first: Path, home: Path) -> None:
+        """A copy of the database of `first`, which nobody has open and which is kept, for `home`."""
+        if first in self._known:
+            self._kept[first] = self._known.pop(first)
+        self._create(home, self._kept[first])
+
+    def clear(self) -> None:
+        """Drop every database but those that others are copied from."""
+        with self.connect("postgres") as connection:
+            for name in self._known.values():
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self._known.clear()
+
+    def _create(self, home: Path, like: str) -> str:
+        name = self._known[home] = f"w{next(self._number)}"
+        with self.connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like} STRATEGY file_copy")
+        return name
 
     def prepare(self) -> None:
         """Make the database that the others are copied from."""
@@ -73,7 +85,9 @@ def running() -> Iterator[Server]:
     """A server under a user without rights, for as long as the block runs."""
     where = programs()
     assert where is not None
-    folder = Path(tempfile.mkdtemp(prefix="updp-pg-"))
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
+    folder = Path(tempfile.mkdtemp(prefix="updp-pg-", dir=memory if roomy else None))
     as_user: dict[str, object] = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
     if os.getuid() == 0:  # the server refuses to run as root
         shutil.chown(folder, "nobody", "nogroup")

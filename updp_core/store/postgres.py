@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -70,6 +70,7 @@ class Postgres:
     def engine(self) -> Engine:
         try:
             self._engine = create_engine(self.url, pool_size=8, pool_pre_ping=True, hide_parameters=True)
+            event.listen(self._engine, "connect", _configure)
             self._connect().close()
         except ImportError:
             raise UpdpError("PostgreSQL needs psycopg: pip install 'updp[postgres]'.") from None
@@ -275,6 +276,11 @@ class Postgres:
 
         _, arguments = self._engine.dialect.create_connect_args(self.url)
         return psycopg.connect(**arguments, autocommit=True)
+
+
+def _configure(connection: Any, _: Any) -> None:
+    connection.execute("SET jit = off")  # to compile a query of a verb takes longer than to answer it
+    connection.commit()
 
 
 def _number(name: str) -> int:
