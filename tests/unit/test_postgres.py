@@ -15,8 +15,8 @@ from postgres_server import OWNER, WORKER, Server
 from sqlmodel import SQLModel
 from workbench_kit import ADMIN, OFFICER, READER, last, made, store, workbench
 
-from updp_core.errors import Conflict, UpdpError, UsageError
-from updp_core.store import Store, migrations, moving, postgres, schema
+from updp_core.errors import Conflict, DiskError, UpdpError, UsageError
+from updp_core.store import Store, migrations, postgres, purge, schema
 from updp_core.store.backup import restore_backup
 from updp_core.store.standing import DISAGREES, MISCOUNTED
 from updp_core.workbench import Filters
@@ -150,8 +150,44 @@ def test_a_workspace_moves_with_its_chain_and_the_old_database_takes_no_more(ser
 def test_the_copy_before_a_migration_holds_every_recorded_row(on_postgres: Server, tmp_path: Path) -> None:
     bench = workbench(tmp_path / "ws")
     made(bench, 1)
-    moving.plain_copy(bench.desk.store, tmp_path / "updp.sqlite3")
+    migrations.plain_copy(bench.desk.store, tmp_path / "updp.sqlite3")
     kept, there = workbench_kit.Raw(tmp_path), workbench_kit.raw(tmp_path / "ws")
     for table in SQLModel.metadata.tables:
         number = f"SELECT count(*) FROM {table}"
         assert kept.rows(number) == there.rows(number), table
+
+
+def test_a_purge_takes_the_role_that_owns_the_tables_and_waits_for_readers(
+    on_postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = workbench(tmp_path / "ws")
+    [record] = made(bench, 1)
+    bench.decide(record, "reject", actor=READER)
+    time.sleep(0.002)  # what is younger than the purge stays
+    with pytest.raises(UpdpError, match="role that owns the tables"):
+        bench.purge(0, actor=ADMIN)
+    assert bench.show(record, actor=READER)["report"]["original"], "nothing of it was kept"
+    bench.close()
+    owners = on_postgres.url(on_postgres.database(tmp_path / "ws"), OWNER)
+    monkeypatch.setattr(workbench_kit, "url_of", lambda _: owners)
+    monkeypatch.setattr(purge, "_WAIT_SECONDS", 1)
+    bench, reader = workbench(tmp_path / "ws"), store(tmp_path / "ws")
+    with reader.read():
+        done = bench.purge(0, actor=ADMIN)
+    assert done["records"] == 1 and not done["whole"]
+    assert bench.purge(0, actor=ADMIN)["whole"]
+    assert bench.audit_verify(actor=OFFICER)["ok"]
+
+
+def test_a_server_that_goes_away_is_told_in_words_and_found_again(on_postgres: Server, tmp_path: Path) -> None:
+    home = tmp_path / "ws"
+    opened, name = store(home), on_postgres.database(home)
+    with on_postgres.connect("postgres") as owner:
+        owner.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        with pytest.raises(DiskError, match="cannot be reached") as caught, opened.read():
+            pass
+        assert str(on_postgres.folder) not in str(caught.value)
+        owner.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    with opened.read() as tx:
+        assert tx.value("SELECT 1") == 1

@@ -91,7 +91,8 @@ def restore(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Unpack a backup into a new workspace (--home); then run `audit verify`."""
+    """Unpack a backup into a new workspace (--home) with SQLite, from where `copy-to` leads to a server again; then run
+    `audit verify`."""
     from updp_core.store.backup import restore_backup
 
     into = settings(home).home

@@ -57,7 +57,8 @@ class Dialect(Protocol):
         """The triggers that the database has, in the same form."""
 
     def unguarded(self, tx: Transaction, names: Iterable[str]) -> AbstractContextManager[None]:
-        """Some triggers away, for a purge; they are back before the transaction ends."""
+        """Some triggers away, for a purge; they are back before the transaction ends. Raises UpdpError where the role
+        may not."""
 
     def rewrite(self, seconds: float) -> bool:
         """Write the database anew without what was deleted, and empty its log; False where a reader held on to the old
@@ -65,6 +66,10 @@ class Dialect(Protocol):
 
     def seal(self, tx: Transaction) -> None:
         """Take no more events, and so no more verbs: the workspace has moved to another database."""
+
+    def grant(self, tx: Transaction, role: str) -> None:
+        """Let another role of the server work here, which adds to what is append-only and cannot take its protection
+        away. Raises UsageError where there is none of this name."""
 
     def events_written(self, tx: Transaction) -> int:
         """The highest number that an audit event ever had, as far as the database itself remembers."""

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import MetaData, create_engine, func, insert, select
+from sqlalchemy import func, insert, select
 from sqlmodel import SQLModel
 
 from updp_core.config import DATABASE
 from updp_core.errors import UpdpError
 from updp_core.store import word_index
-from updp_core.store.migrations import DERIVED_TABLES
+from updp_core.store.migrations import DERIVED_TABLES, ROWS
 from updp_core.store.store import Store, Transaction
 
-ROWS: Final = 1000
 _TEXT: Final = (
     "SELECT r.seq, r.id || ' ' || r.patient || ' ' || r.study || coalesce(' ' || "
     "CASE WHEN c.releasable THEN c.prompt_text ELSE '' END || ' ' || c.filtered, '') AS body FROM record r "
@@ -62,22 +61,6 @@ def copy(old: Transaction, new: Transaction) -> dict[str, int]:
             new.dialect.index_text(new, row.seq, row.body)
         last = texts[-1].seq
     return copied
-
-
-def plain_copy(store: Store, file: Path) -> None:
-    """Write the recorded rows, in the tables as they are found, to the new SQLite file `file`."""
-    found, engine = MetaData(), create_engine(f"sqlite:///{file}")
-    with store.read() as tx, engine.begin() as new:
-        found.reflect(tx.connection, only=lambda name, _: name in SQLModel.metadata.tables)
-        for table in found.sorted_tables:
-            table.indexes.clear()
-            for column in table.columns:
-                column.server_default, column.type = None, column.type.as_generic()
-        found.create_all(new)
-        for table in found.sorted_tables:
-            for part in tx.connection.execute(select(table)).mappings().partitions(ROWS):
-                new.execute(insert(table), [dict(row) for row in part])
-    engine.dispose()
 
 
 def snapshot(store: Store, file: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlmodel import SQLModel
 
@@ -40,12 +40,15 @@ _REFUSE: Final = (
 )
 
 _DISK: Final = {
+    "53300": "the database server takes no more connections. Raise max_connections, or run fewer workers",
     "53100": "the disk of the database server is full. Free some space there and try again",
     "25006": "the database server takes no changes now. Point UPDP_DATABASE_URL at the one that does",
     "58030": "the disk of the database server fails. Look after it and after the backup",
     "XX001": "the database is damaged. Restore it from a backup",
     "XX002": "an index of the database is damaged. Run REINDEX DATABASE on the server",
 }
+_GONE_STATES: Final = ("08", "28", "3D", "57P")
+"""Classes of errors: connection, sign-in, no such database, shutdown."""
 _GONE: Final = "the database server cannot be reached. Look after it and the network, and try again"
 
 
@@ -98,7 +101,7 @@ class Postgres:
     def disk_error(self, error: DBAPIError) -> tuple[str, str] | None:
         state = str(getattr(error.orig, "sqlstate", None) or "")
         remedy = _DISK.get(state)
-        if remedy is None and (error.connection_invalidated or state.startswith(("08", "57P"))):
+        if remedy is None and isinstance(error, OperationalError) and (not state or state.startswith(_GONE_STATES)):
             remedy = _GONE
         return (state or type(error.orig).__name__, remedy) if remedy else None
 
@@ -172,9 +175,6 @@ class Postgres:
         return True
 
     def grant(self, tx: Transaction, role: str) -> None:
-        """Let another role of the server work here: it reads all, adds to what is append-only, and changes what is
-        working state; it owns nothing, so it cannot take a trigger away. Raises UsageError where there is no such role.
-        """
         if tx.value("SELECT 1 FROM pg_roles WHERE rolname = :role", role=role) is None:
             raise UsageError("There is no such role on the server. Make it first: CREATE ROLE ... LOGIN.")
         name = tx.connection.dialect.identifier_preparer.quote(role)
@@ -185,7 +185,7 @@ class Postgres:
         tx.run(f"GRANT UPDATE, DELETE ON {', '.join(working)} TO {name}")
 
     def seal(self, tx: Transaction) -> None:
-        raise UsageError("A database on a server is moved by the server's own tools (pg_dump).")
+        raise UsageError("This database is on a server already: the server's own tools move it (pg_dump).")
 
     def events_written(self, tx: Transaction) -> int:
         return 0

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from updp_core.config import DATABASE
-from updp_core.errors import DiskError
+from updp_core.errors import DiskError, UsageError
 from updp_core.store import schema
 
 if TYPE_CHECKING:
@@ -150,6 +150,9 @@ class Sqlite:
 
     def seal(self, tx: Transaction) -> None:
         tx.run(f"CREATE TRIGGER moved BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, '{MOVED}'); END")
+
+    def grant(self, tx: Transaction, role: str) -> None:
+        raise UsageError("A file has no roles: who can write it can do all.")
 
     def events_written(self, tx: Transaction) -> int:
         return tx.value("SELECT seq FROM sqlite_sequence WHERE name = 'audit_event'") or 0

@@ -31,7 +31,8 @@ class Upkeep(Noun):
         Decisions, measures and released images stay; the chain stays verifiable. Records with an open flag, or in
         somebody's hands, are left. Result: {"records", "rejected", "released", "images", "files": numbers, "whole":
         whether database and log were rewritten, "dry_run"}; `dry_run` counts and changes nothing. Backups and releases
-        are files of yours: they are not looked at.
+        are files of yours: they are not looked at. On a server the tables are rewritten by the role that owns them and
+        the database (UpdpError for another); its write-ahead log, replicas and backups are not reached.
         """
         if isinstance(older_than_days, bool) or not 0 <= older_than_days <= 36_500:
             raise UsageError("The number of days is from 0 to 36,500.")
@@ -81,18 +82,16 @@ class Upkeep(Noun):
         the new database cannot be reached or is not empty, UsageError for another kind of address or role.
         """
         store = self.desk.store
-        if isinstance(store.dialect, Postgres):
-            raise UsageError("This workspace's database is on a server already.")
-        Postgres(url)  # refuse what is no address before anything is noted
+        Postgres(url)  # refuse what is no address
         with store.write() as tx:
             tx.audit(actor, "copy_to")
+            store.dialect.seal(tx)
             other = Store(store.home, url)
             try:
                 with other.write() as new:
                     rows = copy(tx, new)
-                    if role and isinstance(other.dialect, Postgres):
+                    if role:
                         other.dialect.grant(new, role)
-                store.dialect.seal(tx)
             finally:
                 other.close()
         return {"rows": sum(rows.values()), "events": rows["audit_event"]}

@@ -16,6 +16,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from sqlalchemy import MetaData, create_engine, insert, select
 from sqlmodel import SQLModel
 
 from updp_core.domain import SYSTEM
@@ -58,6 +59,8 @@ FOLDER: Final = Path(__file__).parent
 VERSIONS = [str(FOLDER / "versions")]
 """Where the revisions lie."""
 
+ROWS: Final = 1000
+"""Rows that are copied at a time."""
 DERIVED_TABLES = ("standing", "gate_count")
 """Tables that can be made anew from the others at any time."""
 
@@ -161,14 +164,28 @@ def _copy(store: Store, found: int) -> str:
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
     if not store.dialect.snapshot(part):
-        from updp_core.store.moving import plain_copy  # it opens stores
-
         plain_copy(store, part)
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(path)
     sync_folder(folder)
     return f"copies/{path.name}"
+
+
+def plain_copy(store: Store, file: Path) -> None:
+    """Write the recorded rows, in the tables as they are found, to the new SQLite file `file`."""
+    found, engine = MetaData(), create_engine(f"sqlite:///{file}")
+    with store.read() as tx, engine.begin() as new:
+        found.reflect(tx.connection, only=lambda name, _: name in SQLModel.metadata.tables)
+        for table in found.sorted_tables:
+            table.indexes.clear()
+            for column in table.columns:
+                column.server_default, column.type = None, column.type.as_generic()
+        found.create_all(new)
+        for table in found.sorted_tables:
+            for part in tx.connection.execute(select(table)).mappings().partitions(ROWS):
+                new.execute(insert(table), [dict(row) for row in part])
+    engine.dispose()
 
 
 def _forget(tx: Transaction) -> None:
