@@ -25,13 +25,16 @@ NAMED = 20
 """Records that stay and are named, a reason."""
 _ALONE = (
     "EXISTS (SELECT 1 FROM valid_decision v JOIN decision d ON d.id = v.id WHERE v.candidate = s.candidate "
-    "AND v.record = s.record AND v.verdict = 'approve' AND instr(d.reasons_json, :batch) = 0)"
+    "AND v.record = s.record AND v.verdict = 'approve' AND replace(d.reasons_json, :batch, '') = d.reasons_json)"
 )
 _OVERRIDDEN = (
     "EXISTS (SELECT 1 FROM valid_decision v WHERE v.candidate = s.candidate AND v.record = s.record "
     "AND v.overrides_json <> '[]')"
 )
-_EXCEPTIONS = f"(NOT {_ALONE}) + 2 * {_OVERRIDDEN} + (s.worst IN ('warn', 'block'))"
+_EXCEPTIONS = (
+    f"(CASE WHEN {_ALONE} THEN 0 ELSE 1 END + CASE WHEN {_OVERRIDDEN} THEN 2 ELSE 0 END "
+    "+ CASE WHEN s.worst IN ('warn', 'block') THEN 1 ELSE 0 END)"
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Signing(Noun):
                 "SELECT s.record, s.patient, s.candidate, g.gates_json, r.findings_json "
                 f"FROM (SELECT * FROM standing WHERE {LEAVES}) s "
                 "JOIN record r ON r.id = s.record LEFT JOIN grade g ON g.candidate = s.candidate "
-                f"ORDER BY {_EXCEPTIONS} DESC, s.risk DESC, s.seq LIMIT :limit OFFSET :offset",
+                f"ORDER BY {_EXCEPTIONS} DESC, s.risk DESC NULLS LAST, s.seq LIMIT :limit OFFSET :offset",
                 batch=f'"{BATCH}"',
                 limit=limit,
                 offset=offset,
