@@ -60,7 +60,7 @@ class Projection:
     gain: torch.Tensor
 
 
-def fit_projection(images: Sequence[np.ndarray], config: AutoencoderConfig, batch: int = 64) -> Projection:
+def fit_projection(images: Sequence[np.ndarray] | np.ndarray, config: AutoencoderConfig, batch: int = 64) -> Projection:
     """Principal components of the 16x16 patches of up to `fitted_on` uint8 images (N, S, S), evenly chosen.
 
     A latent is a component's coordinate times `gain` (C,), so that its spread is that of the component to the power of
@@ -210,7 +210,7 @@ def gradient_gap(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return dx.abs().mean() + dy.abs().mean()
 
 
-def crops(images: Sequence[np.ndarray], rng: np.random.Generator, count: int, crop: int) -> torch.Tensor:
+def crops(images: Sequence[np.ndarray] | np.ndarray, rng: np.random.Generator, count: int, crop: int) -> torch.Tensor:
     """`count` random crops (B, 1, crop, crop) in 0..1 of uint8 images (N, S, S), half of them mirrored.
 
     Mirroring is right for an autoencoder only: it must not know left from right.
@@ -227,7 +227,7 @@ def crops(images: Sequence[np.ndarray], rng: np.random.Generator, count: int, cr
 def train_decoder(
     vae: Any,
     spread: torch.Tensor,
-    images: Sequence[np.ndarray],
+    images: Sequence[np.ndarray] | np.ndarray,
     work: Path,
     schedule: Schedule,
     config: AutoencoderConfig = AutoencoderConfig(),
