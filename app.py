@@ -8,8 +8,10 @@ from __future__ import annotations
 import atexit
 import os
 from pathlib import Path
+from typing import cast
 
 from ui.door.patience import be_patient_no_longer
+from ui.door.visitors import Current, Visitors
 from updp_core.config import SAMPLE, Settings
 from updp_core.errors import DiskError, UpdpError, UsageError, told
 
@@ -55,12 +57,15 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     workbench = Workbench.open(settings)
     clean_uploads(settings.home)
     be_patient_no_longer()
-    session = Session(workbench, signed=settings.signed)
+    visitors = Visitors(workbench, settings.visitors) if settings.visitors and not settings.signed else None
+    session = Session(workbench, signed=settings.signed, visitors=visitors)
     background = Background(workbench, sample)
-    app = build_app(session, settings, background)
+    app = build_app(session, settings, cast(Background, Current(visitors, "background")) if visitors else background)
     _, address, _ = app.launch(**launch_options(session, settings), prevent_thread_lock=True)
     background.start()
     atexit.register(background.close)
+    if visitors:
+        atexit.register(visitors.close)
     print(f"UPDP is at {address}", flush=True)
     if wait:
         app.block_thread()

@@ -23,7 +23,8 @@ from ui.theme import theme
 from updp_core.config import Settings
 from updp_core.domain import Actor
 
-STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css", "reading.css", "release.css")
+STYLES = ("theme.css", "app.css", "viewer.css", "tablet.css", "reading.css", "release.css", "story.css", "tour.css")
+SCRIPTS = ("keys.js", "tour.js")
 WORKSPACE = (
     "images",
     "locks",
@@ -50,6 +51,8 @@ def build_app(session: Session, settings: Settings, background: Background) -> g
         made: list[tuple[gr.Tab, Page]] = []
         with gr.Tabs(elem_id="pages"):
             for page in PAGES:
+                if page.demo_only and not settings.demo:
+                    continue
                 with gr.Tab(page.title, id=page.key) as tab:
                     made.append((tab, page(shell)))
         with gr.Column(elem_id="help-box", elem_classes=["sheet"]):
@@ -81,6 +84,7 @@ def _header(shell: Shell) -> tuple[gr.HTML, gr.HTML]:
     shell.message.render()
     shell.gift.render()
     shell.screen.render()
+    shell.part(show.render("tour.html"), elem_id="tour")
     shell.part(show.render("banner.html") if shell.settings.demo else "", elem_id="banner")
     leave.click(None, js="() => updp.leave()")
     dark.click(None, js="() => updp.theme()")
@@ -112,9 +116,9 @@ def _clock(shell: Shell, status: gr.HTML, pages: Sequence[Page]) -> None:
 
 
 def head() -> str:
-    """Styles and the shortcut script, inline: nothing is fetched from anywhere."""
+    """Styles and scripts, inline: nothing is fetched from anywhere."""
     styles = "".join((ASSETS / name).read_text(encoding="utf-8") for name in STYLES)
-    script = (ASSETS / "keys.js").read_text(encoding="utf-8")
+    script = "".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return show.render("head.html", styles=Markup(styles), script=Markup(script))
 
 

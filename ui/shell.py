@@ -229,6 +229,7 @@ class Shell:
             def told_in_steps(request: gr.Request, *given: Any) -> Iterator[Updates]:
                 for updates in steps(request, {}, given):
                     yield self._sent(updates, quiet)
+                    self.session.enter(request)
 
             return told_in_steps
         answer = self.answer(once)

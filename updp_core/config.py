@@ -134,6 +134,7 @@ class Settings:
     upload_megabytes: int = 4000
     upload_megabytes_all: int = 16_000
     sessions: int = 500
+    visitors: int = 0
 
     @property
     def signed(self) -> bool:
@@ -159,6 +160,7 @@ class Settings:
                 values[item.name] = _read(variable, text, kinds[item.name])
         if env.get("SPACE_ID"):  # a Space is reached from outside its container
             values["demo"] = True
+            values.setdefault("visitors", 24)
             values.setdefault("host", "0.0.0.0")
             names = [name.strip() for name in env.get("SPACE_HOST", "").split(",") if name.strip()]
             values.setdefault("public_url", ",".join(f"https://{name}" for name in names))

@@ -20,6 +20,18 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        begun = opened.new_context
+
+        def experienced(**options: Any) -> Any:
+            """A browser in which the tour was seen: `tour=True` for one in which it was not."""
+            tour = options.pop("tour", False)
+            context = begun(**options)
+            if not tour:
+                context.add_init_script("try { localStorage.setItem('updp-tour', 'seen') } catch {}")
+            return context
+
+        opened.new_context = experienced
+        opened.new_page = lambda **options: experienced(**options).new_page()
         yield opened
         opened.close()
 

@@ -92,7 +92,7 @@ def test_images_travel_without_an_address_of_their_own_and_leave_nothing_in_the_
     addresses = page.evaluate("performance.getEntriesByType('resource').map(r => r.name)")
     data = [a for a in addresses if "/assets/" not in a and "/static/" not in a]
     assert data and not [a for a in data if shown(page) in a or re.search(r"\.(png|jpe?g|dcm)|file=", a)]
-    assert page.evaluate("Object.keys(localStorage).filter(k => k !== 'updp-theme').length") == 0
+    assert page.evaluate("Object.keys(localStorage).filter(k => !['updp-theme', 'updp-tour'].includes(k)).length") == 0
     assert page.evaluate("Object.keys(sessionStorage).length") == 0
     assert page.evaluate("caches.keys().then(k => k.length)") == 0
 

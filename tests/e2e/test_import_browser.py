@@ -38,11 +38,16 @@ def opened(browser: Any, address: str, **size: int) -> Any:
 
 
 def choose(page: Any, menu: str, option: str) -> None:
-    """By keys, as somebody with a long table would."""
-    page.locator(f"{menu} input").fill(option)
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    until(lambda: page.locator(f"{menu} input").input_value() == option, f"{option} in {menu}")
+    """By keys, as somebody with a long table would; again where the menu's options come only now."""
+    field = page.locator(f"{menu} input")
+
+    def chosen() -> bool:
+        field.fill(option)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        return bool(field.input_value() == option)
+
+    until(chosen, f"{option} in {menu}")
 
 
 def test_a_folder_with_a_foreign_table_comes_in_by_menus_and_what_is_left_out_is_tried_again(

@@ -5,7 +5,7 @@
   // Gradio may add this script once the page stands already.
   const ready = (then) => (document.readyState === "loading" ? addEventListener("DOMContentLoaded", then) : then());
 
-  // --- theme: a taste, not data; the only thing that this page keeps in the browser ---
+  // --- theme: a taste, not data; with "the tour was seen" all that this page keeps in the browser ---
   let theme = "dark";
   try { theme = localStorage.getItem("updp-theme") || "dark"; } catch { /* storage is barred: dark it is */ }
   const paint = () => { root.dataset.theme = theme; document.body?.classList.toggle("dark", theme === "dark"); };

@@ -16,6 +16,7 @@ from ui.door.session import SITTING, Session, Sitting
 from ui.door.signin import ENDED, SignIn
 from ui.door.streams import Streams
 from ui.door.uploads import Uploads
+from ui.door.visitors import VisitorCookie
 from updp_core.errors import NotAllowed, UpdpError
 
 _POLICY = (
@@ -123,7 +124,7 @@ class Guard:
         return await run_in_threadpool(self.session.proxied, name, self.access.address(request.scope))
 
     async def _note(self, scope: Scope, what: str) -> None:
-        await run_in_threadpool(self.session.workbench.at_the_door, "request_refused", what, self.access.address(scope))
+        await run_in_threadpool(self.session.original.at_the_door, "request_refused", what, self.access.address(scope))
 
     def _sealed(self, send: Send, static: bool) -> Send:
         headers = self.headers[1 if static else 0 :]
@@ -156,8 +157,12 @@ class Guard:
 
 def guarded(session: Session, access: Access, sign_in: SignIn | None, uploads: Uploads) -> dict[str, Any]:
     """Keyword arguments for Gradio's FastAPI application."""
+    visitors = session.visitors
     return {
-        "middleware": [Middleware(Guard, session=session, access=access, sign_in=sign_in)],
+        "middleware": [
+            Middleware(Guard, session=session, access=access, sign_in=sign_in),
+            *([Middleware(VisitorCookie, visitors=visitors, secure=access.secure)] if visitors else []),
+        ],
         "routes": [*(sign_in.routes() if sign_in else []), *uploads.routes(), *session.downloads.routes(_person)],
     }
 

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast, get_args
 
 import gradio as gr
 
 from ui.door.downloads import Downloads
+from ui.door.visitors import Current, Visitors, token_of
 from updp_core.domain import Actor, Role
 from updp_core.errors import NotAllowed, UpdpError
 from updp_core.workbench import Workbench
@@ -48,8 +50,15 @@ class Session:
     Sign-ins live in memory, under the digest of the token in the person's cookie: a restart ends them all.
     """
 
-    def __init__(self, workbench: Workbench, signed: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self.workbench, self.signed, self.clock = workbench, signed, clock
+    def __init__(
+        self,
+        workbench: Workbench,
+        signed: bool,
+        clock: Callable[[], float] = time.monotonic,
+        visitors: Visitors | None = None,
+    ) -> None:
+        self.original, self.signed, self.clock, self.visitors = workbench, signed, clock, visitors
+        self.workbench: Workbench = cast(Workbench, Current(visitors, "workbench")) if visitors else workbench
         self.downloads = Downloads()
         self._sittings: dict[str, Sitting] = {}
         self._proxied: dict[str, Sitting] = {}
@@ -128,11 +137,25 @@ class Session:
             found.last = float("-inf")  # streams that are still open see it
             self.workbench.sign_out(actor=Actor(found.name, found.role))
 
+    def enter(self, request: Any) -> None:
+        """Say for which visitor the next step in this thread is taken: each step may be taken in another one."""
+        if self.visitors:
+            whole = getattr(request, "request", None) or request  # Gradio's, or the plain one of a server function
+            scope = getattr(whole, "scope", None)
+            self.visitors.enter(token_of(scope) if scope else "")
+
+    def home(self) -> Path:
+        """Where the workspace lies that this step is taken in."""
+        return Path(self.workbench.desk.settings.home).resolve()
+
     def actor(self, request: Any, role: str = "") -> Actor:
         """Who is behind this request. `role` is the switch's position, heeded on a single-user desk only."""
+        self.enter(request)
+        if self.visitors:
+            self.visitors.here()
         if not self.signed:
             chosen = role if role in get_args(Role) else "radiologist"
-            return Actor(_desk_name(), cast(Role, chosen))
+            return Actor("visitor" if self.visitors else _desk_name(), cast(Role, chosen))
         name = username(request)
         standing = self.workbench.standing(name) if name else None
         if name is None or standing is None:

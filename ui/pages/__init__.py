@@ -7,5 +7,6 @@ from ui.pages.lexicons import Lexicons
 from ui.pages.page import Page
 from ui.pages.release import Release
 from ui.pages.review import Review
+from ui.pages.story import Story
 
-PAGES: tuple[type[Page], ...] = (Review, Lexicons, Intake, Release, Audit, Insight)
+PAGES: tuple[type[Page], ...] = (Story, Review, Lexicons, Intake, Release, Audit, Insight)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ui import plots, show
 from ui.pages.page import Page
 from ui.shell import Screen, Shell, Updates
+from ui.show import answers
 from updp_core.domain import Actor
 
 ABOUT = {"record", "candidate", "method", "lexicon_version", "state"}
@@ -43,16 +44,16 @@ class Insight(Page):
     def look(self, actor: Actor, screen: Screen) -> Updates:
         titles = {rule["name"]: rule["title"] for rule in self.bench.gate_rules(actor=actor)}
         found = charts(self.bench.insight(actor=actor), titles)
-        return {self.charts: found + models(self.bench.evaluation(actor=actor))}
+        measured = self.bench.evaluation(actor=actor)
+        said = answers.answers(self.bench.answers(actor=actor), measured)
+        return {self.charts: said + found + models(measured)}
 
 
 def charts(data: Mapping[str, Any], titles: Mapping[str, str]) -> Markup:
     """All plots of the workspace's numbers; `titles` are the gates' names for people."""
     if not data["candidates"]:
         return show.empty("Nothing to plot yet.", "Plots appear when pairs have been made.")
-    return show.render(
-        "insight/charts.html", figures=list(_figures(data, titles)), agreement=_agreement(data["agreement"])
-    )
+    return show.render("insight/charts.html", figures=list(_figures(data, titles)))
 
 
 def _figures(data: Mapping[str, Any], titles: Mapping[str, str]) -> Iterator[Markup]:
@@ -81,14 +82,6 @@ def _figures(data: Mapping[str, Any], titles: Mapping[str, str]) -> Iterator[Mar
         if len(set(values)) > 1:
             title = titles.get(name) or show.titled(name)
             yield plots.figure(title, plots.histogram(values, title), f"{len(values)} pairs")
-
-
-def _agreement(agreement: Mapping[str, Any]) -> str:
-    if not agreement.get("pairs"):
-        return "No pair has been read twice yet."
-    kappa = agreement.get("kappa")
-    said = f"{agreement['pairs']} pairs read twice; the readers agree on {agreement['agree']}"
-    return said + (f"; Cohen's kappa {kappa:.2f}." if kappa is not None else ".")
 
 
 def models(measured: Mapping[str, Any]) -> Markup:

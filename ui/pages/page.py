@@ -16,6 +16,9 @@ class Page:
     at_once: ClassVar[bool] = False
     """Whether `on_role` is called when the app opens as well, because something must stand there before a click."""
 
+    demo_only: ClassVar[bool] = False
+    """Whether it stands on a public demonstration alone, and there before the others."""
+
     look: Callable[..., Updates]
     """(actor, screen, *inputs): the page has been opened."""
     on_role: Callable[..., Updates] | None = None

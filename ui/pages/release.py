@@ -27,6 +27,8 @@ PAST_JS = """
 element.addEventListener("click", (e) => {
   const b = e.target.closest("[data-certificate]");
   if (b) trigger("certificate", { release: b.dataset.certificate });
+  const zip = e.target.closest("[data-zip]");
+  if (zip) trigger("zip", { release: zip.dataset.zip });
 });
 """
 
@@ -38,7 +40,6 @@ class Release(Page):
 
     def __init__(self, shell: Shell) -> None:
         super().__init__(shell)
-        self.home = shell.settings.home.resolve() / "releases"
         with gr.Row(elem_classes=["page"]):
             with gr.Column(elem_classes=["pane"], min_width=0):
                 self._build_leaving()
@@ -55,12 +56,14 @@ class Release(Page):
                 self.policy = PolicyBox(shell)
         boxes = [*self.policy.shown, *self.keys.shown, *self.signing.shown]
         self.shown = [*boxes, self.hint, self.go, self.preview, self.records, self.past]
+        self.shown += [self.folder, self.check_path] if shell.session.visitors else []
         written = [self.outcome, self.check_path, self.folder, *self.shown]
         asked = [self.signing.number, self.signing.question, self.signing.yes]
         shell.on(self.go.click, self.signing.ask, [self.comment, self.recipient], asked).then(None, js=OPEN)
         self.signing.yes.click(None, js="() => updp.close()")
         given = [self.folder, self.comment, self.recipient, self.signing.number]
         shell.on(self.signing.yes.click, self.write, given, written, how=STREAM)
+        shell.on(self.past.zip, self.give_zip, [], [], tells=["release"])
         shell.on(self.past.certificate, self.show_certificate, [], [self.certificate], tells=["release"])
         shell.on(check.click, self.check, [self.check_path], [self.checked])
 
@@ -73,7 +76,10 @@ class Release(Page):
         with gr.Accordion("Record by record", open=False):
             self.records = shell.part(elem_id="release-records")
         self.folder = gr.Textbox(
-            self.suggest(), label="Write to this new folder", elem_id="release-folder", max_lines=1
+            "" if shell.session.visitors else self.suggest(),
+            label="Write to this new folder",
+            elem_id="release-folder",
+            max_lines=1,
         )
         self.comment = gr.Textbox(label="Purpose (kept with the release)", elem_id="release-comment", max_lines=2)
         self.recipient = gr.Textbox(label="Recipient (kept with the release)", elem_id="release-recipient", max_lines=1)
@@ -95,8 +101,10 @@ class Release(Page):
             }
         except UpdpError as error:
             shown = {self.preview: show.empty("Not shown to your role.", str(error)), self.records: ""}
+        mine = {self.folder: self.suggest()} if self.shell.session.visitors else {}
         return {
             **shown,
+            **mine,
             **self.policy.look(actor),
             **self.keys.look(actor),
             **self.signing.look(actor),
@@ -104,6 +112,11 @@ class Release(Page):
             self.go: gr.update(interactive=may(actor, "release")),
             self.past: work.releases(self.bench.releases(actor=actor)),
         }
+
+    @property
+    def home(self) -> Path:
+        """Where releases are written unless another folder is named."""
+        return self.shell.session.home() / "releases"
 
     def suggest(self) -> str:
         """A folder name of its own for each release."""
@@ -146,6 +159,11 @@ class Release(Page):
     def show_certificate(self, actor: Actor, release: str) -> Updates:
         """The certificate of one of the releases so far."""
         return {self.certificate: show.render("release/certificate.html", row=self._row(actor, str(release)))}
+
+    def give_zip(self, actor: Actor, release: str) -> Updates:
+        """One of the releases so far as a zip file."""
+        pieces = self.bench.release_zip(str(release), actor=actor)
+        return self.shell.give(actor, f"{release}.zip", "application/zip", pieces)
 
     def check(self, actor: Actor, folder: str) -> Updates:
         """Verify a release to the byte."""

@@ -8,9 +8,15 @@ gives back is plain (`shapes`).
 
 from __future__ import annotations
 
-from updp_core.config import Settings
-from updp_core.domain import Actor
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from updp_core.config import DATABASE, Settings
+from updp_core.domain import SYSTEM, Actor
+from updp_core.store import moving, secret
 from updp_core.workbench.accounts import Accounts
+from updp_core.workbench.answers import Answers
 from updp_core.workbench.audit import Audit
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.drafts import Drafts
@@ -79,6 +85,7 @@ class Workbench(
     Pacs,
     Audit,
     Insight,
+    Answers,
     Accounts,
     Upkeep,
 ):
@@ -98,6 +105,24 @@ class Workbench(
         desk = Desk.open(settings, models)
         follow_rules(desk)
         return cls(desk)
+
+    def twin(self, home: Path) -> Workbench:
+        """A copy of this workspace at `home`, open: for a visitor of a demonstration. Images are shared on the disk,
+        models and the turn to use them in memory; nothing else."""
+        store = self.desk.store
+        home.mkdir(mode=0o700)
+        moving.snapshot(store, home / DATABASE)
+        for path in [*(store.home / "images").rglob("*.png"), store.home / secret.NAME, store.home / "gates.rules"]:
+            if path.is_file():
+                place = home / path.relative_to(store.home)
+                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.link(path, place)
+        settings = replace(self.desk.settings, home=home, database_url="")
+        twin = Workbench.open(settings, self.desk.models)
+        twin.desk.model_lock = self.desk.model_lock
+        with twin.desk.store.write() as tx:
+            tx.audit(SYSTEM, "open", "a visitor's copy")
+        return twin
 
     def close(self) -> None:
         """Close the database; open iterators become invalid."""

@@ -84,8 +84,9 @@ class Insight(Noun):
                 by_candidate[value.candidate][value.name] = value.value
             decisions = tx.rows(
                 _Decided,
-                "SELECT substr(decided_at, 1, 10) AS day, reviewer, verdict, count(*) AS count FROM decision "
-                "WHERE verdict NOT IN ('flag', 'clear') "
+                "SELECT substr(decided_at, 1, 10) AS day, reviewer, verdict, count(*) AS count FROM decision d "
+                "WHERE verdict NOT IN ('flag', 'clear', 'undo') "
+                "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
                 "GROUP BY day, reviewer, verdict ORDER BY day",
             )
             throughput = tx.rows(

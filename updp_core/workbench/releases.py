@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import queue
 import random
 import threading
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +24,7 @@ from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.schema import Release
 from updp_core.store.standing import WAITING
-from updp_core.store.store import fresh_id, now
+from updp_core.store.store import fresh_id, known, now
 from updp_core.workbench import audit, second_reading
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows
@@ -187,6 +189,21 @@ class Releases(Noun):
             for r in rows
         ]
 
+    @verb(OFFICER)
+    def release_zip(self, release: str, *, actor: Actor) -> Iterator[bytes]:
+        """A release as one zip file, piece by piece; that it was taken is recorded. Raises ReleaseError where it is not
+        there any more, or does not verify."""
+        with self.desk.store.read() as tx:
+            row = known(tx.get(Release, id=release), f"release {release}")
+        folder = Path(row.folder)
+        if not folder.is_dir():
+            raise ReleaseError("The folder of this release is not there any more.")
+        if problems := check(folder, row.root_digest).problems:
+            raise ReleaseError(f"The release does not verify ({len(problems)} problems), so it is not handed out.")
+        with self.desk.store.write() as tx:
+            tx.audit(actor, "release_zip", release, root_digest=row.root_digest)
+        return _zipped(folder)
+
     @verb(EVERYBODY)
     def verify(self, out: Path, *, actor: Actor, anywhere: bool = False, key: str = "") -> dict[str, Any]:
         """Check a release folder to the byte, and who signed it.
@@ -209,6 +226,37 @@ class Releases(Noun):
         with self.desk.store.write() as tx:
             tx.audit(actor, "verify", problems=len(found["problems"]), signed_by=found["signed_by"])
         return found
+
+
+class _Pieces(io.RawIOBase):
+    """What a zip file writes, until it is fetched."""
+
+    def __init__(self) -> None:
+        self.waiting = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.waiting += data
+        return len(data)
+
+    def fetched(self) -> bytes:
+        piece, self.waiting = bytes(self.waiting), bytearray()
+        return piece
+
+
+def _zipped(folder: Path) -> Iterator[bytes]:
+    """A folder as a zip file: uncompressed, since images are, in flat memory, and with one time for all members."""
+    pieces = _Pieces()
+    with zipfile.ZipFile(pieces, "w") as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            member = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+            with path.open("rb") as source, archive.open(member, "w") as target:
+                while piece := source.read(2**20):
+                    target.write(piece)
+                    yield pieces.fetched()
+    yield pieces.fetched()
 
 
 def checked(out: Path, *, root: str | None = None, key: str = "", home: Path | None = None) -> dict[str, Any]:

@@ -17,8 +17,8 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "lexicons": ("Word lists", ("lexicon_edit", "lexicon_revert")),
     "imports": ("Imports", ("import", "import_list")),
     "runs": ("Runs and versions", ("generate", "generate_end", "control", "candidate", "reproduce", "embed", "ready")),
-    "releases": ("Releases", ("release", "release_failed", "verify", "stow", "key_new", "key_trust")),
-    "rules": ("Policy and upkeep", ("set_policy", "backup", "purge", "audit_export", "open", "migrate")),
+    "releases": ("Releases", ("release", "release_failed", "release_zip", "verify", "stow", "key_new", "key_trust")),
+    "rules": ("Policy and upkeep", ("set_policy", "backup", "copy_to", "purge", "audit_export", "open", "migrate")),
     "people": (
         "People and the door",
         (
@@ -116,6 +116,7 @@ SENTENCES: Mapping[str, Callable[[Row], str]] = {
     "embed": lambda e: f"measured {e['subject']} to tell patients apart",
     "release": _released,
     "release_failed": lambda e: f"could not write the release {e['subject']} ({_d(e, 'kind')})",
+    "release_zip": lambda e: f"took {e['subject']} as a zip file",
     "verify": lambda e: (
         f"verified a release: {_n(e['detail']['problems'], 'problem')}"
         if e["detail"].get("problems")
@@ -127,10 +128,11 @@ SENTENCES: Mapping[str, Callable[[Row], str]] = {
     "set_policy": lambda e: (
         f"changed the policy: {', '.join(str(c).replace('_', ' ') for c in e['detail'].get('changed') or ())}"
     ),
+    "copy_to": lambda e: "copied the workspace to another database",
     "backup": lambda e: "wrote a backup",
     "purge": _purged,
     "audit_export": lambda e: f"saved {_n(e['detail'].get('events'), 'event')} of this trail as a file",
-    "open": lambda e: "opened a new workspace with the lists that UPDP ships",
+    "open": lambda e: f"opened a new workspace with {e['subject']}",
     "migrate": lambda e: f"led the workspace on to {e['subject']}",
     "add_user": lambda e: f"added {e['subject']} as {_d(e, 'new_role').replace('-', ' ')}",
     "remove_user": lambda e: f"removed {e['subject']}",
