@@ -54,7 +54,8 @@ def _d(event: Row, name: str) -> str:
 def _imported(event: Row) -> str:
     told = event["detail"]
     if "imported" not in told:
-        return f"kept {event['subject']} of an import"
+        kept = str(event["subject"])
+        return f"kept {kept.removesuffix('s') if kept.startswith('1 ') else kept} of an import"
     said = f"imported {_n(told['imported'], 'record')}"
     said += f" ({_n(told.get('duplicates'), 'file')} known already, {told.get('rejected', 0)} not taken)"
     if told.get("assumed"):
