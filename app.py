@@ -14,6 +14,7 @@ from ui.door.patience import be_patient_no_longer
 from ui.door.visitors import Current, Visitors
 from updp_core.config import SAMPLE, Settings
 from updp_core.errors import DiskError, UpdpError, UsageError, told
+from updp_core.logs import log_as
 
 
 def prepare(settings: Settings) -> None:
@@ -47,6 +48,7 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     """Serve; returns the address where `wait` is false (tests)."""
     settings = settings or Settings.from_env()
     check_host(settings)
+    log_as(settings.log)
     prepare(settings)
     from ui.app import build_app, launch_options
     from ui.background import Background

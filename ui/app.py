@@ -149,7 +149,7 @@ def launch_options(session: Session, settings: Settings) -> dict[str, Any]:
         "num_workers": 0,  # workers of Gradio's would serve files past `Guard`
         "auth_dependency": _person if session.signed else None,
         "state_session_capacity": settings.sessions,
-        "app_kwargs": guarded(session, allowed, sign_in, Uploads(session, settings.demo)),
+        "app_kwargs": guarded(session, allowed, sign_in, Uploads(session, settings.demo), settings.metrics_token),
     }
 
 

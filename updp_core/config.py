@@ -135,6 +135,8 @@ class Settings:
     upload_megabytes_all: int = 16_000
     sessions: int = 500
     visitors: int = 0
+    metrics_token: str = field(default="", repr=False)
+    log: Literal["text", "json"] = "text"
 
     @property
     def signed(self) -> bool:

@@ -17,6 +17,7 @@ from ui.door.signin import ENDED, SignIn
 from ui.door.streams import Streams
 from ui.door.uploads import Uploads
 from ui.door.visitors import VisitorCookie
+from ui.door.watching import PATHS, Watch
 from updp_core.errors import NotAllowed, UpdpError
 
 _POLICY = (
@@ -38,9 +39,15 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, session: Session, access: Access = Access(), sign_in: SignIn | None = None
+        self,
+        app: ASGIApp,
+        session: Session,
+        access: Access = Access(),
+        sign_in: SignIn | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.app, self.session, self.access, self.sign_in = app, session, access, sign_in
+        self.watch = watch or Watch(session.workbench, "")
         self.streams = Streams()
         policy = (_POLICY + access.frames).strip()
         self.headers = [
@@ -62,6 +69,9 @@ class Guard:
         static = path.startswith(_STATIC)
         sealed = self._sealed(send, static)
         refusal = await self._turned_away(scope, path)
+        if refusal is None and path in PATHS:
+            given = Request(scope).headers.get("authorization", "")
+            refusal = await run_in_threadpool(self.watch.answer, path, given)
         if refusal is None and self.session.signed and not static:
             refusal = await self._unknown(scope, path)
         if refusal is not None:
@@ -155,12 +165,14 @@ class Guard:
         return watched
 
 
-def guarded(session: Session, access: Access, sign_in: SignIn | None, uploads: Uploads) -> dict[str, Any]:
+def guarded(
+    session: Session, access: Access, sign_in: SignIn | None, uploads: Uploads, token: str = ""
+) -> dict[str, Any]:
     """Keyword arguments for Gradio's FastAPI application."""
-    visitors = session.visitors
+    visitors, watch = session.visitors, Watch(session.workbench, token)
     return {
         "middleware": [
-            Middleware(Guard, session=session, access=access, sign_in=sign_in),
+            Middleware(Guard, session=session, access=access, sign_in=sign_in, watch=watch),
             *([Middleware(VisitorCookie, visitors=visitors, secure=access.secure)] if visitors else []),
         ],
         "routes": [*(sign_in.routes() if sign_in else []), *uploads.routes(), *session.downloads.routes(_person)],

@@ -102,6 +102,21 @@ class Page(TypedDict):
     limit: int
 
 
+class Vitals(TypedDict):
+    """What a monitoring system is told. `candidates`, `decisions`, `events` and `run_*` only ever grow."""
+
+    states: dict[str, int]
+    released: int
+    flagged: int
+    candidates: int
+    decisions: int
+    events: int
+    active: int
+    run_records: int
+    run_failures: int
+    run_seconds: float
+
+
 class Counts(TypedDict):
     """How far the work is. `reviewers` counts each person's standing verdicts, `today` those of this UTC day that were
     not taken back, `today_mine` the actor's own by verdict.

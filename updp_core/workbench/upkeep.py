@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from updp_core.domain import Actor
+from updp_core.domain import Actor, State
 from updp_core.errors import DiskError, UsageError
 from updp_core.errors import told as told_in_words
 from updp_core.store import Store, Transaction, purge
@@ -18,6 +18,7 @@ from updp_core.store.postgres import Postgres
 from updp_core.store.store import stamp
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import ADMINISTRATOR, verb
+from updp_core.workbench.shapes import Vitals
 from updp_core.workbench.wording import place_of
 
 
@@ -61,6 +62,27 @@ class Upkeep(Noun):
             raise DiskError(told_in_words(error, "Not every file could be destroyed. Purge again")) from None
         whole = purge.rewrite(store)
         return {**counted, "images": number, "files": len(files), "whole": whole, "dry_run": False}
+
+    @verb(ADMINISTRATOR)
+    def vitals(self, *, actor: Actor) -> Vitals:
+        """Numbers for a monitoring system, each cheap to ask for. DiskError where the database cannot be read."""
+        with self.desk.store.read() as tx:
+            states = dict[str, int].fromkeys(get_args(State), 0)
+            released = 0
+            for row in tx.all("SELECT state, released, count(*) AS n FROM standing GROUP BY state, released"):
+                states[row["state"]] += row["n"]
+                released += row["n"] if row["released"] else 0
+            last = {
+                name: tx.value(f"SELECT coalesce(max(id), 0) FROM {table}")
+                for name, table in (("candidates", "candidate"), ("decisions", "decision"), ("events", "audit_event"))
+            }
+            [runs] = tx.all(
+                "SELECT coalesce(sum(done), 0) AS run_records, coalesce(sum(failed), 0) AS run_failures, "
+                "coalesce(sum(seconds), 0) AS run_seconds, count(*) FILTER (WHERE state IN ('running', 'paused')) "
+                "AS active FROM run"
+            )
+            flagged = tx.value("SELECT count(*) FROM standing WHERE flagged_at IS NOT NULL")
+        return Vitals(states=states, released=released, flagged=flagged, **last, **runs)
 
     @verb(ADMINISTRATOR)
     def backup(self, file: Path, passphrase: str, *, actor: Actor) -> dict[str, Any]:
