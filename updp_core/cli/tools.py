@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command()(restore)
     app.command()(purge)
     app.command("copy-to")(copy_to)
+    app.command("sample-size")(sample_size)
     app.add_typer(user, name="user")
 
 
@@ -98,6 +99,25 @@ def restore(
     into = settings(home).home
     found = {"home": str(into.absolute()), "files": restore_backup(file, into, _passphrase(again=False))}
     result(found, as_json, [f"{found['files']} files restored to {found['home']}."])
+
+
+@command
+def sample_size(
+    pairs: Annotated[int, typer.Argument(min=1, metavar="PAIRS", help="How many pairs there are.")],
+    bad: Annotated[float, typer.Option("--bad", metavar="PERCENT", help="The largest share of bad pairs.")] = 1.0,
+    confidence: Annotated[float, typer.Option("--confidence", metavar="PERCENT", help="How sure you want to be.")] = 95,
+    found: Annotated[int, typer.Option("--found", min=0, help="How many bad pairs the sample may show.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many pairs, drawn at random, must be read where not all can be."""
+    from updp_core.evaluation import acceptance
+
+    read = acceptance.sample_size(pairs, bad / 100, confidence / 100, found)
+    line = (
+        f"Read {read:,} of {pairs:,} pairs, drawn at random. Where at most {found} of them are bad, at most {bad:g} % "
+        f"of all are bad, with {confidence:g} % confidence."
+    )
+    result({"pairs": pairs, "read": read, "bad": bad, "confidence": confidence, "found": found}, as_json, [line])
 
 
 @command

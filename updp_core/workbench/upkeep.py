@@ -76,13 +76,24 @@ class Upkeep(Noun):
                 name: tx.value(f"SELECT coalesce(max(id), 0) FROM {table}")
                 for name, table in (("candidates", "candidate"), ("decisions", "decision"), ("events", "audit_event"))
             }
-            [runs] = tx.all(
-                "SELECT coalesce(sum(done), 0) AS run_records, coalesce(sum(failed), 0) AS run_failures, "
-                "coalesce(sum(seconds), 0) AS run_seconds, count(*) FILTER (WHERE state IN ('running', 'paused')) "
-                "AS active FROM run"
-            )
+            runs = tx.all(
+                "SELECT coalesce(sum(done), 0) AS finished, coalesce(sum(failed), 0) AS failures, "
+                "coalesce(sum(seconds), 0) AS seconds, "
+                "count(*) FILTER (WHERE state IN ('running', 'paused')) AS active FROM run"
+            )[0]
             flagged = tx.value("SELECT count(*) FROM standing WHERE flagged_at IS NOT NULL")
-        return Vitals(states=states, released=released, flagged=flagged, **last, **runs)
+        return {
+            "states": states,
+            "released": released,
+            "flagged": flagged,
+            "candidates": last["candidates"],
+            "decisions": last["decisions"],
+            "events": last["events"],
+            "active": runs["active"],
+            "run_records": runs["finished"],
+            "run_failures": runs["failures"],
+            "run_seconds": runs["seconds"],
+        }
 
     @verb(ADMINISTRATOR)
     def backup(self, file: Path, passphrase: str, *, actor: Actor) -> dict[str, Any]:
