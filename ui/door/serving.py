@@ -47,7 +47,7 @@ class Guard:
         watch: Watch | None = None,
     ) -> None:
         self.app, self.session, self.access, self.sign_in = app, session, access, sign_in
-        self.watch = watch or Watch(session.workbench, "")
+        self.watch = watch or Watch(session.original, "")
         self.streams = Streams()
         policy = (_POLICY + access.frames).strip()
         self.headers = [
@@ -169,7 +169,7 @@ def guarded(
     session: Session, access: Access, sign_in: SignIn | None, uploads: Uploads, token: str = ""
 ) -> dict[str, Any]:
     """Keyword arguments for Gradio's FastAPI application."""
-    visitors, watch = session.visitors, Watch(session.workbench, token)
+    visitors, watch = session.visitors, Watch(session.original, token)
     return {
         "middleware": [
             Middleware(Guard, session=session, access=access, sign_in=sign_in, watch=watch),
