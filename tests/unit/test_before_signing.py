@@ -13,7 +13,7 @@ from updp_core.errors import Conflict, NotAllowed, UsageError
 from updp_core.workbench import Filters, Workbench
 
 pytestmark = pytest.mark.usefixtures("quick", "each_database")
-RANKED = [{**ALL_CLEAR, "identity": {"similarity": 0.1, "rank": rank, "patients": 40}} for rank in (1, 5, 5, 5, 5, 5)]
+RANKED = [{**ALL_CLEAR, "identity": {"similarity": 0.1, "rank": rank, "equals": 40}} for rank in (1, 5, 5, 5, 5, 5)]
 RANKED[1] = {**RANKED[1], "domain": {"percentile": 99.0}}
 
 

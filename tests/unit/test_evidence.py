@@ -37,6 +37,9 @@ def eight(image: np.ndarray) -> np.ndarray:
     return (image // 257).astype(np.uint8)
 
 
+EQUAL = frozenset({"pleural_effusion"})
+
+
 def record(name: str, image: np.ndarray, report: str = "Small left effusion. The lungs are clear.") -> MethodInput:
     return MethodInput(name, image, report, report)
 
@@ -78,7 +81,7 @@ def test_measures_of_a_batch_are_those_of_each_pair_alone():
     images = [chest(n, corners=(n % 2, 0, 1, 0)) for n in range(4)]
     inputs = [record(str(n), image) for n, image in enumerate(images)]
     made = [proposal(str(n), eight(images[(n + 1) % 4]), "effusion " * n) for n in range(4)]
-    bank = identity_bank(images, list("0123"), PixelJudges())
+    bank = identity_bank(images, list("0123"), [EQUAL] * 4, PixelJudges())
     together = measure(inputs, made, LEXICON, PixelJudges(), bank=bank)
     alone = [
         measure([item], [one], LEXICON, PixelJudges(), bank=bank)[0] for item, one in zip(inputs, made, strict=True)
@@ -102,7 +105,7 @@ def test_several_proposals_for_one_record_are_each_measured():
 
 def test_a_copy_of_the_original_ranks_its_patient_first_and_warns():
     images = [chest(n) for n in range(12)]
-    bank = identity_bank(images, [f"p{n}" for n in range(12)], PixelJudges())
+    bank = identity_bank(images, [f"p{n}" for n in range(12)], [EQUAL] * 12, PixelJudges())
     leak, other = measure(
         [record("r3", images[3])],
         [proposal("r3", eight(images[3])), proposal("r3", eight(images[7]))],
@@ -111,7 +114,7 @@ def test_a_copy_of_the_original_ranks_its_patient_first_and_warns():
         patients={"r3": "p3"},
         bank=bank,
     )
-    assert leak["identity"]["rank"] == 1 and leak["identity"]["patients"] == 12
+    assert leak["identity"]["rank"] == 1 and leak["identity"]["equals"] == 12
     assert other["identity"]["rank"] > 1
     states = [{g.name: g.state for g in gates(one)}["identity_rank"] for one in (leak, other)]
     assert states == ["warn", "clear"]
@@ -119,7 +122,9 @@ def test_a_copy_of_the_original_ranks_its_patient_first_and_warns():
 
 def test_the_rank_counts_patients_and_not_images():
     images = [chest(n) for n in range(12)]
-    bank = identity_bank([images[3]] * 5 + images, ["p3"] * 5 + [f"p{n}" for n in range(12)], PixelJudges())
+    bank = identity_bank(
+        [images[3]] * 5 + images, ["p3"] * 5 + [f"p{n}" for n in range(12)], [EQUAL] * 17, PixelJudges()
+    )
     (found,) = measure(
         [record("r", images[0])],
         [proposal("r", eight(images[3]))],
@@ -128,13 +133,39 @@ def test_the_rank_counts_patients_and_not_images():
         patients={"r": "p0"},
         bank=bank,
     )
-    assert found["identity"]["patients"] == 12 and found["identity"]["nearer"] == found["identity"]["rank"] - 1 >= 1
+    assert found["identity"]["equals"] == 12 and found["identity"]["nearer"] == found["identity"]["rank"] - 1 >= 1
 
 
 def test_a_rank_among_few_patients_is_not_told():
     image = chest(1)
     (found,) = measure([record("a", image)], [proposal("a", eight(image))], LEXICON, PixelJudges())
     assert found["identity"]["rank"] is None
+    assert {gate.name: gate.state for gate in gates(found)}["identity_rank"] == "unknown"
+
+
+def test_only_originals_of_equal_findings_are_asked_who_it_is():
+    """Eleven with this disease, of whom another resembles the image most; twelve with none, of whom one is its copy."""
+    images = [chest(n) for n in range(24)]
+    findings = [EQUAL] * 12 + [frozenset()] * 12
+    bank = identity_bank(images, [f"p{n}" for n in range(24)], findings, PixelJudges())
+    found = measure(
+        [record("a", images[3]), record("b", images[20], "Normal.")],
+        [proposal("a", eight(images[15])), proposal("b", eight(images[20]))],
+        LEXICON,
+        PixelJudges(),
+        patients={"a": "p3", "b": "p20"},
+        bank=bank,
+    )
+    assert [one["identity"]["equals"] for one in found] == [12, 12]
+    assert found[1]["identity"]["rank"] == 1 and found[1]["identity"]["chance"] == round(1 / 12, 3)
+    few = identity_bank(images, [f"p{n}" for n in range(24)], [EQUAL] * 8 + [frozenset()] * 16, PixelJudges())
+    (alone,) = measure([record("a", images[3])], [proposal("a", eight(images[3]))], LEXICON, PixelJudges(), bank=few)
+    states = {gate.name: gate.state for gate in gates(alone)}
+    assert states["identity_rank"] == "unknown", "among few the first place is chance"
+    assert states["identity_similarity"] == "warn", "a copy is one, however few share its findings"
+    other = [proposal("a", eight(images[15]))]
+    (unlike,) = measure([record("a", images[3])], other, LEXICON, PixelJudges(), bank=few)
+    assert {gate.name: gate.state for gate in gates(unlike)}["identity_similarity"] != "clear"
 
 
 def test_lost_and_invented_findings_are_told_apart_from_those_left_open():
@@ -191,9 +222,27 @@ def test_rarity_counts_the_other_patients_with_the_same_findings():
     assert together == {"pleural_effusion"}
     for count, others in ((1, 0), (5, 4)):
         (found,) = measure(
-            [record("a", image)], [proposal("a", eight(image))], LEXICON, None, sharing={together: count}
+            [record("a", image)], [proposal("a", eight(image))], LEXICON, None, sharing={together: count}, people=100
         )
         assert found["rarity"]["others"] == others
+
+
+def test_what_to_leave_out_to_be_one_of_several_is_named_rarest_first():
+    report = "Cardiomegaly. Pleural effusion. Hiatal hernia."
+    both, one = frozenset({"cardiomegaly", "pleural_effusion"}), frozenset({"pleural_effusion"})
+    image, alone = chest(1), combination(report)
+    for sharing, out in (
+        ({alone: 1, both: 3, one: 200}, ["hernia"]),
+        ({alone: 1, one: 200, frozenset(): 300}, ["cardiomegaly", "hernia"]),  # as rare as each other: by name
+        ({alone: 2, one: 200}, []),
+    ):
+        pair = [record("a", image, report)], [proposal("a", eight(image))]
+        (found,) = measure(*pair, LEXICON, None, sharing=sharing, people=200)
+        assert found["rarity"]["leave_out"] == out
+        state = {gate.name: gate.state for gate in gates(found)}["rarity"]
+        assert state == ("warn" if out else "clear")
+    (found,) = measure(*pair, LEXICON, None, sharing={alone: 1, one: 90}, people=91)
+    assert {gate.name: gate.state for gate in gates(found)}["rarity"] == "unknown"
 
 
 def test_a_copied_training_image_is_noticed():

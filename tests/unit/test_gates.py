@@ -17,12 +17,12 @@ CLEAR = {
     "image_text": {"count": 0},
     "alignment": {"before": 0.2, "after": 0.9},
     "prompt_score": {"synthetic": 0.9},
-    "identity": {"similarity": -0.1, "rank": 30, "nearer": 29, "patients": 60},
+    "identity": {"similarity": -0.1, "rank": 30, "nearer": 29, "equals": 60},
     "findings": {"lost": [], "invented": [], "lost_count": 0, "invented_count": 0},
     "memorisation": {"percentile": 80.0},
     "derivation": {"source_pixels": 0},
     "domain": {"percentile": 40.0},
-    "rarity": {"others": 9},
+    "rarity": {"others": 9, "patients": 400, "leave_out": []},
 }
 
 

@@ -48,12 +48,12 @@ def test_an_approval_falls_when_the_policy_makes_a_gate_block_that_it_did_not_ov
     bench = workbench(tmp_path / "ws")
     [record] = made(bench, 1)
     bench.decide(record, "approve", actor=READER)
-    bench.set_policy({"gates": {"rarity": {"limit": 5, "action": "block"}}}, actor=OFFICER)
+    bench.set_policy({"gates": {"alignment": {"limit": 2, "action": "block"}}}, actor=OFFICER)
     assert bench.show(record, actor=READER)["state"] == "pending"
     assert bench.release_preview(actor=OFFICER)["would"] == 0
     with pytest.raises(ReleaseError):
         last(bench.release(tmp_path / "out", actor=OFFICER))
-    bench.decide(record, "approve", overrides=["rarity"], comment="A teaching case.", actor=READER)
+    bench.decide(record, "approve", overrides=["alignment"], comment="A teaching case.", actor=READER)
     assert bench.show(record, actor=READER)["state"] == "approved"
 
 

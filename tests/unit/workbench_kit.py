@@ -38,11 +38,11 @@ ALL_CLEAR: dict[str, dict[str, Any]] = {
     "forbidden_in_prompt": {"count": 0},
     "image_text": {"count": 0},
     "prompt_score": {"synthetic": 0.9},
-    "identity": {"similarity": 0.1, "rank": 9},
+    "identity": {"similarity": 0.1, "rank": 9, "equals": 40},
     "findings": {"lost_count": 0, "invented_count": 0},
     "memorisation": {"percentile": 50.0},
     "domain": {"percentile": 50.0},
-    "rarity": {"others": 9},
+    "rarity": {"others": 9, "patients": 400},
 }
 """Evidence whose gates are all clear."""
 

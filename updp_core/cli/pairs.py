@@ -26,6 +26,14 @@ SetOptions = Annotated[
 ]
 Named = Annotated[str, typer.Option("--settings", metavar="NAME", help="A named set of settings, see `methods`.")]
 
+PrivacyOption = Annotated[
+    str,
+    typer.Option(
+        metavar="LEVEL",
+        help='A privacy officer\'s level: 0, 1, 2 or JSON, e.g. {"level": 1, "k": 5} [default: policy].',
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
@@ -113,6 +121,17 @@ def _range(setting: dict[str, Any]) -> str:
     return f" ({' to '.join(ends)})" if len(ends) == 2 else ""
 
 
+def level_of(text: str) -> dict[str, Any] | None:
+    """A privacy level as the command line states it: 0, 1, 2, or JSON with what it needs."""
+    if not text:
+        return None
+    try:
+        wish = json.loads(text)
+    except ValueError:
+        raise typer.BadParameter('A privacy level is 0, 1, 2 or JSON, such as {"level": 1, "k": 10}.') from None
+    return wish if isinstance(wish, dict) else {"level": wish}
+
+
 @command
 def generate(
     method: Annotated[str | None, typer.Option(help="A method, see `methods` [default: UPDP_METHOD].")] = None,
@@ -125,6 +144,7 @@ def generate(
     generator: GeneratorOptions = [],  # noqa: B006
     set_: SetOptions = [],  # noqa: B006
     named: Named = "",
+    privacy: PrivacyOption = "",
     home: Home = None,
     role: RoleOption = "privacy-officer",
     who: Who = "",
@@ -142,6 +162,7 @@ def generate(
             generation=pairs(generator, "--generator"),
             settings=pairs(set_, "--set"),
             named=named,
+            privacy=level_of(privacy),
             actor=actor(who, role),
         )
         outcome = follow(steps)
@@ -296,6 +317,7 @@ def regenerate(
     generator: GeneratorOptions = [],  # noqa: B006
     set_: SetOptions = [],  # noqa: B006
     named: Named = "",
+    privacy: PrivacyOption = "",
     role: RoleOption = "radiologist",
     home: Home = None,
     as_json: AsJson = False,
@@ -314,6 +336,7 @@ def regenerate(
                 generation=pairs(generator, "--generator"),
                 settings=pairs(set_, "--set"),
                 named=named,
+                privacy=level_of(privacy),
                 actor=who,
             )
         )

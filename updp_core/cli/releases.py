@@ -234,6 +234,29 @@ def policy_show(
     result(found, as_json, [f"{name}: {value}" for name, value in found.items()])
 
 
+@policy.command("levels")
+@command
+def policy_levels(
+    k: Annotated[int | None, typer.Option(min=2, help="Patients who share a combination [default: policy].")] = None,
+    role: RoleOption = "privacy-officer",
+    who: Who = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """What each privacy level would keep, change and give away, from the workspace's reports alone."""
+    with opened(home) as bench:
+        found = bench.privacy_preview(k=k, actor=actor(who, role))
+    lines = [f"{found['records']} records assert {found['findings']} findings; level 1 asks for {found['k']} patients"]
+    for row in found["levels"]:
+        link = row["link"]
+        auc = "not measured" if link["value"] is None else f"AUC {link['value']:.3f} of {link['patients']} patients"
+        lines.append(
+            f"level {row['level']}: {row['kept']} findings told, {row['affected']} pairs told less of; {row['unique']} "
+            f"combinations of one patient, {row['fewer_than_k']} of fewer than {found['k']}; findings alone link: {auc}"
+        )
+    result(dict(found), as_json, lines)
+
+
 @policy.command("set")
 @command
 def policy_set(

@@ -80,18 +80,19 @@ def patients_by_combination(combinations: Sequence[frozenset[str]], patients: Se
     return Counter(c for c, _ in set(zip(combinations, patients, strict=True)))
 
 
-def linkage(told: Told, seed: int = 0) -> tuple[Estimate, int]:
+def linkage(told: Told, seed: int = 0, most: int = _MOST_PATIENTS) -> tuple[Estimate, int]:
     """How well findings tell two visits of a patient from visits of two (AUC), and of how many patients.
 
     A gradient-boosted attacker, trained on half of the patients who were seen twice and tested on the other half, then
-    the other way round. Each patient counts by at most ten pairs. The interval draws patients. Unknown below 20.
+    the other way round. Each patient counts by at most ten pairs. The interval draws patients. Unknown below 20;
+    `most` patients are asked at most.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     rng = np.random.default_rng([seed, 7020])
     order = np.argsort(told.patient, kind="stable")
     _, first, count = np.unique(told.patient[order], return_index=True, return_counts=True)
-    twice = rng.permutation(np.flatnonzero(count > 1))[:_MOST_PATIENTS]
+    twice = rng.permutation(np.flatnonzero(count > 1))[:most]
     if len(twice) < 20:
         return UNKNOWN, len(twice)
     folds, scores, truths, owners, strata = (twice[::2], twice[1::2]), [], [], [], []

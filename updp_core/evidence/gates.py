@@ -13,6 +13,11 @@ from typing import Any, Literal
 
 from updp_core.errors import UsageError
 
+EQUALS = 10
+"""Patients with equal findings below whom a rank or a likeness says nothing."""
+PEOPLE = 100
+"""Patients below whom nearly every combination of findings is the only one."""
+
 GateState = Literal["clear", "warn", "block", "unknown"]
 Action = Literal["warn", "block"]
 Need = Literal["judges", "report"]
@@ -54,8 +59,9 @@ class Rule:
     value only where `leaves` says as what, and never where it was read from the original.
 
     `advice` says what a reader can do where it fails. A gate that `needs` the judges is never clear on an original that
-    they do not know, one that needs the report never where there is none, and none is clear while the list at `unseen`
-    holds something: the judge sees that in neither image. A gate that fails goes on failing.
+    they do not know, one that needs the report never where there is none, none where the evidence names fewer than
+    `least` to compare with, and none while the list at `unseen` holds something: the judge sees that in neither image.
+    A gate that fails goes on failing.
     """
 
     title: str
@@ -71,6 +77,7 @@ class Rule:
     advice: str = ""
     needs: tuple[Need, ...] = ()
     unseen: tuple[str, str] | None = None
+    least: tuple[str, int] | None = None
 
 
 _CAUSES: Mapping[Cause, str] = {
@@ -154,9 +161,12 @@ RULES: Mapping[str, Rule] = {
         "above",
         0.6,
         "warn",
-        "To a model trained to recognise patients, the synthetic image is unlike this patient (cosine {value}).",
-        "To a model trained to recognise patients, the synthetic image resembles this patient (cosine {value}).",
-        _NO_JUDGE,
+        "To a model trained to recognise patients, the synthetic image is unlike this patient (cosine {value}; share "
+        "as alike by chance among {equals} with equal findings: {alike_share}).",
+        "To a model trained to recognise patients, the synthetic image resembles this patient (cosine {value}; share "
+        "as alike by chance among {equals} with equal findings: {alike_share}).",
+        "Not measured: it takes the judges and ten patients with equal findings, or disease would count as likeness.",
+        least=("equals", EQUALS),
         advice="Compare rib cage, heart shape, clavicles and devices; if you would know the patient again, reject.",
         needs=("judges",),
     ),
@@ -166,9 +176,11 @@ RULES: Mapping[str, Rule] = {
         "below",
         2,
         "warn",
-        "Of {patients} patients, {nearer} resemble the synthetic image more than the true one does.",
-        "Of {patients} patients, the true one resembles the synthetic image most.",
-        "Not measured: it takes the judges and at least ten patients to compare with.",
+        "Of {equals} patients with equal findings, {nearer} resemble the synthetic image more than the true one does.",
+        "Of {equals} patients with equal findings, the true one resembles the synthetic image most, as by chance "
+        "alone in {chance} of pairs.",
+        "Not measured: it takes the judges and ten patients with equal findings to compare with.",
+        least=("equals", EQUALS),
         advice="Compare rib cage, heart shape, clavicles and devices; if you would know the patient again, reject.",
         needs=("judges",),
     ),
@@ -241,9 +253,11 @@ RULES: Mapping[str, Rule] = {
         "below",
         1,
         "warn",
-        "{value} other patient(s) share this combination of findings.",
-        "No other patient shares this combination of findings: it singles a person out whatever the pixels show.",
-        "Not measured: it takes the reports of the other patients to compare with.",
+        "{value} other patient(s) of {patients} share this combination of findings.",
+        "Only {value} other patient(s) of {patients} share this combination of findings, which singles a person out "
+        "whatever the pixels show: to clear it, leave out {leave_out}.",
+        "Not measured: it takes the reports of 100 patients, since among few nearly every combination is the only one.",
+        least=("patients", PEOPLE),
         advice="Ask whether these findings together would name the patient to somebody who knows them; if so, reject.",
         needs=("report",),
     ),
@@ -319,6 +333,8 @@ def _gate(
         state, cause = "unknown", "domain"
     elif rule.unseen and (evidence.get(rule.unseen[0]) or {}).get(rule.unseen[1]):
         state, cause = "unknown", "unseen"
+    elif rule.least and part.get(rule.least[0], 0) < rule.least[1]:
+        state, cause = "unknown", "missing"
     else:
         state, sentence = "clear", rule.clear
     if cause:

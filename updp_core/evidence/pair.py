@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from updp_core.domain import Image8, Image16, MethodInput, Prompt, Proposal, Span
 from updp_core.evidence import appearance, distance, ocr
-from updp_core.evidence.gates import RULES
+from updp_core.evidence.gates import EQUALS, PEOPLE, RULES
 from updp_core.findings import labeler
 from updp_core.findings.terms import FINDINGS
 from updp_core.intake.pixels import letterbox
@@ -20,8 +20,6 @@ from updp_core.report import residual
 from updp_core.report.filter import own_identifiers
 
 JUDGE_SIZE = 256
-# Below this number of patients a rank says nothing.
-MIN_PATIENTS = 10
 PRESENT = 0.5
 MARGIN = 0.25
 RELIABLE = 0.9
@@ -53,16 +51,26 @@ class Judges(Protocol):
 
 @dataclass(frozen=True)
 class IdentityBank:
-    """Identity embeddings of originals, (N, d) l2-normalised, and the opaque patient key of each."""
+    """Identity embeddings of originals, (N, d) l2-normalised, the opaque patient key of each, and the findings that its
+    report asserts."""
 
     patients: tuple[str, ...]
     embeddings: NDArray[np.float32]
+    findings: tuple[frozenset[str], ...]
 
 
-def identity_bank(images: Sequence[Image16], patients: Sequence[str], judges: Judges, batch: int = 32) -> IdentityBank:
-    """Embed the originals (H, W) uint16 of all records once; `patients` holds one opaque key an image."""
+def identity_bank(
+    images: Sequence[Image16],
+    patients: Sequence[str],
+    findings: Sequence[frozenset[str]],
+    judges: Judges,
+    batch: int = 32,
+) -> IdentityBank:
+    """Embed the originals (H, W) uint16 of all records once; `patients` holds one opaque key an image, `findings` what
+    its report asserts."""
     parts = [judges.identity(for_judges(images[i : i + batch])) for i in range(0, len(images), batch)]
-    return IdentityBank(tuple(patients), np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, 1), "f4"))
+    embeddings = np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, 1), "f4")
+    return IdentityBank(tuple(patients), embeddings, tuple(findings))
 
 
 def measure(
@@ -75,19 +83,24 @@ def measure(
     patients: Mapping[str, str] | None = None,
     bank: IdentityBank | None = None,
     sharing: Mapping[frozenset[str], int] | None = None,
+    people: int = 0,
     surrogates: Mapping[str, Sequence[Span]] | None = None,
+    left_out: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
     """JSON-able evidence for each proposal, in order; `inputs` holds at least the records of the proposals.
 
     A measure that cannot be taken is None, and its gate "unknown". `headers` (record id -> identifiers) widens the
     search for residual PHI; `patients` (record id -> opaque key) and `bank` are what the rank of the true patient is
     taken among (without a bank: the originals of `inputs`); `sharing` counts the patients of the workspace by their
-    combination of findings, this record's patient included (see `combination`); `surrogates` (record id -> spans) are
-    the invented stand-ins in the filtered reports. No text of a report is returned.
+    combination of findings, this record's patient included (see `combination`), and there are `people` in all;
+    `surrogates` (record id -> spans) are the invented stand-ins in the filtered reports, `left_out` (record id ->
+    findings) what the privacy level does not tell: an image that shows it shows something that its report lacks. No
+    text of a report is returned.
     """
     by_id = {item.id: item for item in inputs}
     made = [(by_id[p.record], p.image) for p in proposals if p.image is not None]
-    judged = iter(_judged(made, judges, patients, bank, [p.prompt_text for p in proposals if p.image is not None]))
+    prompts = [p.prompt_text for p in proposals if p.image is not None]
+    judged = iter(_judged(made, judges, patients, bank, prompts, left_out or {}))
     return [
         {
             **_textual(
@@ -96,6 +109,7 @@ def measure(
                 lexicon,
                 (headers or {}).get(proposal.record),
                 sharing,
+                people,
                 (surrogates or {}).get(proposal.record, ()),
             ),
             **(next(judged) if proposal.image is not None else {}),
@@ -121,6 +135,7 @@ def _textual(
     lexicon: Lexicon,
     header: Mapping[str, Sequence[str]] | None,
     sharing: Mapping[frozenset[str], int] | None,
+    people: int,
     surrogates: Sequence[Span],
 ) -> dict[str, Any]:
     """The measures that need no judge: alignment, residual PHI, forbidden words, rarity, findings of the report."""
@@ -135,7 +150,7 @@ def _textual(
         "report": {"given": given},
         "rarity": {
             "findings": sorted(together),
-            "others": None if sharing is None or not given else max(0, int(sharing.get(together, 1)) - 1),
+            **_rarity(together, sharing if given else None, people),
         },
         "method": dict(proposal.method_evidence),
     }
@@ -160,6 +175,7 @@ def _judged(
     patients: Mapping[str, str] | None,
     bank: IdentityBank | None,
     prompts: Sequence[str],
+    left_out: Mapping[str, Sequence[str]],
 ) -> list[dict[str, Any]]:
     """The measures of images, batched over all pairs; those of the judges are left out where there are none."""
     if not made:
@@ -178,14 +194,14 @@ def _judged(
     ids_original, ids_synthetic = judges.identity(originals), judges.identity(synthetic)
     keys = [(patients or {}).get(record.id, record.id) for record, _ in made]
     if bank is None:
-        bank = IdentityBank(tuple(keys), ids_original)
+        bank = IdentityBank(tuple(keys), ids_original, tuple(combination(record.report) for record, _ in made))
     score_original, score_synthetic = judges.score(originals, prompts), judges.score(synthetic, prompts)
     seen_original, seen_synthetic = judges.findings(originals), judges.findings(synthetic)
     copies = _copies(judges, synthetic)
     for i, row in enumerate(rows):
         row["identity"] = {
             "similarity": _round(ids_original[i] @ ids_synthetic[i]),
-            **_rank(ids_synthetic[i], keys[i], ids_original[i], bank),
+            **_among_equals(ids_synthetic[i], keys[i], ids_original[i], combination(made[i][0].report), bank),
         }
         prompted = bool(prompts[i].strip())
         row["prompt_score"] = {
@@ -198,22 +214,50 @@ def _judged(
             dict(zip(judges.finding_names, map(float, seen_synthetic[i]), strict=True)),
             judges.present,
             judges.sensitivity,
+            left_out.get(made[i][0].id, ()),
         )
         row["memorisation"] = copies[i]
     return rows
 
 
-def _rank(
-    embedding: NDArray[np.float32], patient: str, original: NDArray[np.float32], bank: IdentityBank
-) -> dict[str, int | None]:
-    """How many patients are nearer to the synthetic image than the true one (none: rank 1), by their nearest image."""
+def _rarity(together: frozenset[str], sharing: Mapping[frozenset[str], int] | None, people: int) -> dict[str, Any]:
+    """How many other patients of `people` share this combination, and which findings to leave out so that some do:
+    the rarest first. None below PEOPLE."""
+    if sharing is None:
+        return {"others": None, "patients": 0, "leave_out": []}
+    left, out = together, list[str]()
+    others = max(0, int(sharing.get(together, 1)) - 1)
+    if people < PEOPLE:
+        return {"others": None, "patients": people, "leave_out": []}
+    while left and (others if left == together else sharing.get(left, 0)) < 1:
+        out.append(min(sorted(left), key=lambda name: sum(n for c, n in sharing.items() if name in c)))
+        left -= {out[-1]}
+    return {"others": others, "patients": people, "leave_out": out}
+
+
+def _among_equals(
+    embedding: NDArray[np.float32],
+    patient: str,
+    original: NDArray[np.float32],
+    findings: frozenset[str],
+    bank: IdentityBank,
+) -> dict[str, Any]:
+    """How the true patient stands among the `equals`, patients with an original of equal findings, him included: only
+    anatomy tells them apart. How many are `nearer` to the synthetic image, by their nearest such image (none: rank 1),
+    what share is as alike as he is or more (`alike_share`), and how often chance puts him first. Below EQUALS the rank
+    is None."""
     best: dict[str, float] = {patient: float(original @ embedding)}
-    for key, cosine in zip(bank.patients, bank.embeddings @ embedding, strict=True):
-        best[key] = max(best.get(key, -1.0), float(cosine))
-    nearer = sum(value > best[patient] for key, value in best.items() if key != patient)
-    if len(best) < MIN_PATIENTS:
-        return {"rank": None, "nearer": None, "patients": len(best)}
-    return {"rank": nearer + 1, "nearer": nearer, "patients": len(best)}
+    for key, cosine, theirs in zip(bank.patients, bank.embeddings @ embedding, bank.findings, strict=True):
+        if theirs == findings:
+            best[key] = max(best.get(key, -1.0), float(cosine))
+    nearer, others = sum(value > best[patient] for key, value in best.items() if key != patient), len(best) - 1
+    return {
+        "rank": nearer + 1 if len(best) >= EQUALS else None,
+        "nearer": nearer,
+        "equals": len(best),
+        "alike_share": round(nearer / others, 3) if others else None,
+        "chance": round(1 / len(best), 3),
+    }
 
 
 def _compare(
@@ -222,6 +266,7 @@ def _compare(
     synthetic: Mapping[str, float],
     present: Mapping[str, float],
     sensitivity: Mapping[str, float],
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Findings of the three sides. The judge is no radiologist, so it is only compared with itself: a finding is lost
     where the report states it and the judge sees it in the original and clearly less in the synthetic image, and
@@ -236,6 +281,7 @@ def _compare(
     missing = [n for n in nowhere if sensitivity.get(n, 0.0) >= RELIABLE]
     lost = [n for n in stated if (seen[n] == (True, False) and clear[n]) or n in missing]
     invented = [n for n in known if seen[n] == (False, True) and clear[n] and report.get(n) in (None, "absent")]
+    invented += [n for n in known if n in left_out and seen[n][1] and n not in invented]
     return {
         "report": dict(report),
         "original": {name: _round(original[name], 3) for name in known},
@@ -246,6 +292,7 @@ def _compare(
         "missing": missing,
         "unjudged": [n for n in nowhere if n not in missing],
         "sensitivity": {n: sensitivity[n] for n in known if n in sensitivity},
+        "left_out": list(left_out),
         "lost_count": len(lost),
         "invented_count": len(invented),
     }

@@ -17,6 +17,7 @@ from updp_core.backends.presets import PRESETS
 from updp_core.config import STARTER, Settings, hub_name
 from updp_core.domain import Role, Verdict
 from updp_core.evidence.gates import RULES, Action, GateState
+from updp_core.findings.levels import LEVELS
 from updp_core.findings.terms import FINDINGS
 from updp_core.methods import METHODS, Entry
 from updp_core.methods.settings import Setting, listed
@@ -81,6 +82,11 @@ def some_of(names: Iterable[str]) -> Check:
     return lambda value: sorted(known & {item for item in value if isinstance(item, str)})
 
 
+def level(value: Any) -> Any:
+    """A privacy level."""
+    return value if not isinstance(value, bool) and value in LEVELS else NOT_TOLD
+
+
 def digest(value: Any) -> Any:
     """A SHA-256 in hex."""
     return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) else NOT_TOLD
@@ -140,6 +146,8 @@ GENERATION: Mapping[str, Check] = {
 }
 """Settings of the generator, each named on purpose: a test holds them to GeneratorConfig."""
 
+privacy = group({"level": level, "k": whole(2, 100_000)})
+"""The privacy level, not which findings it left out of whom."""
 _MODEL = group({"name": model, "sha256": digest})
 _COMMON: Mapping[str, Check] = {
     "method": one_of(*METHODS),
@@ -149,6 +157,7 @@ _COMMON: Mapping[str, Check] = {
     "obfuscator": group({"sha256": digest}),
     "prompt": group(PROMPT),
     "generation": group(GENERATION),
+    "privacy": privacy,
 }
 
 
@@ -180,7 +189,7 @@ def settings(value: Any) -> Any:
 
 method = one_of(*METHODS)
 report_policy = one_of(*POLICIES)
-rank = group({"rank": whole(1, 10**7), "patients": whole(2, 10**7)})
+rank = group({"rank": whole(1, 10**7), "equals": whole(2, 10**7), "patients": whole(2, 10**7)})
 models = each(("encoder", "generator", "obfuscator"), digest)
 gates = each(RULES, one_of(*get_args(GateState)))
 _findings = each(FINDINGS, one_of("present", "absent", "uncertain"))
@@ -206,7 +215,7 @@ HEADER: Mapping[str, Check] = {
     "report_policy": report_policy,
     "agreement": group({"pairs": whole(0, 10**9), "agree": whole(0, 10**9), "kappa": or_none(number(-1, 1))}),
     "lexicon_version": whole(0, 10**9),
-    "policy": group({"verdicts": whole(1, 2), "audit_head": digest}),
+    "policy": group({"verdicts": whole(1, 2), "audit_head": digest, "privacy": privacy}),
     "gates": gates,
     "thresholds": each(RULES, group({"limit": number(-1e9, 1e9), "action": one_of(*get_args(Action))})),
     "counts": group({"approved": whole(0, 10**9)}),

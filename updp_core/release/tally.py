@@ -79,8 +79,9 @@ class Tally:
         for part, digest in (line["models"] or {}).items():
             self.counts["models"][f"{part} {digest}"] += 1
         found = allowed.rank(pair.evidence.get("identity") or {})
-        if isinstance(found.get("rank"), int) and isinstance(found.get("patients"), int):
-            self.ranks.append((pair.patient_key, found["rank"] == 1, 1 / found["patients"]))
+        among = found.get("equals", found.get("patients"))  # earlier versions ranked among all patients
+        if isinstance(found.get("rank"), int) and isinstance(among, int):
+            self.ranks.append((pair.patient_key, found["rank"] == 1, 1 / among))
 
     def description(
         self,

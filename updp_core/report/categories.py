@@ -32,6 +32,7 @@ class Category:
 OTHER = "[REMOVED]"
 # Where pieces overlap, the category that stands first is kept: it says most.
 CATEGORIES: tuple[Category, ...] = (
+    Category("left_out", "[LEFT OUT]", "level"),  # no PHI: what the privacy level does not tell
     Category(
         "names",
         "[NAME]",

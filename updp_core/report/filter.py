@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -19,7 +19,7 @@ from updp_core.domain import Span
 from updp_core.errors import UsageError
 from updp_core.lexicon import Lexicon
 from updp_core.lexicon.folding import fold
-from updp_core.report import disguise, header_values, names, ner, patterns, places, recognisers, unknown_words
+from updp_core.report import disguise, header_values, left_out, names, ner, patterns, places, recognisers, unknown_words
 from updp_core.report.categories import PLACEHOLDER, category_of, rank_of
 from updp_core.report.header_values import header_words
 from updp_core.report.surrogates import Surrogates
@@ -80,16 +80,20 @@ def filter_report(
     policy: Policy = "placeholder",
     key: bytes | None = None,
     ner: Ner | None = None,
+    hidden: Collection[str] = (),
 ) -> FilteredReport:
     """`text` with its PHI removed, replaced by a category's placeholder, or by a stand-in of the same shape.
 
-    Text outside `spans` stays byte for byte. The same secret `key` gives the same stand-ins; without one
-    they are drawn anew. Raises UsageError for an unknown policy.
+    What tells of findings `hidden` goes too, marked under each policy. Text outside `spans` stays byte for byte. The
+    same secret `key` gives the same stand-ins; without one they are drawn anew. Raises UsageError for an unknown
+    policy.
     """
     if policy not in POLICIES:
         raise UsageError(f"There is no report policy {policy!r}: choose {', '.join(POLICIES)}.")
     key = key or secrets.token_bytes(32)
     pieces = _scan(text, lexicon, header, ner)
+    going = left_out.pieces(text, hidden)
+    pieces = _merge([*pieces, *(Piece(*at, "left_out", "privacy level", "context") for at in going)], text)
     for turn in range(len(text) + 1):
         filtered, origins = _apply(text, pieces, policy, key, header, lexicon)
         left = _scan(filtered.text, lexicon, header, known=_ranges(filtered.surrogates))
@@ -246,7 +250,7 @@ def _apply(
     for piece in pieces:
         put(text[at : piece.start], at, piece.start)
         listed = piece.origin == "blacklist"
-        instead = "" if policy == "remove" else category_of(piece.category).placeholder
+        instead = "" if policy == "remove" and piece.category != "left_out" else category_of(piece.category).placeholder
         if policy == "surrogate" and (
             made := invent.make(text[piece.start : piece.end], piece.category, listed=listed)
         ):

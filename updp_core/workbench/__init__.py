@@ -27,6 +27,7 @@ from updp_core.workbench.impact import Impacts
 from updp_core.workbench.imports import Imports
 from updp_core.workbench.insight import Insight
 from updp_core.workbench.keys import Keys
+from updp_core.workbench.levels import Levels
 from updp_core.workbench.lexicons import Lexicons
 from updp_core.workbench.models import Models
 from updp_core.workbench.pacs import Pacs
@@ -79,6 +80,7 @@ class Workbench(
     Impacts,
     Grades,
     Policies,
+    Levels,
     Releases,
     Signing,
     Keys,

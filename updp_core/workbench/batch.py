@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from updp_core.domain import Actor, MethodInput, Proposal, Span, Step
 from updp_core.errors import ModelUnavailable, UpdpError, UsageError
+from updp_core.findings.levels import Privacy, privacy_of
 from updp_core.intake.pixels import decode_png, encode_png
-from updp_core.methods import Entry, config_of
+from updp_core.lexicon import edit
+from updp_core.methods import Entry, config_of, entry_of
 from updp_core.methods.settings import listed
 from updp_core.report import filter_report
+from updp_core.report.left_out import told_of
 from updp_core.store import Transaction, word_index
 from updp_core.store.schema import Candidate, Record
 from updp_core.store.secret import Secret
 from updp_core.store.store import canonical, known, now
-from updp_core.workbench import lexicons, population, verdicts
+from updp_core.workbench import levels, lexicons, population, verdicts
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.grades import evidence_of, grade
 from updp_core.workbench.leases import Worker
@@ -47,6 +50,8 @@ class _Task:
     spans: list[dict[str, Any]]
     surrogates: list[dict[str, Any]]
     seeds: tuple[int, ...]
+    hidden: frozenset[str]
+    """Findings that the privacy level leaves out."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class _Context:
     version: int
     lexicon: Lexicon
     report_policy: Literal["remove", "placeholder", "surrogate"]
+    privacy: Privacy
     options: Options
     requested: dict[str, Any]
     actor: Actor
@@ -71,11 +77,12 @@ def propose(
     """
     with desk.store.read() as tx:
         version, lexicon = desk.lexicon(tx)
-        report_policy = desk.policy(tx)["report_policy"]
+        policy = desk.policy(tx)
         rows = [known(tx.get(Record, id=record), f"record {record}") for record in records]
         attempts = [tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record) for record in records]
-    requested = requested_of(desk, options)
-    context = _Context(version, lexicon, report_policy, options, requested, actor)
+    privacy = privacy_of(policy["privacy"] if options.privacy is None else options.privacy)
+    requested = {**requested_of(desk, options), "privacy": privacy.to_dict()}
+    context = _Context(version, lexicon, policy["report_policy"], privacy, options, requested, actor)
     tasks: list[_Task] = []
     for row, attempt in zip(rows, attempts, strict=True):
         try:
@@ -98,13 +105,19 @@ def take_over(
     settings: dict[str, Any],
 ) -> bool:
     """Keep for a leased record what was proposed elsewhere, with its report filtered and its evidence measured here;
-    whether it was kept. A failure leaves the record as it was."""
+    whether it was kept. It is not where the privacy level leaves out what it may show. A failure leaves the record as
+    it was."""
     with desk.store.read() as tx:
         version, lexicon = desk.lexicon(tx)
-        policy = desk.policy(tx)["report_policy"]
+        policy = desk.policy(tx)
         row = known(tx.get(Record, id=record), f"record {record}")
-    context = _Context(version, lexicon, policy, options, settings["requested"], actor)
+    privacy = privacy_of(policy["privacy"])
+    requested = {**settings["requested"], "privacy": privacy.to_dict()}
+    settings = {**settings, "requested": requested}
+    context = _Context(version, lexicon, policy["report_policy"], privacy, options, requested, actor)
     task = _task(desk, context, row, (proposal.seed,))
+    if task.hidden & set(json.loads(row.findings_json)) or told_of(proposal.prompt_text, task.hidden):
+        return False
     with desk.model_lock:
         evidence = _measure(desk, context, [task], [proposal])
     kept = _keep(desk, worker, context, task, [(proposal, evidence[0])], settings, releasable=True)
@@ -123,11 +136,11 @@ def _seed(desk: Desk, options: Options, row: Record, attempt: int) -> int:
 def _task(desk: Desk, context: _Context, row: Record, seeds: tuple[int, ...]) -> _Task:
     image: Any = decode_png(desk.store.get_image(row.image))
     header = json.loads(row.header_json)
-    found = filter_report(
-        row.report, context.lexicon, header, context.report_policy, desk.stand_in_key(row.id), desk.models.ner()
-    )
+    hidden = levels.left_out(desk, context.privacy, frozenset(json.loads(row.findings_json)))
+    key, ner = desk.stand_in_key(row.id), desk.models.ner()
+    found = filter_report(row.report, context.lexicon, header, context.report_policy, key, ner, hidden)
     spans, surrogates = ([asdict(span) for span in part] for part in (found.spans, found.surrogates))
-    return _Task(row, MethodInput(row.id, image, row.report, found.text), spans, surrogates, seeds)
+    return _Task(row, MethodInput(row.id, image, row.report, found.text), spans, surrogates, seeds, hidden)
 
 
 def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list[_Task]) -> Iterator[Step | Kept]:
@@ -148,6 +161,7 @@ def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list
         yield _fail(desk, worker, context, tasks[0].row.id, tasks[0].seeds[0], reason_of(error))
         return
     settings = {"requested": context.requested, **method.settings()}
+    proposals = _obeying(desk, context, tasks, proposals, settings)
     evidence = _measure(desk, context, tasks, proposals)
     by_task: dict[str, list[tuple[Proposal, dict[str, Any]]]] = {}
     for proposal, measured in zip(proposals, evidence, strict=True):
@@ -161,6 +175,39 @@ def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list
             yield from _keep(desk, worker, context, task, made, settings, bool(method.releasable))
 
 
+def _obeying(
+    desk: Desk, context: _Context, tasks: Sequence[_Task], proposals: Sequence[Proposal], settings: Mapping[str, Any]
+) -> list[Proposal]:
+    """The proposals, none of which shows a finding that the privacy level leaves out of its report.
+
+    Where a prompt tells of one (the image that it is optimised for shows it), the words for it are forbidden and the
+    pair is made again. A method that keeps source pixels can leave nothing out: its pair fails.
+    """
+    hidden = {task.row.id: task.hidden for task in tasks}
+    shown = {task.row.id: task.hidden & set(json.loads(task.row.findings_json)) for task in tasks}
+    pixels = entry_of(context.options.method).derivation(settings).source_pixels
+    inputs = {task.row.id: task.input for task in tasks}
+    out: list[Proposal] = []
+    for proposal in proposals:
+        record = proposal.record
+        words: set[str] = set()
+        for _ in range(3):
+            if pixels or not told_of(proposal.prompt_text, hidden[record]):
+                break
+            words |= set(levels.words_of(context.lexicon, hidden[record], proposal.prompt_text))
+            lexicon = edit(context.lexicon, add={"blacklist": {"left_out": words}})
+            method = desk.models.make_method(lexicon, context.requested)
+            made = [p for step in method.propose([inputs[record]], seeds=[proposal.seed]) for p in step.proposals]
+            proposal = made[-1] if made else proposal
+        reason = ""
+        if pixels and shown[record]:
+            reason = "This method keeps the source's pixels, which show what the privacy level leaves out: use another."
+        elif told_of(proposal.prompt_text, hidden[record]):
+            reason = "The prompt tells of a finding that the privacy level leaves out. Regenerate with another seed."
+        out.append(replace(proposal, image=None, error=reason) if reason and not proposal.error else proposal)
+    return out
+
+
 def _measure(
     desk: Desk, context: _Context, tasks: Sequence[_Task], proposals: Sequence[Proposal]
 ) -> list[dict[str, Any]]:
@@ -170,7 +217,8 @@ def _measure(
     inputs = [task.input for task in tasks]
     judges = desk.models.judges()
     stand_ins = {task.row.id: [Span(**span) for span in task.surrogates] for task in tasks}
-    more = {"headers": headers, "surrogates": stand_ins, **population.context(desk, judges, patients)}
+    told = {t.row.id: sorted(t.hidden & set(json.loads(t.row.findings_json))) for t in tasks}
+    more = {"headers": headers, "surrogates": stand_ins, "left_out": told, **population.context(desk, judges, patients)}
     try:
         return desk.models.measure(inputs, proposals, context.lexicon, judges, **more)
     except Exception:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import cast
+from typing import Any, cast
 
 from updp_core.config import Settings
 from updp_core.domain import SYSTEM, Actor
@@ -29,7 +29,8 @@ class Desk:
         self.model_lock = threading.Lock()
         self._lexicons: dict[int, Lexicon] = {}
         self.viewed: dict[tuple[str, str], float] = {}  # (person, record) -> when it was noted that they saw it
-        self.shared: tuple[int | None, dict[frozenset[str], int]] = (None, {})
+        self.shared: tuple[Any, dict[frozenset[str], int], int] = (None, {}, 0)
+        self.levelled: tuple[Any, dict[frozenset[str], frozenset[str]]] = (None, {})
 
     @classmethod
     def open(cls, settings: Settings, models: Models | None = None) -> Desk:
@@ -90,7 +91,8 @@ class Desk:
             with self.store.read() as snapshot:
                 return self.policy(snapshot)
         content = json.loads(tx.value("SELECT content_json FROM policy_version ORDER BY id DESC LIMIT 1"))
-        return cast(Policy, {"methods": {}, "prompts": "release", **content})  # an older policy knows neither
+        # An older policy knows none of these.
+        return cast(Policy, {"methods": {}, "prompts": "release", "privacy": {"level": 0}, **content})
 
     def lexicon(self, tx: Transaction, version: int | None = None) -> tuple[int, Lexicon]:
         """(version, lexicon) of a version (None: the current one). Versions are immutable, so they are cached."""

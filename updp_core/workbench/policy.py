@@ -10,6 +10,7 @@ from typing import Any, cast
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.evidence.gates import RULES, check_thresholds
+from updp_core.findings.levels import privacy_of
 from updp_core.methods import METHODS, entry_of
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, now
@@ -145,6 +146,7 @@ def _check(desk: Desk, old: Policy, new: Policy) -> None:
     share = new["second_reading"]
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise UsageError("The share of second readings is a number from 0 to 1.")
+    privacy_of(new["privacy"])
     for name, wish in new["methods"].items():
         _check_method(desk, name, wish)
     check_thresholds(new["gates"])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from updp_core.domain import SYSTEM
 from updp_core.evidence.pair import IdentityBank, for_judges
+from updp_core.findings.levels import privacy_of
 from updp_core.intake.pixels import decode_png
 from updp_core.store import Store
 from updp_core.store.store import sha256
 from updp_core.workbench.desk import Desk
+from updp_core.workbench.levels import levelled
 
 MOST = 1000
 """Originals that true patients are ranked among; more cost memory and say no more."""
@@ -22,13 +25,14 @@ AT_ONCE = 64
 
 @dataclass(frozen=True)
 class _Shared:
+    patient: str
     findings_json: str
-    n: int
 
 
 @dataclass(frozen=True)
 class _Embedded:
     patient: str
+    findings_json: str
     vector: bytes
 
 
@@ -38,18 +42,20 @@ class _Original:
     image: str
 
 
-def sharing(desk: Desk) -> dict[frozenset[str], int]:
-    """Combination of findings -> number of patients whose reports assert it; counted anew after an import."""
+def sharing(desk: Desk) -> tuple[dict[frozenset[str], int], int]:
+    """Combination of findings -> number of patients of whom the privacy level in force tells it, and how many patients
+    there are; counted anew after an import."""
+    privacy = privacy_of(desk.policy()["privacy"])
+    kept = levelled(desk, privacy)
     with desk.store.read() as tx:
-        last = tx.value("SELECT max(seq) FROM record")
+        last = (tx.value("SELECT max(seq) FROM record"), privacy)
         if desk.shared[0] != last:
-            rows = tx.rows(
-                _Shared,
-                "SELECT min(findings_json) AS findings_json, count(DISTINCT patient) AS n FROM record "
-                "GROUP BY finding_key",
-            )
-            desk.shared = (last, {frozenset(json.loads(row.findings_json)): row.n for row in rows})
-    return desk.shared[1]
+            rows = tx.rows(_Shared, "SELECT DISTINCT patient, findings_json FROM record")
+            seen = ((frozenset(json.loads(row.findings_json)), row.patient) for row in rows)
+            pairs = {(kept.get(combination, combination), patient) for combination, patient in seen}
+            people = tx.value("SELECT count(DISTINCT patient) FROM record")
+            desk.shared = (last, dict(Counter(combination for combination, _ in pairs)), people)
+    return desk.shared[1:]
 
 
 def bank(desk: Desk, judges: Any) -> Any:
@@ -63,12 +69,16 @@ def bank(desk: Desk, judges: Any) -> Any:
     with desk.store.read() as tx:
         rows = tx.rows(
             _Embedded,
-            "SELECT r.patient, e.vector FROM embedding e JOIN record r ON r.id = e.record WHERE e.judge = :j LIMIT :n",
+            "SELECT r.patient, r.findings_json, e.vector "
+            "FROM embedding e JOIN record r ON r.id = e.record WHERE e.judge = :j LIMIT :n",
             j=judge,
             n=MOST,
         )
     vectors = [np.frombuffer(row.vector, dtype=np.float32) for row in rows]
-    return IdentityBank(tuple(row.patient for row in rows), np.stack(vectors)) if vectors else None
+    if not vectors:
+        return None
+    findings = tuple(frozenset(json.loads(row.findings_json)) for row in rows)
+    return IdentityBank(tuple(row.patient for row in rows), np.stack(vectors), findings)
 
 
 def _embed_more(desk: Desk, judges: Any, judge: str) -> None:
@@ -102,4 +112,5 @@ def mark(store: Store, record: str, judge: str, vector: bytes) -> str:
 
 def context(desk: Desk, judges: Any, patients: Mapping[str, str]) -> dict[str, Any]:
     """The keyword arguments of `evidence.pair.measure` that speak of the other records."""
-    return {"patients": patients, "bank": bank(desk, judges), "sharing": sharing(desk)}
+    shared, people = sharing(desk)
+    return {"patients": patients, "bank": bank(desk, judges), "sharing": shared, "people": people}

@@ -17,15 +17,17 @@ from typing import Any
 
 from updp_core.domain import Actor, Span
 from updp_core.errors import Conflict, DiskError, NotAllowed, ReleaseError, UsageError, kind_and_place, told
+from updp_core.findings.levels import privacy_of
 from updp_core.intake.pixels import decode_png, to_uint8
 from updp_core.release import PublicKey, ReleasePair, check, write_release
 from updp_core.report.filter import without_stand_ins
+from updp_core.report.left_out import told_of
 from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.schema import Release
 from updp_core.store.standing import WAITING
 from updp_core.store.store import fresh_id, known, now
-from updp_core.workbench import audit, second_reading
+from updp_core.workbench import audit, levels, second_reading
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.keys import signer_of, signing_key
@@ -325,10 +327,20 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor, expected: int | 
             steps.put(Progress("release", done, len(approved)))
             with desk.store.read() as tx:
                 pair = pair_of(desk, tx, candidate)
+                found = tx.value(
+                    "SELECT r.findings_json FROM record r JOIN candidate c ON c.record = r.id WHERE c.id = :c",
+                    c=candidate,
+                )
             if not may_leave(policy, pair.method, pair.settings):
                 raise ReleaseError(
                     f"Candidate {candidate} was made by {pair.method} and keeps source pixels, which the policy "
                     "does not let leave. Regenerate it by another method, or have the policy name this one."
+                )
+            hidden = levels.left_out(desk, privacy_of(policy["privacy"]), frozenset(json.loads(found)))
+            if told_of(pair.report, hidden) | told_of(pair.prompt, hidden):
+                raise ReleaseError(
+                    f"Candidate {candidate} tells of findings that the privacy level in force leaves out. "
+                    "Regenerate it."
                 )
             yield pair
 
@@ -377,7 +389,11 @@ def header_of(desk: Desk, tx: Transaction, approved: int) -> dict[str, Any]:
     return {
         "preset": desk.settings.preset,
         "lexicon_version": tx.value(CURRENT_LEXICON),
-        "policy": {"verdicts": policy["verdicts"], "audit_head": audit.head(tx)},
+        "policy": {
+            "verdicts": policy["verdicts"],
+            "audit_head": audit.head(tx),
+            "privacy": privacy_of(policy["privacy"]).to_dict(),
+        },
         "report_policy": policy["report_policy"],
         "thresholds": policy["gates"],
         "counts": {"approved": approved},
@@ -497,7 +513,7 @@ def pair_of(desk: Desk, tx: Transaction, candidate: int, pixels: bool = True) ->
         lexicon_version=row.lexicon_version,
         patient_key=row.patient,
         study_key=row.study,
-        settings=settings,
+        settings={**settings, "privacy": settings.get("requested", {}).get("privacy", {"level": 0})},
         models=_models(settings),
         evidence=evidence,
         gates=states,

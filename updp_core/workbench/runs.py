@@ -19,7 +19,7 @@ from updp_core.store import Transaction
 from updp_core.store.schema import Candidate, Record
 from updp_core.store.schema import Run as RunRow
 from updp_core.store.store import canonical, known, now
-from updp_core.workbench import batch, holds, leases
+from updp_core.workbench import batch, holds, leases, levels
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OPERATORS, READERS, verb
 from updp_core.workbench.shapes import MethodRow, Progress, Run
@@ -44,6 +44,8 @@ class Options:
     """Settings of the method by dotted name."""
     named: str = ""
     """A set of settings that the method's file names."""
+    privacy: Mapping[str, Any] | None = None
+    """The privacy level of this run (see `findings.levels`); by default the policy's."""
     keep_current: bool = False
     """Leave the record's current candidate in its place, where it has one."""
 
@@ -71,13 +73,15 @@ class Runs(Noun):
         generation: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
         named: str = "",
+        privacy: Mapping[str, Any] | None = None,
     ) -> Iterator[Progress]:
         """Work through the queue (new, void, to be regenerated); may be stopped or killed and started again.
 
         `settings` changes settings of the method by dotted name (see `methods`), after the set `named`. `prompt` and
         `generation` are short for those that start so, and count only where the method has them. `records` narrows the
-        queue to these. Result: {"generated": n, "failed": [{"record", "reason"}], "seconds": s, "run": id,
-        "stopped": bool}. Raises ModelUnavailable where a model is missing.
+        queue to these. `privacy` is a privacy officer's level for this run. Result: {"generated": n, "failed":
+        [{"record", "reason"}], "seconds": s, "run": id, "stopped": bool}. Raises ModelUnavailable where a model is
+        missing.
         """
         options = Options(
             method or self.desk.settings.method,
@@ -90,7 +94,9 @@ class Runs(Noun):
             generation,
             settings,
             named,
+            privacy,
         )
+        levels.asked(self.desk, privacy, actor)
         if options.batch_size < 1 or (options.limit is not None and options.limit < 1):
             raise UsageError("Batch size and limit are at least 1.")
         batch.requested_of(self.desk, options)  # refuse what cannot be before the run begins
@@ -134,11 +140,13 @@ class Runs(Noun):
         generation: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
         named: str = "",
+        privacy: Mapping[str, Any] | None = None,
     ) -> Iterator[Progress]:
         """Make a candidate for each seed now (one with a fresh seed by default), with other settings or another method.
 
         The method is by default that of the current candidate. The one with the lowest risk becomes current; `choose`
-        takes another. Earlier candidates stay in the history. Result: {"record", "candidates": [id], "current": id,
+        takes another. Earlier candidates stay in the history. `privacy` is a privacy officer's level for this pair, by
+        default the policy's. Result: {"record", "candidates": [id], "current": id,
         "failed": [reason]}.
         """
         seeds = list(dict.fromkeys(int(seed) for seed in seeds))
@@ -157,7 +165,9 @@ class Runs(Noun):
             generation=generation,
             settings=settings,
             named=named,
+            privacy=privacy,
         )
+        levels.asked(self.desk, privacy, actor)
         batch.requested_of(self.desk, options)
         return _regenerate(
             self.desk, record, seeds or [batch.seed_for(self.desk.store.secret, 0, record, attempt)], options, actor

@@ -577,6 +577,7 @@ class Policy(TypedDict):
     what is not named keeps its default (updp_core.evidence.gates.RULES). `second_reading`: share (0 to 1) of
     decided pairs that a second person reads blind. `report_policy`: what stands in place of PHI in the report.
     `prompts`: whether releases hold the prompts or keep them back.
+    `privacy`: {"level": 0, 1, 2 or "custom", "k", "purposes", "leave_out"}: which findings are told (findings.levels).
     `methods`: method -> {"release": bool, "named": name of a set, "settings": {dotted name: value}}. `release` lets
     images leave that keep source pixels (by default they stay); the others are what a run takes where it says nothing.
     """
@@ -586,7 +587,22 @@ class Policy(TypedDict):
     second_reading: float
     report_policy: Literal["remove", "placeholder", "surrogate"]
     prompts: Literal["release", "keep back"]
+    privacy: dict[str, Any]
     methods: dict[str, dict[str, Any]]
+
+
+class LevelPreview(TypedDict):
+    """What each privacy level would do to the workspace's own `records`, whose reports assert `findings`.
+
+    `levels`: rows of {"level", "kept" (findings that are still told), "affected" (records told less of), "left_out"
+    (finding -> records), "link" ({"value": AUC, "interval", "patients"}), "distinct", "unique", "fewer_than_k"
+    (combinations, by patients who have them), "visits_fewer_than_k"}, of "custom" where the policy lists findings.
+    """
+
+    records: int
+    findings: int
+    k: int
+    levels: list[dict[str, Any]]
 
 
 class MethodRow(TypedDict):

@@ -115,7 +115,7 @@ class Signing(Noun):
             ranks = tx.rows(
                 _Rank,
                 f"SELECT patient, rank, patients FROM (SELECT s.patient, {found('rank')} AS rank, "
-                f"{found('patients')} AS patients FROM standing s "
+                f"coalesce({found('equals')}, {found('patients')}) AS patients FROM standing s "
                 f"JOIN candidate c ON c.id = s.candidate WHERE {LEAVES}) ranked WHERE rank > 0 AND patients > 1",
             )
             policy = self.desk.policy(tx)
