@@ -11,12 +11,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.workbench_kit import ADMIN, OFFICER, READER, QuickMethod, QuickModels, add, hush, last, study, workbench
-from updp_core.errors import NotAllowed, ReleaseError, UsageError
+from tests.unit.workbench_kit import (
+    ADMIN,
+    OFFICER,
+    READER,
+    QuickMethod,
+    QuickModels,
+    add,
+    hush,
+    last,
+    measure_all_clear,
+    study,
+    workbench,
+)
+from updp_core.errors import Conflict, NotAllowed, ReleaseError, UsageError
 from updp_core.findings import labeler
 from updp_core.findings.levels import FINDINGS, Privacy, privacy_of, shared, told
 from updp_core.phantom import sample_patient, sample_visit, write_report
 from updp_core.report.left_out import pieces, told_of
+from updp_core.store.store import canonical, now
 
 SETS = st.frozensets(st.sampled_from(FINDINGS[:6]), max_size=4)
 
@@ -159,14 +172,98 @@ def test_a_method_that_keeps_pixels_can_leave_nothing_out_and_says_so(bench) -> 
     assert done["generated"] == 0 and "source's pixels" in done["failed"][0]["reason"]
 
 
-def test_a_pair_made_under_a_lower_level_does_not_leave(bench, tmp_path) -> None:
+def test_at_level_1_what_a_report_leaves_open_goes_with_what_too_few_share_and_denials_stay(bench) -> None:
+    said = "Cardiomegaly. Possible hiatal hernia. No pneumothorax."
+    first, *_ = add(bench, [study(n, report=said if n == 0 else "Cardiomegaly.") for n in range(3)])
+    level(bench, level=1, k=3)
+    last(bench.generate(actor=OFFICER))
+    assert current(bench, first)["filtered_report"] == "Cardiomegaly. [LEFT OUT] No pneumothorax."
+    level(bench, level=1, k=4)
+    assert bench.show(first, actor=READER)["state"] == "new", "three patients are not four"
+
+
+def test_a_pairs_own_level_outlives_regeneration_a_new_lexicon_and_the_choice_of_an_earlier_version(bench) -> None:
     [record] = add(bench, [study(0)])
     last(bench.generate(actor=OFFICER))
-    bench.decide(record, "approve", actor=READER, overrides=[])
+    before = current(bench, record)["candidate"]
+    last(bench.regenerate(record, privacy={"level": "custom", "leave_out": ["pleural_effusion"]}, actor=OFFICER))
+    last(bench.regenerate(record, actor=READER))
+    assert "effusion" not in current(bench, record)["filtered_report"]
+    bench.lexicon_edit(add={"blacklist": {"institutions": ["cardiomegaly"]}}, comment="", actor=OFFICER)
+    last(bench.generate(actor=ADMIN))
+    made = current(bench, record)
+    assert "effusion" not in made["filtered_report"] + made["prompt_text"]
+    bench.lexicon_edit(remove={"blacklist": {"institutions": ["cardiomegaly"]}}, comment="", actor=OFFICER)
+    bench.choose(record, before, actor=READER)
+    with pytest.raises(Conflict, match="privacy level"):
+        bench.decide(record, "approve", actor=READER)
+    last(bench.regenerate(record, privacy={"level": 0}, actor=OFFICER))
+    assert "effusion" in current(bench, record)["filtered_report"], "until an officer takes it back"
+
+
+def test_a_pairs_own_level_cannot_tell_what_the_policy_leaves_out(bench) -> None:
+    [record] = add(bench, [study(0)])
     level(bench, level="custom", leave_out=["pleural_effusion"])
+    last(bench.generate(privacy={"level": 0}, actor=OFFICER))
+    assert "effusion" not in current(bench, record)["filtered_report"]
+
+
+def test_pairs_that_a_new_level_forbids_are_sent_back_and_the_impact_says_so_first(bench) -> None:
+    approved, pending = add(bench, [study(0), study(1)])
+    last(bench.generate(actor=OFFICER))
+    bench.decide(approved, "approve", actor=READER)
+    level(bench, level="custom", leave_out=["hernia"])
+    assert bench.show(approved, actor=READER)["state"] == "approved", "it tells of no hernia"
+    wish = {"privacy": {"level": "custom", "leave_out": ["pleural_effusion"]}}
+    moves = bench.policy_impact(wish, actor=OFFICER)["moves"]
+    assert {(row["from"], row["to"]): row["records"] for row in moves} == {
+        ("approved", "new"): [approved],
+        ("pending", "new"): [pending],
+    }
+    bench.set_policy(wish, actor=OFFICER)
+    assert last(bench.generate(actor=ADMIN))["generated"] == 2
+    assert bench.audit_verify(actor=OFFICER)["ok"]
+
+
+def test_what_has_become_rare_since_is_neither_approved_with_others_nor_released(bench, tmp_path, monkeypatch) -> None:
+    measure_all_clear(monkeypatch)
+    records = add(bench, [study(n, report="Cardiomegaly.") for n in range(2)])
+    last(bench.generate(actor=OFFICER))
+    bench.decide(records[0], "approve", actor=READER)
+    assert bench.approve_preview(actor=READER)["number"] == 1
+    raw = {"level": 1, "k": 3}
+    with bench.desk.store.write() as tx:  # as if it had been in force before, when more patients were counted
+        policy = {**bench.desk.policy(tx), "privacy": raw}
+        tx.insert(
+            "policy_version",
+            verdicts=1,
+            content_json=canonical(policy),
+            author="somebody",
+            comment="",
+            created_at=now(),
+        )
+        tx.audit(OFFICER, "set_policy")
+    assert bench.approve_preview(actor=READER)["number"] == 0
     with pytest.raises(ReleaseError, match="privacy level"):
         last(bench.release(tmp_path / "out", actor=OFFICER))
-    last(bench.regenerate(record, actor=OFFICER))
+    level(bench, **raw)
+    assert {bench.show(record, actor=READER)["state"] for record in records} == {"new"}
+
+
+def test_a_pair_whose_prompt_was_denied_words_is_reproduced_with_them(bench) -> None:
+    [record] = add(bench, [study(0)])
+    level(bench, level="custom", leave_out=["pleural_effusion"])
+    last(bench.generate(actor=OFFICER))
+    made = current(bench, record)
+    assert "effusion" in made["settings"]["privacy"]["words"]
+    found = bench.reproduce(made["candidate"], actor=OFFICER)
+    assert found["same_models"] and found["same_prompt"] and found["same_image"]
+
+
+def test_a_release_tells_the_level_and_nothing_that_it_leaves_out(bench, tmp_path) -> None:
+    [record] = add(bench, [study(0)])
+    level(bench, level="custom", leave_out=["pleural_effusion"])
+    last(bench.generate(actor=OFFICER))
     bench.decide(record, "approve", actor=READER)
     last(bench.release(tmp_path / "out", actor=OFFICER))
     release = json.loads((tmp_path / "out" / "release.json").read_text())

@@ -44,6 +44,12 @@ class Privacy:
         }
         return {"level": self.level, **needs.get(self.level, {})}
 
+    def listed(self) -> frozenset[str]:
+        """The findings that this level may tell; level 1 tells the part of them that enough patients share."""
+        if self.level == 2:
+            return frozenset(name for purpose in self.purposes for name in PURPOSES[purpose])
+        return frozenset(FINDINGS) - (frozenset(self.leave_out) if self.level == "custom" else frozenset())
+
 
 def privacy_of(wish: Mapping[str, Any]) -> Privacy:
     """A level as a policy or a run states it. Raises UsageError that says what a valid one looks like."""
@@ -76,12 +82,7 @@ def told(privacy: Privacy, patients: Mapping[frozenset[str], Iterable[str]]) -> 
     """Each combination of findings -> what of it this level tells. `patients` are those who have it."""
     if privacy.level == 1:
         return shared(patients, privacy.k)
-    kept = set(FINDINGS)
-    if privacy.level == 2:
-        kept = {name for purpose in privacy.purposes for name in PURPOSES[purpose]}
-    elif privacy.level == "custom":
-        kept -= set(privacy.leave_out)
-    return {combination: frozenset(combination & kept) for combination in patients}
+    return {combination: combination & privacy.listed() for combination in patients}
 
 
 def shared(patients: Mapping[frozenset[str], Iterable[str]], k: int) -> dict[frozenset[str], frozenset[str]]:

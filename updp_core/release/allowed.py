@@ -146,8 +146,9 @@ GENERATION: Mapping[str, Check] = {
 }
 """Settings of the generator, each named on purpose: a test holds them to GeneratorConfig."""
 
-privacy = group({"level": level, "k": whole(2, 100_000)})
-"""The privacy level, not which findings it left out of whom."""
+_LEVEL: Mapping[str, Check] = {"level": level, "k": whole(2, 100_000)}
+privacy = group({**_LEVEL, "own": group(_LEVEL)})
+"""The privacy level, and the pair's own where it has one; not which findings they left out of whom."""
 _MODEL = group({"name": model, "sha256": digest})
 _COMMON: Mapping[str, Check] = {
     "method": one_of(*METHODS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,8 +50,11 @@ class _Task:
     spans: list[dict[str, Any]]
     surrogates: list[dict[str, Any]]
     seeds: tuple[int, ...]
+    own: Privacy | None
     hidden: frozenset[str]
-    """Findings that the privacy level leaves out."""
+    """Findings that the privacy levels leave out."""
+    words: dict[int, list[str]]
+    """Seed -> words that its prompt is denied, besides those of the lexicon, so that it tells of none of them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class _Context:
     lexicon: Lexicon
     report_policy: Literal["remove", "placeholder", "surrogate"]
     privacy: Privacy
+    """The policy's level."""
     options: Options
     requested: dict[str, Any]
     actor: Actor
@@ -80,8 +84,7 @@ def propose(
         policy = desk.policy(tx)
         rows = [known(tx.get(Record, id=record), f"record {record}") for record in records]
         attempts = [tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record) for record in records]
-    privacy = privacy_of(policy["privacy"] if options.privacy is None else options.privacy)
-    requested = {**requested_of(desk, options), "privacy": privacy.to_dict()}
+    requested, privacy = requested_of(desk, options), privacy_of(policy["privacy"])
     context = _Context(version, lexicon, policy["report_policy"], privacy, options, requested, actor)
     tasks: list[_Task] = []
     for row, attempt in zip(rows, attempts, strict=True):
@@ -112,9 +115,7 @@ def take_over(
         policy = desk.policy(tx)
         row = known(tx.get(Record, id=record), f"record {record}")
     privacy = privacy_of(policy["privacy"])
-    requested = {**settings["requested"], "privacy": privacy.to_dict()}
-    settings = {**settings, "requested": requested}
-    context = _Context(version, lexicon, policy["report_policy"], privacy, options, requested, actor)
+    context = _Context(version, lexicon, policy["report_policy"], privacy, options, settings["requested"], actor)
     task = _task(desk, context, row, (proposal.seed,))
     if task.hidden & set(json.loads(row.findings_json)) or told_of(proposal.prompt_text, task.hidden):
         return False
@@ -136,11 +137,18 @@ def _seed(desk: Desk, options: Options, row: Record, attempt: int) -> int:
 def _task(desk: Desk, context: _Context, row: Record, seeds: tuple[int, ...]) -> _Task:
     image: Any = decode_png(desk.store.get_image(row.image))
     header = json.loads(row.header_json)
-    hidden = levels.left_out(desk, context.privacy, frozenset(json.loads(row.findings_json)))
+    with desk.store.read() as tx:
+        own = _own(tx, context, row.id)
+        hidden = levels.left_out(desk, tx, frozenset(json.loads(row.findings_json)), context.privacy, own)
     key, ner = desk.stand_in_key(row.id), desk.models.ner()
     found = filter_report(row.report, context.lexicon, header, context.report_policy, key, ner, hidden)
     spans, surrogates = ([asdict(span) for span in part] for part in (found.spans, found.surrogates))
-    return _Task(row, MethodInput(row.id, image, row.report, found.text), spans, surrogates, seeds, hidden)
+    return _Task(row, MethodInput(row.id, image, row.report, found.text), spans, surrogates, seeds, own, hidden, {})
+
+
+def _own(tx: Transaction, context: _Context, record: str) -> Privacy | None:
+    asked = context.options.privacy
+    return levels.own_of(tx, record) if asked is None else privacy_of(asked)
 
 
 def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list[_Task]) -> Iterator[Step | Kept]:
@@ -161,7 +169,8 @@ def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list
         yield _fail(desk, worker, context, tasks[0].row.id, tasks[0].seeds[0], reason_of(error))
         return
     settings = {"requested": context.requested, **method.settings()}
-    proposals = _obeying(desk, context, tasks, proposals, settings)
+    if method.releasable:
+        proposals = _obeying(desk, context, tasks, proposals, settings)
     evidence = _measure(desk, context, tasks, proposals)
     by_task: dict[str, list[tuple[Proposal, dict[str, Any]]]] = {}
     for proposal, measured in zip(proposals, evidence, strict=True):
@@ -178,34 +187,36 @@ def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list
 def _obeying(
     desk: Desk, context: _Context, tasks: Sequence[_Task], proposals: Sequence[Proposal], settings: Mapping[str, Any]
 ) -> list[Proposal]:
-    """The proposals, none of which shows a finding that the privacy level leaves out of its report.
+    """The proposals, none of which shows a finding that the privacy levels leave out of its report.
 
     Where a prompt tells of one (the image that it is optimised for shows it), the words for it are forbidden and the
     pair is made again. A method that keeps source pixels can leave nothing out: its pair fails.
     """
-    hidden = {task.row.id: task.hidden for task in tasks}
-    shown = {task.row.id: task.hidden & set(json.loads(task.row.findings_json)) for task in tasks}
+    by_record = {task.row.id: task for task in tasks}
     pixels = entry_of(context.options.method).derivation(settings).source_pixels
-    inputs = {task.row.id: task.input for task in tasks}
     out: list[Proposal] = []
     for proposal in proposals:
-        record = proposal.record
+        task, seed = by_record[proposal.record], proposal.seed
         words: set[str] = set()
-        for _ in range(3):
-            if pixels or not told_of(proposal.prompt_text, hidden[record]):
+        for _ in range(0 if pixels else 3):
+            if not told_of(proposal.prompt_text, task.hidden):
                 break
-            words |= set(levels.words_of(context.lexicon, hidden[record], proposal.prompt_text))
-            lexicon = edit(context.lexicon, add={"blacklist": {"left_out": words}})
-            method = desk.models.make_method(lexicon, context.requested)
-            made = [p for step in method.propose([inputs[record]], seeds=[proposal.seed]) for p in step.proposals]
+            words |= set(levels.words_of(context.lexicon, task.hidden, proposal.prompt_text))
+            method = desk.models.make_method(_denied(context.lexicon, words), context.requested)
+            made = [p for step in method.propose([task.input], seeds=[seed]) for p in step.proposals]
             proposal = made[-1] if made else proposal
+        task.words[seed] = sorted(words)
         reason = ""
-        if pixels and shown[record]:
+        if pixels and task.hidden & set(json.loads(task.row.findings_json)):
             reason = "This method keeps the source's pixels, which show what the privacy level leaves out: use another."
-        elif told_of(proposal.prompt_text, hidden[record]):
+        elif told_of(proposal.prompt_text, task.hidden):
             reason = "The prompt tells of a finding that the privacy level leaves out. Regenerate with another seed."
         out.append(replace(proposal, image=None, error=reason) if reason and not proposal.error else proposal)
     return out
+
+
+def _denied(lexicon: Lexicon, words: Iterable[str]) -> Lexicon:
+    return edit(lexicon, add={"blacklist": {"left_out": words}})
 
 
 def _measure(
@@ -258,7 +269,10 @@ def _keep(
                 record=record,
                 method=context.options.method,
                 releasable=releasable,
-                settings_json=canonical(settings),
+                settings_json=canonical(
+                    settings
+                    | {"privacy": levels.recorded(context.privacy, task.own, task.words.get(proposal.seed, ()))}
+                ),
                 lexicon_version=context.version,
                 seed=proposal.seed,
                 prompt_json=canonical(asdict(proposal.prompt)) if proposal.prompt else None,
@@ -311,7 +325,12 @@ def _fail(desk: Desk, worker: Worker, context: _Context, record: str, seed: int,
             record=record,
             method=context.options.method,
             releasable=False,
-            settings_json=canonical({"requested": context.requested}),
+            settings_json=canonical(
+                {
+                    "requested": context.requested,
+                    "privacy": levels.recorded(context.privacy, _own(tx, context, record)),
+                }
+            ),
             lexicon_version=context.version,
             seed=seed,
             prompt_json=None,
@@ -368,15 +387,21 @@ def requested_of(desk: Desk, options: Options) -> dict[str, Any]:
 
 def again(desk: Desk, record: Record, candidate: Candidate, lexicon: Lexicon) -> tuple[Proposal, dict[str, Any]]:
     """Run a candidate's recorded request again: (the proposal, the settings now)."""
-    requested = json.loads(candidate.settings_json)["requested"]
+    settings = json.loads(candidate.settings_json)
+    requested = settings["requested"]
     if requested["preset"] != desk.settings.preset:
         raise UsageError(f"This candidate was made with the preset {requested['preset']}. Open the workspace with it.")
     image: Any = decode_png(desk.store.get_image(record.image))
     item = MethodInput(record.id, image, record.report, candidate.filtered)
+    words = settings.get("privacy", {}).get("words", ())
     with desk.model_lock:
-        method = desk.models.method(lexicon, requested)
+        method = desk.models.method(_denied(lexicon, words) if words else lexicon, requested)
         proposals = [p for step in method.propose([item], seeds=[candidate.seed]) for p in step.proposals]
-    return proposals[-1], {"requested": requested, **method.settings()}
+    now_is = {"requested": requested, **method.settings()}
+    now_is |= {"privacy": settings["privacy"]} if "privacy" in settings else {}
+    if "lexicon" in now_is:
+        now_is["lexicon"] = lexicon.digest  # not that with the words which the privacy level denied this prompt
+    return proposals[-1], now_is
 
 
 def is_kept_as(desk: Desk, image: Any, digest: str) -> bool:

@@ -30,7 +30,7 @@ class Desk:
         self._lexicons: dict[int, Lexicon] = {}
         self.viewed: dict[tuple[str, str], float] = {}  # (person, record) -> when it was noted that they saw it
         self.shared: tuple[Any, dict[frozenset[str], int], int] = (None, {}, 0)
-        self.levelled: tuple[Any, dict[frozenset[str], frozenset[str]]] = (None, {})
+        self.levelled: dict[Any, tuple[int, dict[frozenset[str], frozenset[str]]]] = {}
 
     @classmethod
     def open(cls, settings: Settings, models: Models | None = None) -> Desk:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from updp_core.domain import Actor
 from updp_core.errors import NotAllowed
 from updp_core.findings.levels import LEVELS, Privacy, privacy_of, told
 from updp_core.findings.terms import FINDINGS
+from updp_core.report.left_out import told_of
+from updp_core.store import Transaction
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb
 from updp_core.workbench.shapes import LevelPreview
@@ -20,12 +22,25 @@ if TYPE_CHECKING:
     from updp_core.lexicon import Lexicon
 
 _MOST = 400  # patients asked for linkage, so that it takes seconds
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
 class _Visit:
     patient: str
     findings_json: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is held against the levels: a candidate's texts, its record's findings, and the latest settings of that."""
+
+    record: str
+    candidate: int
+    filtered: str
+    prompt_text: str
+    findings_json: str
+    latest_json: str
 
 
 class Levels(Noun):
@@ -69,34 +84,74 @@ class Levels(Noun):
         return {"records": len(visits), "findings": asserted, "k": k or policy.k, "levels": levels}
 
 
-def asked(desk: Desk, wish: Mapping[str, Any] | None, actor: Actor) -> Privacy:
-    """The level of a run: the policy's, or what a privacy officer asks for. Raises NotAllowed, UsageError."""
-    if wish is None:
-        return privacy_of(desk.policy()["privacy"])
-    if actor.role not in OFFICER:
-        raise NotAllowed("Only a privacy officer sets the privacy level of a run; the policy's holds for all others.")
-    return privacy_of(wish)
+def asked(wish: Mapping[str, Any] | None, actor: Actor) -> None:
+    """Refuse a level that a run may not ask for. Raises NotAllowed, UsageError."""
+    if wish is not None:
+        if actor.role not in OFFICER:
+            raise NotAllowed("Only a privacy officer sets the level of a run or a pair; the policy's holds for others.")
+        privacy_of(wish)
 
 
-def left_out(desk: Desk, privacy: Privacy, findings: frozenset[str]) -> frozenset[str]:
-    """What must not be told of a record with these findings: at level 1 some of them, else all that the level does not
-    name, so that what a report leaves open goes as well."""
-    if privacy.level == 1:
-        return findings - levelled(desk, privacy).get(findings, frozenset())
-    everything = frozenset(FINDINGS)
-    return everything - told(privacy, {everything: ()})[everything]
+def recorded(policy: Privacy, own: Privacy | None, words: Sequence[str] = ()) -> dict[str, Any]:
+    """What a candidate keeps of its levels: the policy's, its record's own, and the `words` that its prompt was denied
+    for them."""
+    return {**policy.to_dict(), **({"own": own.to_dict()} if own else {}), **({"words": list(words)} if words else {})}
 
 
-def levelled(desk: Desk, privacy: Privacy) -> dict[frozenset[str], frozenset[str]]:
+def own_of(tx: Transaction, record: str) -> Privacy | None:
+    """The level that an officer asked for this record. It holds besides the policy's until another one is asked for,
+    so each candidate hands it on."""
+    latest = tx.value("SELECT settings_json FROM candidate WHERE record = :r ORDER BY id DESC LIMIT 1", r=record)
+    return _own(latest) if latest else None
+
+
+def _own(settings_json: str) -> Privacy | None:
+    wish = json.loads(settings_json).get("privacy", {}).get("own")
+    return privacy_of(wish) if wish else None
+
+
+def left_out(
+    desk: Desk, tx: Transaction, findings: frozenset[str], policy: Privacy, own: Privacy | None
+) -> frozenset[str]:
+    """What must neither be told nor left open of a record with these findings: all that the policy or its own level
+    does not tell of it."""
+    kept = frozenset(FINDINGS)
+    for level in (policy, own) if own else (policy,):
+        kept &= level.listed() if level.level != 1 else levelled(desk, tx, level).get(findings, frozenset())
+    return frozenset(FINDINGS) - kept
+
+
+def levelled(desk: Desk, tx: Transaction, privacy: Privacy) -> dict[frozenset[str], frozenset[str]]:
     """Each combination of findings in the workspace -> what of it this level tells; counted anew after an import."""
-    with desk.store.read() as tx:
-        key = (tx.value("SELECT max(seq) FROM record"), privacy)
-        if desk.levelled[0] != key:
-            whose: dict[frozenset[str], set[str]] = defaultdict(set)
-            for row in tx.rows(_Visit, "SELECT DISTINCT patient, findings_json FROM record"):
-                whose[frozenset(json.loads(row.findings_json))].add(row.patient)
-            desk.levelled = (key, told(privacy, whose))
-    return desk.levelled[1]
+    last = tx.value("SELECT coalesce(max(seq), 0) FROM record")
+    if desk.levelled.get(privacy, (-1, {}))[0] != last:
+        whose: dict[frozenset[str], set[str]] = defaultdict(set)
+        for row in tx.rows(_Visit, "SELECT DISTINCT patient, findings_json FROM record"):
+            whose[frozenset(json.loads(row.findings_json))].add(row.patient)
+        desk.levelled[privacy] = (last, told(privacy, whose))
+    return desk.levelled[privacy][1]
+
+
+def breaking(desk: Desk, tx: Transaction, candidates: Sequence[int]) -> list[Held]:
+    """Those of `candidates` whose report or prompt tells what the levels in force leave out of their record."""
+    policy = privacy_of(desk.policy(tx)["privacy"])
+    latest = "(SELECT l.settings_json FROM candidate l WHERE l.record = c.record ORDER BY l.id DESC LIMIT 1)"
+    some = tx.dialect.each("some", candidate=int)
+    narrowed = f" AND {latest} LIKE '%\"own\"%'" if policy.level == 0 else ""
+    found: list[Held] = []
+    for start in range(0, len(candidates), _AT_ONCE):
+        rows = tx.rows(
+            Held,
+            f"SELECT c.record, c.id AS candidate, c.filtered, c.prompt_text, r.findings_json, {latest} AS latest_json "
+            f"FROM candidate c JOIN record r ON r.id = c.record WHERE c.id IN {some}{narrowed}",
+            some=json.dumps(list(candidates[start : start + _AT_ONCE])),
+        )
+        for row in rows:
+            findings = frozenset(json.loads(row.findings_json))
+            hidden = left_out(desk, tx, findings, policy, _own(row.latest_json))
+            if hidden and (told_of(row.filtered, hidden) or told_of(row.prompt_text, hidden)):
+                found.append(row)
+    return found
 
 
 def words_of(lexicon: Lexicon, names: frozenset[str], prompt: str) -> list[str]:

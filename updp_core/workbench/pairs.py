@@ -344,8 +344,10 @@ def _candidate(row: _Graded, current: int | None, forbidden: dict[int, list[str]
         "candidate": row.id,
         "method": row.method,
         "releasable": row.releasable,
-        # The digest of the lexicon would confirm a guess at an added term.
-        "settings": {name: v for name, v in json.loads(row.settings_json).items() if phi or name != "lexicon"},
+        # The lexicon's digest would confirm a guess at an added term, and a pair's own level one at what it leaves out.
+        "settings": {
+            name: v for name, v in json.loads(row.settings_json).items() if phi or name not in ("lexicon", "privacy")
+        },
         "lexicon_version": row.lexicon_version,
         "seed": row.seed if phi else None,
         "prompt_text": row.prompt_text if told else "",

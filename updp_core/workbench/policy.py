@@ -14,7 +14,7 @@ from updp_core.findings.levels import privacy_of
 from updp_core.methods import METHODS, entry_of
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, now
-from updp_core.workbench import grades
+from updp_core.workbench import grades, levels, verdicts
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb
 from updp_core.workbench.shapes import Policy, PolicyImpact
@@ -51,7 +51,10 @@ class Policies(Noun):
 
     @verb(OFFICER)
     def set_policy(self, changes: Mapping[str, Any], *, actor: Actor, comment: str = "") -> Policy:
-        """Change some fields of the policy; records' states follow at once."""
+        """Change some fields of the policy; records' states follow at once.
+
+        Pairs that tell what the privacy level leaves out go back into the queue, to be made again.
+        """
         comment = written(comment)
         with self.desk.store.write() as tx:
             return _put(self.desk, tx, changes, actor, comment)
@@ -128,10 +131,23 @@ def _put(desk: Desk, tx: Transaction, changes: Mapping[str, Any], actor: Actor, 
     )
     if new["gates"] != old["gates"]:
         grades.regrade(tx, new)
+    sent_back = _send_back(desk, tx, actor) if "privacy" in changes else 0
     tx.audit(actor, "set_policy", changed=sorted(changes), policy=new)
-    if new != old:
+    if new != old or sent_back:
         tx.refresh()
     return new
+
+
+def _send_back(desk: Desk, tx: Transaction, actor: Actor) -> int:
+    """Have pairs made again that tell what the privacy level leaves out, approved ones as well; how many."""
+    alive = tx.column(
+        "SELECT s.candidate FROM standing s JOIN record r ON r.id = s.record "
+        "WHERE s.state IN ('pending', 'approved') AND r.image <> ''"
+    )
+    telling = levels.breaking(desk, tx, alive)
+    for row in telling:
+        verdicts.enter(tx, row, "regenerate", actor, "The privacy level leaves out what this pair tells.")
+    return len(telling)
 
 
 def _check(desk: Desk, old: Policy, new: Policy) -> None:

@@ -45,9 +45,9 @@ class _Original:
 def sharing(desk: Desk) -> tuple[dict[frozenset[str], int], int]:
     """Combination of findings -> number of patients of whom the privacy level in force tells it, and how many patients
     there are; counted anew after an import."""
-    privacy = privacy_of(desk.policy()["privacy"])
-    kept = levelled(desk, privacy)
     with desk.store.read() as tx:
+        privacy = privacy_of(desk.policy(tx)["privacy"])
+        kept = levelled(desk, tx, privacy)
         last = (tx.value("SELECT max(seq) FROM record"), privacy)
         if desk.shared[0] != last:
             rows = tx.rows(_Shared, "SELECT DISTINCT patient, findings_json FROM record")

@@ -109,8 +109,8 @@ def _prompt(value: Mapping[str, Any] | None) -> Prompt | None:
 
 
 def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A candidate's settings without what belongs to its workspace: the lexicon's digest, and where the models lie."""
-    kept = {name: value for name, value in settings.items() if name != "lexicon"}
+    """A candidate's settings without what is its workspace's: lexicon, privacy level, and where the models lie."""
+    kept = {name: value for name, value in settings.items() if name not in ("lexicon", "privacy")}
     return {**kept, **{part: {"sha256": kept[part]["sha256"]} for part in ("encoder", "generator")}}
 
 

@@ -21,7 +21,6 @@ from updp_core.findings.levels import privacy_of
 from updp_core.intake.pixels import decode_png, to_uint8
 from updp_core.release import PublicKey, ReleasePair, check, write_release
 from updp_core.report.filter import without_stand_ins
-from updp_core.report.left_out import told_of
 from updp_core.store import Transaction
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.schema import Release
@@ -295,6 +294,7 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor, expected: int | 
         version, lexicon = desk.lexicon(tx)
         policy, head = desk.policy(tx), audit.head(tx)
         header = header_of(desk, tx, len(approved))
+        telling = [row.record for row in levels.breaking(desk, tx, list(approved))]
     if not approved:
         raise ReleaseError(
             "No pair is approved and free of open flags, so there is nothing to release. Approve pairs first."
@@ -302,6 +302,11 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor, expected: int | 
     if expected is not None and expected != len(approved):
         raise Conflict(
             f"{len(approved)} pair(s) would leave now, and {expected} were confirmed. Look again, then confirm anew."
+        )
+    if telling:
+        raise ReleaseError(
+            f"{len(telling)} pair(s) tell of findings that the privacy level leaves out, such as "
+            f"{', '.join(telling[:5])}. Set the level again, which sends them back, then generate and judge them."
         )
     key = signing_key(desk.settings.home)  # a damaged one is told before anything is written
     steps: queue.SimpleQueue[Progress | BaseException] = queue.SimpleQueue()
@@ -327,20 +332,10 @@ def _release(desk: Desk, out: Path, comment: str, actor: Actor, expected: int | 
             steps.put(Progress("release", done, len(approved)))
             with desk.store.read() as tx:
                 pair = pair_of(desk, tx, candidate)
-                found = tx.value(
-                    "SELECT r.findings_json FROM record r JOIN candidate c ON c.record = r.id WHERE c.id = :c",
-                    c=candidate,
-                )
             if not may_leave(policy, pair.method, pair.settings):
                 raise ReleaseError(
                     f"Candidate {candidate} was made by {pair.method} and keeps source pixels, which the policy "
                     "does not let leave. Regenerate it by another method, or have the policy name this one."
-                )
-            hidden = levels.left_out(desk, privacy_of(policy["privacy"]), frozenset(json.loads(found)))
-            if told_of(pair.report, hidden) | told_of(pair.prompt, hidden):
-                raise ReleaseError(
-                    f"Candidate {candidate} tells of findings that the privacy level in force leaves out. "
-                    "Regenerate it."
                 )
             yield pair
 
@@ -513,7 +508,7 @@ def pair_of(desk: Desk, tx: Transaction, candidate: int, pixels: bool = True) ->
         lexicon_version=row.lexicon_version,
         patient_key=row.patient,
         study_key=row.study,
-        settings={**settings, "privacy": settings.get("requested", {}).get("privacy", {"level": 0})},
+        settings={"privacy": {"level": 0}, **settings},
         models=_models(settings),
         evidence=evidence,
         gates=states,

@@ -45,7 +45,7 @@ class Options:
     named: str = ""
     """A set of settings that the method's file names."""
     privacy: Mapping[str, Any] | None = None
-    """The privacy level of this run (see `findings.levels`); by default the policy's."""
+    """The records' own privacy level from now on (see `findings.levels`), besides the policy's; by default as it is."""
     keep_current: bool = False
     """Leave the record's current candidate in its place, where it has one."""
 
@@ -79,9 +79,9 @@ class Runs(Noun):
 
         `settings` changes settings of the method by dotted name (see `methods`), after the set `named`. `prompt` and
         `generation` are short for those that start so, and count only where the method has them. `records` narrows the
-        queue to these. `privacy` is a privacy officer's level for this run. Result: {"generated": n, "failed":
-        [{"record", "reason"}], "seconds": s, "run": id, "stopped": bool}. Raises ModelUnavailable where a model is
-        missing.
+        queue to these. `privacy` is a privacy officer's level for these records from now on, besides the policy's.
+        Result: {"generated": n, "failed": [{"record", "reason"}], "seconds": s, "run": id, "stopped": bool}. Raises
+        ModelUnavailable where a model is missing.
         """
         options = Options(
             method or self.desk.settings.method,
@@ -96,7 +96,7 @@ class Runs(Noun):
             named,
             privacy,
         )
-        levels.asked(self.desk, privacy, actor)
+        levels.asked(privacy, actor)
         if options.batch_size < 1 or (options.limit is not None and options.limit < 1):
             raise UsageError("Batch size and limit are at least 1.")
         batch.requested_of(self.desk, options)  # refuse what cannot be before the run begins
@@ -145,9 +145,8 @@ class Runs(Noun):
         """Make a candidate for each seed now (one with a fresh seed by default), with other settings or another method.
 
         The method is by default that of the current candidate. The one with the lowest risk becomes current; `choose`
-        takes another. Earlier candidates stay in the history. `privacy` is a privacy officer's level for this pair, by
-        default the policy's. Result: {"record", "candidates": [id], "current": id,
-        "failed": [reason]}.
+        takes another. Earlier candidates stay in the history. `privacy` is as of `generate`. Result:
+        {"record", "candidates": [id], "current": id, "failed": [reason]}.
         """
         seeds = list(dict.fromkeys(int(seed) for seed in seeds))
         if len(seeds) > MAX_SEEDS or any(not 0 <= seed < 2**31 for seed in seeds):
@@ -167,7 +166,7 @@ class Runs(Noun):
             named=named,
             privacy=privacy,
         )
-        levels.asked(self.desk, privacy, actor)
+        levels.asked(privacy, actor)
         batch.requested_of(self.desk, options)
         return _regenerate(
             self.desk, record, seeds or [batch.seed_for(self.desk.store.secret, 0, record, attempt)], options, actor

@@ -16,8 +16,8 @@ from updp_core.store import Transaction
 from updp_core.store.moving import index_text
 from updp_core.store.schema import Candidate, Decision, Standing
 from updp_core.store.store import canonical, known, now, sha256
-from updp_core.workbench import holds, lexicons, queue, second_reading
-from updp_core.workbench.desk import Noun
+from updp_core.workbench import holds, levels, lexicons, queue, second_reading
+from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.pairs import Pairs
 from updp_core.workbench.roles import READERS, verb
@@ -68,6 +68,8 @@ class Verdicts(Noun):
             blind = second_reading.is_waiting(tx, record, actor)
             if verdict == "approve":
                 _may_approve(tx, stands, actor, comment, reasons, overrides, blind)
+                if levels.breaking(self.desk, tx, [known(stands.candidate, "candidate")]):
+                    raise Conflict("This pair tells of a finding that the privacy level leaves out. Generate it again.")
             elif overrides:
                 raise UsageError("Only an approval overrides gates.")
             enter(tx, stands, verdict, actor, comment, reasons, overrides, blind=blind)
@@ -108,7 +110,7 @@ class Verdicts(Noun):
     def approve_preview(self, *, actor: Actor, filters: Filters = Filters(), sample: int = 12) -> dict[str, Any]:
         """{"number": n, "sample": [record], "left_out": n}: what approve_all would approve."""
         with self.desk.store.read() as tx:
-            fit, left_out = _all_clear(tx, filters, actor)
+            fit, left_out = _all_clear(self.desk, tx, filters, actor)
         drawn = random.sample([row.record for row in fit], min(sample, len(fit)))
         return {"number": len(fit), "sample": drawn, "left_out": left_out}
 
@@ -122,7 +124,7 @@ class Verdicts(Noun):
         """
         comment = written(comment)
         with self.desk.store.write() as tx:
-            fit, _ = _all_clear(tx, filters, actor)
+            fit, _ = _all_clear(self.desk, tx, filters, actor)
             if len(fit) != expected_number:
                 raise Conflict(f"The filter now holds {len(fit)} pairs, not {expected_number}. Confirm again.")
             for row in fit:
@@ -284,8 +286,9 @@ class _Fit:
     candidate: int | None
 
 
-def _all_clear(tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[_Fit], int]:
-    """Pending pairs of the filter with all gates clear, no open flag, in nobody else's hands; how many are left out."""
+def _all_clear(desk: Desk, tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[_Fit], int]:
+    """Pending pairs of the filter with all gates clear, no open flag, in nobody else's hands, that tell nothing which
+    the privacy level leaves out; how many are left out."""
     clause, values = queue.where(tx, filters, actor)
     rows = tx.rows(_Fit, f"SELECT s.record, s.candidate FROM standing s {clause} ORDER BY s.seq", **values)
     others = "SELECT record FROM hold WHERE expires > :t AND holder <> :me"
@@ -299,4 +302,6 @@ def _all_clear(tx: Transaction, filters: Filters, actor: Actor) -> tuple[list[_F
         )
     )
     fit = [row for row in rows if row.candidate in usable - approved and row.record not in taken]
+    telling = {row.candidate for row in levels.breaking(desk, tx, [row.candidate for row in fit if row.candidate])}
+    fit = [row for row in fit if row.candidate not in telling]
     return fit, len(rows) - len(fit)
