@@ -3,10 +3,9 @@
 python -m benchmarks.report_phi [--data FOLDER] [--reports FILE.csv] [--phantom N] [--misses N]
     [--kept-out N] [--without-recogniser]
 
-A gold span is found where every letter and digit of it is removed ("recall"), touched where any is. A predicted span
-is right where it overlaps a gold span ("precision"); blacklisted words outside of gold spans ("MRN", "Phone") go by
-design and are counted apart ("terms"). The shipped recogniser is one of the finders. Values of gold spans are printed
-only with --misses, for synthetic data.
+What is counted, `updp_core.evaluation.phi` says; beside it, where any letter of a gold span goes ("touched") and
+blacklisted words outside of gold spans ("terms"). The shipped recogniser is one of the finders. Values of gold spans
+are printed only with --misses, for synthetic data.
 """
 
 from __future__ import annotations
@@ -19,93 +18,30 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from updp_core.domain import Span
+from updp_core.evaluation.phi import Gold, Mark, count, kind, phantoms
 from updp_core.lexicon import Lexicon, load_lexicon
 from updp_core.report import filter_report, ner, residual
 from updp_core.report.filter import find_spans
 
 _TEXTS = Path(os.environ.get("UPDP_TEST_DATA") or "no-test-data")
-OURS = {
-    "LOCATION": "locations",
-    "ORGANISATION": "locations",
-    "CONTACT": "contact",
-    "NAME": "names",
-    "PERSON": "names",
-    "names": "names",
-    "titles_and_names": "names",
-    "personnel": "names",
-    "GEOGRAPHIC_LOCATION": "locations",
-    "STREET_ADDRESS": "streets",
-    "GPE": "towns",
-    "ZIP_CODE": "locations",
-    "locations": "locations",
-    "institutions": "locations",
-    "ORGANIZATION": "organisations (not targeted)",
-    "DATE": "dates",
-    "DATE_TIME": "dates",
-    "dates_and_times": "dates",
-    "EMAIL_ADDRESS": "contact",
-    "PHONE_NUMBER": "contact",
-    "FAX_NUMBER": "contact",
-    "DOMAIN_NAME": "contact",
-    "IP_ADDRESS": "contact",
-    "contact": "contact",
-    "AGE": "demographics",
-    "NRP": "demographics",
-    "demographics": "demographics",
-    "TITLE": "titles (not targeted)",
-    "deid_markers": "markers",
-    "name": "names",
-    "location": "locations",
-    "institution": "locations",
-    "date": "dates",
-    "time": "dates",
-    "demographic": "demographics",
-    "identifier": "ids",
-    "device": "ids",
-}
-
-
-@dataclass(frozen=True)
-class Gold:
-    """A text with the spans that its authors call PHI."""
-
-    text: str
-    spans: tuple[Span, ...]
-
-
-def category(name: str) -> str:
-    """The benchmark's category of a gold label or of one of our categories."""
-    return OURS.get(name, "ids")
 
 
 def asq(path: Path) -> Iterator[Gold]:
     """ASQ-PHI: clinical queries with tagged identifiers."""
     for line in path.read_text("utf-8").splitlines():
         row = json.loads(line)
-        spans = [Span(s["start"], s["end"], "gold", s["type"]) for s in row["spans"] if s["start"] >= 0]
+        spans = [Mark(s["start"], s["end"], s["type"]) for s in row["spans"] if s["start"] >= 0]
         yield Gold(row["text"], tuple(spans))
 
 
 def presidio(path: Path) -> Iterator[Gold]:
     """presidio-research, synthetic sentences (not clinical)."""
     for row in json.loads(path.read_text("utf-8")):
-        spans = [Span(s["start_position"], s["end_position"], "gold", s["entity_type"]) for s in row["spans"]]
+        spans = [Mark(s["start_position"], s["end_position"], s["entity_type"]) for s in row["spans"]]
         yield Gold(row["full_text"], tuple(spans))
-
-
-def phantoms(count: int) -> Iterator[Gold]:
-    """Our own phantom reports with planted PHI."""
-    from updp_core.phantom import sample_patient, sample_visit, write_report
-
-    for seed in range(count):
-        report = write_report(sample_visit(sample_patient(seed), seed), seed, phi=True)
-        spans = tuple(Span(s.start, s.end, "gold", s.category) for s in report.spans)
-        yield Gold(report.text, spans)
 
 
 def kept_out(count: int) -> Iterator[Gold]:
@@ -117,7 +53,7 @@ def kept_out(count: int) -> Iterator[Gold]:
         from updp_core.training.recogniser_phrases import HELD_FAMILY
 
     for sample in islice(samples(1234, "held", HELD_FAMILY), count):
-        yield Gold(sample.text, tuple(Span(start, end, "gold", label) for start, end, label in sample.entities))
+        yield Gold(sample.text, tuple(Mark(start, end, label) for start, end, label in sample.entities))
 
 
 def score(name: str, items: list[Gold], lexicon: Lexicon, misses: int) -> dict[str, dict[str, float]]:
@@ -127,46 +63,41 @@ def score(name: str, items: list[Gold], lexicon: Lexicon, misses: int) -> dict[s
     missed, wrong = defaultdict(list), defaultdict(list)
     start = time.process_time()
     for item in items:
-        spans = [s for s in find_spans(item.text, lexicon) if s.category != "deid_markers"]
-        covered = {i for s in spans for i in range(s.start, s.end)}
-        for gold in item.spans:
-            kind = category(gold.category)
-            letters = {i for i in range(gold.start, gold.end) if item.text[i].isalnum()}
-            total[kind] += 1
-            found[kind] += letters <= covered
-            touched[kind] += bool(letters & covered)
-            if not letters <= covered:
-                missed[kind].append(
+        counted = count(item, lexicon)
+        for gold, whole, some in counted.gold:
+            label = kind(gold.category)
+            total[label] += 1
+            found[label] += whole
+            touched[label] += some
+            if not whole:
+                missed[label].append(
                     item.text[max(0, gold.start - 30) : gold.start]
                     + "<<"
                     + item.text[gold.start : gold.end]
                     + ">>"
                     + item.text[gold.end : gold.end + 20]
                 )
-        for span in spans:
-            kind = category(span.category)
-            hit = any(span.start < g.end and g.start < span.end for g in item.spans)
-            if not hit and span.rule.startswith("lexicon"):
-                terms[kind] += 1
-                continue
-            predicted[kind] += 1
-            right[kind] += hit
-            if not hit:
-                wrong[kind].append(f"[{span.rule}] {item.text[span.start : span.end]}")
+        for piece in counted.removed:
+            label = kind(piece.mark.category)
+            terms[label] += piece.term
+            predicted[label] += not piece.term
+            right[label] += piece.hit
+            if not piece.hit and not piece.term:
+                wrong[label].append(f"[{piece.rule}] {item.text[piece.mark.start : piece.mark.end]}")
     seconds = time.process_time() - start
     print(f"\n{name}: {len(items)} texts, {1000 * seconds / max(len(items), 1):.1f} ms of processor time each")
     print(f"{'category':32}{'gold':>7}{'recall':>9}{'touched':>9}{'found':>8}{'precision':>11}{'terms':>7}")
     result = {}
-    for kind in [*sorted(total.keys() | predicted.keys()), "all"]:
-        n = total[kind] if kind != "all" else total.total()
-        p = predicted[kind] if kind != "all" else predicted.total()
-        f, t, r = (c[kind] if kind != "all" else c.total() for c in (found, touched, right))
-        result[kind] = {"gold": n, "recall": f / n if n else float("nan"), "precision": r / p if p else float("nan")}
+    for label in [*sorted(total.keys() | predicted.keys()), "all"]:
+        n = total[label] if label != "all" else total.total()
+        p = predicted[label] if label != "all" else predicted.total()
+        f, t, r = (c[label] if label != "all" else c.total() for c in (found, touched, right))
+        result[label] = {"gold": n, "recall": f / n if n else float("nan"), "precision": r / p if p else float("nan")}
         shown = [f"{x / y:9.1%}" if y else f"{'-':>9}" for x, y in ((f, n), (t, n))]
-        print(f"{kind:32}{n:7}{shown[0]}{shown[1]}{p:8}{f'{r / p:.1%}' if p else '-':>11}{terms[kind] or '':>7}")
+        print(f"{label:32}{n:7}{shown[0]}{shown[1]}{p:8}{f'{r / p:.1%}' if p else '-':>11}{terms[label] or '':>7}")
     for title, lists in (("missed", missed), ("wrong", wrong)) if misses else ():
-        for kind, values in sorted(lists.items()):
-            print(f"-- {title}, {kind}: {len(values)}")
+        for label, values in sorted(lists.items()):
+            print(f"-- {title}, {label}: {len(values)}")
             for value, n in Counter(values).most_common(misses):
                 print(f"   {n} x {value!r}")
     return result
@@ -219,7 +150,7 @@ def main() -> None:
         else:
             print(f"\n{name}: not in {options.data}, skipped")
     if options.phantom:
-        score("phantom reports", list(phantoms(options.phantom)), lexicon, options.misses)
+        score("phantom reports", list(phantoms(range(options.phantom))), lexicon, options.misses)
     if options.kept_out:
         score("kept-out templates", list(kept_out(options.kept_out)), lexicon, options.misses)
     if options.reports.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,6 +47,12 @@ def _add(suite: Suite) -> None:
         real: Annotated[
             Path | None, typer.Option(help="Folder of real radiographs (PNG, JPEG), for the autoencoder's figure.")
         ] = None,
+        source: Annotated[
+            Path | None, typer.Option(help="A file of one's own, for the suites that read one [default: phantoms].")
+        ] = None,
+        report: Annotated[
+            Path | None, typer.Option(help="Folder in which the result is put as JSON and as Markdown.")
+        ] = None,
         write: Annotated[
             bool, typer.Option("--write", help="Put the figures beside the models and into their cards.")
         ] = False,
@@ -61,10 +68,15 @@ def _add(suite: Suite) -> None:
             workers or os.cpu_count() or 1,
             lambda line: typer.echo(line, err=True),
             real,
+            source,
         )
         found = evaluate(suite, bed, stage or ())
         if write:
             cards.write(found, models)
+        if report:
+            report.mkdir(parents=True, exist_ok=True)
+            (report / f"{suite.name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            (report / f"{suite.name}.md").write_text(cards.report(found), encoding="utf-8")
         result(found, as_json, _lines(found))
 
 
@@ -133,6 +145,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     table = [
         f"{row['measure']}: {row['value']}"
         + (f" ({row['interval']})" if row["interval"] else "")
+        + (f"; chance {row['chance']}" if row["chance"] else "")
         + (f"; bar {row['bar']}, {'missed' if row['missed'] else 'reached'}" if row["bar"] else "")
         + (f"; {row['n']}" if row["n"] else "")
         for row in cards.rows(found)

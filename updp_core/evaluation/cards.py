@@ -35,7 +35,8 @@ def _misses(bar: Bar, value: float | None, result: Mapping[str, Any]) -> bool:
 
 
 def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The table: [{"name", "part", "measure", "value", "interval", "bar", "n", "missed"}], all but the last in words.
+    """The table: [{"name", "part", "measure", "value", "interval", "chance", "bar", "n", "missed"}], all in words but
+    the last.
 
     `missed` is None where there is no bar.
     """
@@ -45,6 +46,7 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         if value is None and not result.get("complete"):
             continue
         ends = result.get("intervals", {}).get(figure.name)
+        chance = result.get("chance", {}).get(figure.name)
         spread = f"{_in_words(ends[0], unit)} to {_in_words(ends[1], unit)}" if ends and ends[0] != ends[1] else ""
         counted = result.get("n", {}).get(figure.name) or {}
         out.append(
@@ -54,6 +56,7 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "measure": figure.words,
                 "value": "not measured" if value is None else _in_words(value, unit),
                 "interval": spread,
+                "chance": "" if chance is None else _in_words(chance, unit),
                 "bar": _bar_in_words(figure.bar, unit) if figure.bar else "",
                 "n": ", ".join(f"{count:,} {unit.replace('_', ' ')}" for unit, count in counted.items()),
                 "missed": _misses(figure.bar, value, result) if figure.bar else None,
@@ -69,6 +72,8 @@ def _bar_in_words(bar: Bar, unit: Unit) -> str:
 def _in_words(value: float, unit: Unit) -> str:
     if unit == "order":
         return "rising" if value else "not rising"
+    if unit == "seen":
+        return "seen" if value else "not seen"
     if unit == "share":
         return f"{100 * value:.2f}".rstrip("0").rstrip(".") + "%"
     if unit == "score":
@@ -91,12 +96,31 @@ def how(result: Mapping[str, Any]) -> str:
         "enriched": " Each finding is frequent among the patients, also among those whom the attackers look for.",
     }.get(result.get("population", ""), "")
     small = " The samples are small: read the intervals." if result.get("quick") else ""
+    if result.get("source") == "own":
+        return (
+            f"One's own texts or studies, measured on {result['date']}. Intervals are 95%: bootstrap over patients, "
+            "Wilson's for shares."
+        )
     command = f"python -m updp_core evaluate {suite_of(result).name} {form} --seed {result['seed']}"
     return (
         "Held-out phantom patients (seeds from 9,000,000, never trained or tuned on), measured on "
         f"{result['date']} by `{command}`.{whom}{small} "
         "Intervals are 95%: bootstrap over patients, Wilson's for shares."
     )
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """A suite's result as a page of Markdown."""
+    where = (
+        f"Software {result['software']}; {result['hardware']}; {result['minutes']:g} minutes; seed {result['seed']}."
+    )
+    lines = [f"# Evaluation: {result['suite']}", "", suite_of(result).title, "", how(result), where, ""]
+    lines += ["| measure | value | 95% interval | chance | bar | measured on |", "|---|---|---|---|---|---|"]
+    for row in rows(result):
+        bar = row["bar"] + (", **missed**" if row["missed"] else ", reached" if row["bar"] else "")
+        cells = (row["measure"], row["value"], row["interval"], row["chance"], bar, row["n"])
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def markdown(result: Mapping[str, Any], part: Part) -> str:

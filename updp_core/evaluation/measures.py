@@ -28,18 +28,24 @@ from updp_core.prompt.constraint import Constraint
 from updp_core.prompt.optimise import optimise
 
 Part = Literal["encoder", "generator", "judges"]
-Unit = Literal["", "share", "score", "seconds", "MiB", "order"]
+Unit = Literal["", "share", "score", "seconds", "MiB", "order", "seen"]
+PROMPT_SCORES = ("random", "random_updp", "raw_report", "raw_report_updp")
+"""The four prompts of the paper's table 3, from the lowest score to the highest."""
 
 
 @dataclass
 class Found:
-    """What a measure found: figures by name ("group.part") and, for each, what it was measured on."""
+    """What a measure found: figures by name ("group.part") and, for each, what it was measured on and what chance
+    alone gives."""
 
     figures: dict[str, Estimate] = field(default_factory=dict)
     n: dict[str, dict[str, int]] = field(default_factory=dict)
+    chance: dict[str, float] = field(default_factory=dict)
 
-    def put(self, name: str, figure: Estimate, **n: int) -> None:
+    def put(self, name: str, figure: Estimate, chance: float | None = None, **n: int) -> None:
         self.figures[name], self.n[name] = figure, n
+        if chance is not None:
+            self.chance[name] = chance
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Measure:
-    """Figures that are measured together, and the models that they need; they stand in the first one's card. What they
-    depend on beside testbed and models, `beside` says."""
+    """Figures that are measured together, and the models that they need, if any; they stand in the first one's card.
+    What they depend on beside testbed and models, `beside` says."""
 
     name: str
     needs: tuple[Part, ...]
@@ -66,8 +72,8 @@ class Measure:
     beside: Callable[[Testbed], Any] = lambda bed: None
 
     @property
-    def part(self) -> Part:
-        return self.needs[0]
+    def part(self) -> Part | None:
+        return self.needs[0] if self.needs else None
 
 
 def zero_shot(bed: Testbed) -> Found:
@@ -154,15 +160,14 @@ def prompts(bed: Testbed) -> Found:
     data, found = bed.singles, Found()
     index = np.arange(bed.sizes.prompts)
     made = bed.drawn(bed.subject, data, "singles", np.arange(bed.sizes.drawn))
-    subject = key_of_method(bed.subject)
-    texts = {
-        "random": _random_prompts(bed, index, optimised=False),
-        f"random_{subject}": _random_prompts(bed, index, optimised=True),
-        "raw_report": [data.report(int(i)) for i in index],
-        f"raw_report_{subject}": [str(made.rows[int(i)]["prompt"]) for i in index],
-    }
+    kinds = (
+        _random_prompts(bed, index, optimised=False),
+        _random_prompts(bed, index, optimised=True),
+        [data.report(int(i)) for i in index],
+        [str(made.rows[int(i)]["prompt"]) for i in index],
+    )
     originals = as_float(data.images[index])
-    for name, kind in texts.items():
+    for name, kind in zip(PROMPT_SCORES, kinds, strict=True):
         figure = statistics.mean(100 * bed.models.judges.score(originals, kind), seed=bed.seed)
         found.put(f"prompt_score.{name}", figure, studies=len(index))
     return found
@@ -341,11 +346,11 @@ def _share_of_original(result: Mapping[str, Any], subject: str) -> float | None:
     return round(drawn / original, 4) if drawn and original else None
 
 
-def _order_holds(result: Mapping[str, Any], subject: str) -> bool | None:
+def order_holds(result: Mapping[str, Any], subject: str) -> bool | None:
     scores = result.get("prompt_score")
     if not scores:
         return None
-    order = [scores[name] for name in ("random", f"random_{subject}", "raw_report", f"raw_report_{subject}")]
+    order = [scores[name] for name in PROMPT_SCORES]
     return None not in order and order == sorted(set(order))
 
 
@@ -414,10 +419,10 @@ PROMPTS = Measure(
     prompts,
     (
         Row("prompt_score.random", "Prompt score: random words", "score"),
-        Row("prompt_score.random_{subject}", "Prompt score: random words, optimised", "score"),
+        Row("prompt_score.random_updp", "Prompt score: random words, optimised", "score"),
         Row("prompt_score.raw_report", "Prompt score: unfiltered report", "score"),
-        Row("prompt_score.raw_report_{subject}", "Prompt score: report, optimised", "score"),
-        Row("prompt_score_order_holds", "Order of the four prompt scores above", "order", _order_holds),
+        Row("prompt_score.raw_report_updp", "Prompt score: report, optimised", "score"),
+        Row("prompt_scoreorder_holds", "Order of the four prompt scores above", "order", order_holds),
     ),
 )
 IDENTITY = Measure(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 import json
 import math
+import os
+import platform
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from updp_core import __version__
 from updp_core.backends.memory import keep_memory
 from updp_core.errors import Conflict, UsageError
 from updp_core.evaluation.cards import missed
@@ -44,6 +49,7 @@ def evaluate(suite: Suite, bed: Testbed, only: Sequence[str] = ()) -> dict[str, 
     result = _figures(found, bed) | {
         "suite": suite.name,
         "seed": bed.seed,
+        "source": "own" if bed.source else "phantoms",
         "population": bed.sizes.population,
         "quick": quick,
         "scale": bed.sizes.scale,
@@ -75,7 +81,9 @@ def alone(work: Path) -> Iterator[None]:
 
 def _taken(measure: Measure, bed: Testbed) -> tuple[Found, float]:
     """What a measure found and the minutes it took; not taken again while all that it depends on is the same."""
-    files = ("attackers.py", "measures.py", "statistics.py", "studies.py", "testbed.py")
+    files = ["attackers.py", "measures.py", "statistics.py", "studies.py", "testbed.py"]
+    own = Path(inspect.getfile(measure.function)).name
+    files += [own] if own not in files else []
     code = code_digest(*(f"evaluation/{file}" for file in files), "backends/judges.py", *DRAWING)
     models = {part: bed.models.digests.get(part) for part in measure.needs}
     generation = asdict(bed.models.preset.generation) if "generator" in measure.needs else None
@@ -96,37 +104,66 @@ def _taken(measure: Measure, bed: Testbed) -> tuple[Found, float]:
         found = Found()
         for name, ends in kept["figures"].items():
             value, low, high = (math.nan if x is None else float(x) for x in ends)
-            found.put(name, (value, low, high), **kept["n"][name])
+            found.put(name, (value, low, high), kept["chance"].get(name), **kept["n"][name])
         return found, kept["minutes"]
     bed.say(f"measure {measure.name}")
     begun = time.monotonic()
     found = measure.function(bed)
     minutes = (time.monotonic() - begun) / 60
     plain = {k: [None if math.isnan(x) else x for x in v] for k, v in found.figures.items()}
-    write_whole(file, json.dumps({"figures": plain, "n": found.n, "minutes": minutes}))
+    kept = {"figures": plain, "n": found.n, "chance": found.chance, "minutes": minutes}
+    write_whole(file, json.dumps(kept))
     for figure, (value, low, high) in found.figures.items():
         bed.say(f"{figure} {value:.4f} ({low:.4f} to {high:.4f})")
     return found, minutes
 
 
 def _figures(found: dict[str, tuple[Found, float]], bed: Testbed) -> dict[str, Any]:
-    """Figures by group and part, with "intervals" and "n" by "group.part"; null where one could not be measured."""
+    """Figures by group and part, with "intervals", "n" and "chance" by "group.part"; null where one could not be
+    measured."""
     result: dict[str, Any] = {}
     intervals: dict[str, list[float] | None] = {}
     n: dict[str, dict[str, int]] = {}
+    chance: dict[str, float] = {}
     for part, _ in found.values():
         for name, (value, low, high) in part.figures.items():
             known = math.isfinite(value)
             _put(result, name, round(value, 4) if known else None)
             intervals[name] = [round(low, 4), round(high, 4)] if known and math.isfinite(low + high) else None
             n[name] = part.n[name]
+        chance |= {name: round(value, 4) for name, value in part.chance.items()}
     return result | {
         "intervals": intervals,
         "n": n,
+        "chance": chance,
         "models": dict(bed.models.digests),
         "phantom": phantom_digest(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "software": software(),
+        "hardware": hardware(),
     }
+
+
+def software() -> str:
+    """The version that measures, with its commit where it runs from a checkout; "+" where that was changed since."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return f"{__version__} at {commit[:12]}{'+' if changed.stdout.strip() else ''}"
+
+
+def hardware() -> str:
+    """Processor, cores and accelerator of this machine, in words."""
+    import torch
+
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.is_file() else []
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{name or platform.processor() or platform.machine()}, {os.cpu_count()} cores{gpu}"
 
 
 def _put(result: dict[str, Any], name: str, value: Any) -> None:

@@ -154,15 +154,17 @@ class Models:
 
         return load_judges(self.folder / "judges")
 
-    def method(self, name: str, lexicon: Lexicon) -> Method:
-        """A method that draws with these models. Raises UsageError for an unknown name."""
-        return make_method(name, self.settings, lexicon)
+    def method(self, name: str, lexicon: Lexicon, changes: Mapping[str, Any] | None = None) -> Method:
+        """A method that draws with these models, with settings changed by dotted name. Raises UsageError for what is
+        unknown."""
+        return make_method(name, self.settings, lexicon, changes)
 
 
 @dataclass
 class Testbed:
     """What a run measures on. `methods` are the suite's, the first its subject; `real` is a folder of real radiographs
-    (PNG, JPEG) for the one figure that needs some; `workers` processes render phantoms."""
+    (PNG, JPEG) for the one figure that needs some, `source` a file of one's own for the suites that read one; `workers`
+    processes render phantoms."""
 
     models: Models
     work: Path
@@ -171,6 +173,7 @@ class Testbed:
     workers: int = 1
     say: Say = print
     real: Path | None = None
+    source: Path | None = None
     methods: tuple[str, ...] = ()
     renderer: Renderer = render_keys
     chunk: int = CHUNK
@@ -209,9 +212,12 @@ class Testbed:
         last = np.cumsum(self.sizes.visits) - 1
         return np.concatenate([last - back for back in range(visits)])
 
-    def drawn(self, method: str, data: Studies, name: str, index: NDArray[Any]) -> ImageSet:
-        """What `method` draws of the studies at `index`, kept under all that it depends on."""
-        made = self.models.method(method, self.lexicon)
+    def drawn(
+        self, method: str, data: Studies, name: str, index: NDArray[Any], changes: Mapping[str, Any] | None = None
+    ) -> ImageSet:
+        """What `method` draws of the studies at `index`, with settings changed by dotted name, kept under all that it
+        depends on."""
+        made = self.models.method(method, self.lexicon, changes)
         # Models are named by their digests, so that a folder may be moved.
         settings = {k: v["sha256"] if isinstance(v, dict) and "sha256" in v else v for k, v in made.settings().items()}
         key = key_of(settings, self.seed, phantom_digest(), code_digest(*DRAWING))

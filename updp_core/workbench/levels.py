@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from updp_core.domain import Actor
 from updp_core.errors import NotAllowed
+from updp_core.evaluation.archive import as_told
+from updp_core.evaluation.findings_alone import figure, linkage, rare
+from updp_core.findings.labeler import statuses
 from updp_core.findings.levels import LEVELS, Privacy, privacy_of, told
 from updp_core.findings.terms import FINDINGS
 from updp_core.report.left_out import told_of
@@ -53,9 +56,6 @@ class Levels(Noun):
         `k` is the patients that level 1 asks for, by default the policy's. Level "custom" is the policy's list. No
         image is read.
         """
-        from updp_core.evaluation.archive import as_told
-        from updp_core.evaluation.findings_alone import figure, linkage, rare
-
         policy = privacy_of(self.desk.policy()["privacy"])
         with self.desk.store.read() as tx:
             rows = tx.rows(_Visit, "SELECT patient, findings_json FROM record ORDER BY seq")
@@ -156,7 +156,6 @@ def breaking(desk: Desk, tx: Transaction, candidates: Sequence[int]) -> list[Hel
 
 def words_of(lexicon: Lexicon, names: frozenset[str], prompt: str) -> list[str]:
     """The words that tell of findings `names`: those of the whitelist, and those that `prompt` used."""
-    from updp_core.findings.labeler import statuses
 
     def says(words: str) -> bool:
         return bool(names & statuses(words).keys())

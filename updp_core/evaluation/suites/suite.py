@@ -29,7 +29,7 @@ class Figure:
     name: str
     words: str
     unit: Unit
-    part: Part
+    part: Part | None
     bar: Bar | None
     row: Row
 
@@ -47,8 +47,8 @@ class Suite:
 
     @property
     def subject(self) -> str:
-        """The subject as figures name it."""
-        return key_of_method(next(iter(self.methods)))
+        """The subject as figures name it; "" of a suite that draws nothing."""
+        return key_of_method(next(iter(self.methods), ""))
 
     @cached_property
     def figures(self) -> tuple[Figure, ...]:
@@ -61,13 +61,13 @@ class Suite:
         )
 
     def _named(self, row: Row) -> list[tuple[str, str]]:
-        chosen = self.methods if "{method}" in row.name else list(self.methods)[:1]
+        chosen = self.methods if "{method}" in row.name else dict(list(self.methods.items())[:1]) or {"": ""}
         return [
             (
                 row.name.format(method=key_of_method(method), subject=self.subject),
-                row.words.format(images=self.methods[method]),
+                row.words.format(images=images),
             )
-            for method in chosen
+            for method, images in chosen.items()
         ]
 
     def value(self, result: Mapping[str, Any], figure: Figure) -> Any:
