@@ -99,6 +99,47 @@ def linked(
     of a patient are compared with two of different patients only where the same is known of all four: nothing of it
     helps then. (Among all such pairs at once it would: rare diseases coincide in one patient more than in two.)
     """
+    values, drawn = _resampled(data, test, scores, seed, alike)
+    if not values:
+        return (float("nan"),) * 3, []
+    low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
+    return (float(np.mean(values)), float(low), float(high)), values
+
+
+def excess(
+    data: Linkage, test: NDArray[Any], scores: Sequence[Score], others: Sequence[Score], seed: int = 0
+) -> Estimate:
+    """By how much the AUC of `scores` is above that of as many `others`, on the same pairs and draws of patients."""
+    values, drawn = _resampled(data, test, scores, seed)
+    beside, drawn_beside = _resampled(data, test, others, seed)
+    if not values or not beside:
+        return (float("nan"),) * 3
+    apart = [a - b for a, b in zip(drawn, drawn_beside, strict=True)]
+    low, high = np.nanpercentile(np.concatenate(apart), [2.5, 97.5])
+    return float(np.mean(values) - np.mean(beside)), float(low), float(high)
+
+
+def rank_one(data: Linkage, test: NDArray[Any], score: Score, seed: int = 0) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Of each synthetic image of patients in `test` who were seen twice, whether of a gallery with one original a
+    patient, of another visit than the image was made from, the own one scores highest; and whose image it is (M,)."""
+    rng = np.random.default_rng(seed)
+    place = {int(p): np.flatnonzero(data.patient == p) for p in test}
+    probes = [i for i in np.flatnonzero(np.isin(data.patient[data.source], test))]
+    probes = [i for i in probes if len(place[int(data.patient[data.source[i]])]) > 1]
+    hits = np.zeros(len(probes), bool)
+    for n, i in enumerate(probes):
+        own = int(data.patient[data.source[i]])
+        gallery = [int(rng.choice(place[int(p)][place[int(p)] != data.source[i]])) for p in test]
+        scores = score(np.full(len(gallery), i), np.array(gallery))
+        mine = [int(p) for p in test].index(own)
+        hits[n] = bool((scores[mine] > np.delete(scores, mine)).all())
+    return hits, data.patient[data.source[np.array(probes, np.int64)]]
+
+
+def _resampled(
+    data: Linkage, test: NDArray[Any], scores: Sequence[Score], seed: int, alike: NDArray[Any] | None = None
+) -> tuple[list[float], list[NDArray[np.float64]]]:
+    """The AUC of each attacker, and those that it has when patients are drawn again and again; none without pairs."""
     rng = np.random.default_rng(seed)
     positive, negative = data.positives(test), data.others(test, _MOST_PAIRS, rng)
     if alike is not None:
@@ -108,7 +149,7 @@ def linked(
         both = np.intersect1d(alike[positive[:, 1]], alike[negative[:, 1]])
         positive, negative = (pairs[np.isin(alike[pairs[:, 1]], both)] for pairs in (positive, negative))
     if not len(positive) or not len(negative):
-        return (float("nan"),) * 3, []
+        return [], []
     pairs = np.concatenate([positive, negative])
     truth = np.arange(len(pairs)) < len(positive)
     weights = draws(np.unique(test), rng, 300)  # one column a patient
@@ -122,8 +163,7 @@ def linked(
         score = attacker(pairs[:, 0], pairs[:, 1])
         values.append(float(auc_within(strata, truth, score)[0]))
         drawn.append(auc_within(strata, truth, score, weights[n :: len(scores)]))
-    low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
-    return (float(np.mean(values)), float(low), float(high)), values
+    return values, drawn
 
 
 def train_linker(data: Linkage, patients: NDArray[Any], seed: int, epochs: int = 40) -> Score:
@@ -156,6 +196,17 @@ def train_linker(data: Linkage, patients: NDArray[Any], seed: int, epochs: int =
             if (value := worth(score)) > best_worth:
                 best, best_worth = score, value
     return best
+
+
+def likeness(data: Linkage, test: NDArray[Any]) -> Score:
+    """The cosine of the two descriptions, standardised by the originals of patients outside `test`."""
+    import torch
+
+    used = ~np.isin(data.patient, test)
+    mean, std = data.originals[used].mean(axis=0), data.originals[used].std(axis=0) + 1e-6
+    return _likeness(
+        *(torch.from_numpy(((x - mean) / std).astype(np.float32)) for x in (data.synthetic, data.originals))
+    )
 
 
 def _likeness(a: Any, b: Any) -> Score:

@@ -27,11 +27,13 @@ def suite_of(result: Mapping[str, Any]) -> Suite:
 def missed(result: Mapping[str, Any]) -> list[str]:
     """The bars that a result does not reach, by name; of a complete result a figure that is missing is missed too."""
     suite = suite_of(result)
-    return [f.name for f in suite.figures if f.bar and _misses(f.bar, suite.value(result, f), result)]
+    return [f.name for f in suite.figures if f.bar and _misses(f.name, f.bar, suite.value(result, f), result)]
 
 
-def _misses(bar: Bar, value: float | None, result: Mapping[str, Any]) -> bool:
-    return bool(result.get("complete")) if value is None else bar.missed_by(value)
+def _misses(name: str, bar: Bar, value: float | None, result: Mapping[str, Any]) -> bool:
+    if value is None:
+        return bool(result.get("complete"))
+    return bar.missed_by(value, result.get("intervals", {}).get(name))
 
 
 def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -59,14 +61,15 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "chance": "" if chance is None else _in_words(chance, unit),
                 "bar": _bar_in_words(figure.bar, unit) if figure.bar else "",
                 "n": ", ".join(f"{count:,} {unit.replace('_', ' ')}" for unit, count in counted.items()),
-                "missed": _misses(figure.bar, value, result) if figure.bar else None,
+                "missed": _misses(figure.name, figure.bar, value, result) if figure.bar else None,
             }
         )
     return out
 
 
 def _bar_in_words(bar: Bar, unit: Unit) -> str:
-    return "rising" if unit == "order" else f"{bar.sense} {_in_words(bar.value, unit)}"
+    end = {"value": "", "low": ", lower end", "high": ", upper end"}[bar.of]
+    return "rising" if unit == "order" else f"{bar.sense} {_in_words(bar.value, unit)}{end}"
 
 
 def _in_words(value: float, unit: Unit) -> str:

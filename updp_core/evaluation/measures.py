@@ -90,7 +90,7 @@ def zero_shot(bed: Testbed) -> Found:
     scores = np.concatenate(parts) @ np.stack(differences).T
     found = Found()
     figure = statistics.macro_auc(data.truth, scores, data.patient, bed.seed)
-    found.put("zero_shot_auc", figure, images=len(data), patients=_count(data.patient))
+    found.put("zero_shot_auc", figure, images=len(data), patients=count(data.patient))
     return found
 
 
@@ -98,13 +98,13 @@ def findings(bed: Testbed) -> Found:
     """The judges' finding classifier on originals."""
     data, found = bed.singles, Found()
     figure = statistics.macro_auc(data.truth, in_parts(data.images, bed.models.judges.findings), data.patient, bed.seed)
-    found.put("finding_auc.original", figure, images=len(data), patients=_count(data.patient))
+    found.put("finding_auc.original", figure, images=len(data), patients=count(data.patient))
     return found
 
 
 def identity_originals(bed: Testbed) -> Found:
     """Who is it: trained on originals, tested on later originals of the same patients."""
-    model, features, test = _identity_attacker(bed)
+    model, features, test = identity_attacker(bed)
     who, found = bed.people.patient, Found()
     hits = model.predict(features[test]) == who[test]
     n = {"patients": bed.sizes.patients, "images": len(who), "tested": int(test.sum())}
@@ -137,7 +137,7 @@ def pairs(bed: Testbed) -> Found:
         images = bed.drawn(method, data, "singles", index)
         who, seen = data.patient[index], in_parts(images.images, judges.findings)
         figure = statistics.macro_auc(data.truth[index], seen, who, bed.seed)
-        found.put(f"finding_auc.{key_of_method(method)}", figure, images=len(index), patients=_count(who))
+        found.put(f"finding_auc.{key_of_method(method)}", figure, images=len(index), patients=count(who))
         near.append(in_parts(images.images, judges.nearest))
         whose.append(who)
         if method == bed.subject:
@@ -180,10 +180,10 @@ def identity(bed: Testbed) -> Found:
     reports' findings instead of images, and the attacker of images told who else has had the same findings.
     """
     data, found = bed.people, Found()
-    model, _, test = _identity_attacker(bed)
+    model, _, test = identity_attacker(bed)
     index = bed.held_out(bed.sizes.generated_visits)
     who, known = data.patient[index], data.truth.astype(np.float32)
-    features = {m: in_parts(bed.drawn(m, data, _people(bed), index).images, _describe(bed)) for m in bed.methods}
+    features = {m: in_parts(bed.drawn(m, data, people_name(bed), index).images, describe_by(bed)) for m in bed.methods}
     for method, seen in features.items():
         figure = statistics.share(model.predict(seen) == who, who)
         name = f"identity_accuracy.{key_of_method(method)}"
@@ -193,7 +193,7 @@ def identity(bed: Testbed) -> Found:
         sharing.setdefault(stated[i], set()).add(int(data.patient[i]))
     suspects = [sorted(sharing.get(stated[i], ())) for i in index]
     some = [k for k, people in enumerate(suspects) if who[k] in people and len(people) > 1]
-    suspects, n = [suspects[k] for k in some], {"patients": _count(who[some]), "images": len(some)}
+    suspects, n = [suspects[k] for k in some], {"patients": count(who[some]), "images": len(some)}
     seen = features[bed.subject][some]
     hits = attackers.recognised_among(model, seen, who[some], suspects) if some else np.zeros(0, bool)
     found.put("identity_accuracy.same_findings", statistics.share(hits, who[some]), **n)
@@ -212,35 +212,75 @@ def reidentification(bed: Testbed) -> Found:
     controls tell disease, which a released pair is meant to show, from anatomy, which it must not: the same attacker
     given the reports' findings instead of images, and its images compared among visits with the same findings only.
     """
-    couples, people, found = bed.couples, bed.people, Found()
-    index = bed.held_out(bed.sizes.generated_visits)
-    drawn = [
-        bed.drawn(bed.subject, couples, f"couples-{bed.sizes.population}", np.arange(len(couples))).images,
-        bed.drawn(bed.subject, people, _people(bed), index).images,
-    ]
-    describe, offset = _describe(bed), len(couples)
-    source = np.concatenate([np.arange(offset), offset + index])
-    patient = np.concatenate([couples.patient, people.patient])
-    originals = np.concatenate([in_parts(couples.images, describe), _people_features(bed)])
-    synthetic = np.concatenate([in_parts(images, describe) for images in drawn])
-    truth = np.concatenate([couples.truth, people.truth]).astype(np.float32)
-    stated = np.concatenate([couples.stated, people.stated])
-    everybody = np.unique(couples.patient)
-    test, seeds = everybody[len(everybody) // 2 :], [bed.seed * 100 + k for k in range(bed.sizes.attacker_seeds)]
-    n = {
-        "patients_tested": len(test),
-        "patients_trained": len(everybody) - len(test) + bed.sizes.patients,
-        "images": len(source),
-        "seeds": len(seeds),
-    }
-    images = attackers.Linkage(synthetic, originals, source, patient)
-    reports = attackers.Linkage(truth[source], truth, source, patient)
+    found = Found()
+    data, seeds = linked_studies(bed, bed.subject), attacker_seeds(bed)
+    images, reports, test, stated, n = data.linkage(describe_by(bed)), data.reports, data.test, data.stated, data.n
+    n = n | {"seeds": len(seeds)}
     scores = attackers.retrained(images, test, seeds)
     found.put("reid_auc_retrained", attackers.linked(images, test, scores, seeds[0])[0], **n)
     found.put("reid_auc_same_findings", attackers.linked(images, test, scores, seeds[0], alike=stated)[0], **n)
     scores = attackers.retrained(reports, test, seeds)
     found.put("reid_auc_findings_alone", attackers.linked(reports, test, scores, seeds[0])[0], **n)
     return found
+
+
+@dataclass(frozen=True)
+class LinkedStudies:
+    """Whom attackers of linkage learn from and are tested on: couples of visits, of whom half are tested, and the
+    identity set. `drawn` holds the images that a method made of `source` (M,), places among the originals (N,), whose
+    patients are `patient` (N,), findings `truth` (N, F) and all that is stated of them `stated` (N,)."""
+
+    drawn: tuple[NDArray[np.uint8], ...]
+    originals: tuple[NDArray[np.uint16], ...]
+    source: NDArray[np.int64]
+    patient: NDArray[np.int64]
+    truth: NDArray[np.float32]
+    stated: NDArray[np.str_]
+    test: NDArray[np.int64]
+    n: dict[str, int]
+
+    def linkage(self, describe: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> attackers.Linkage:
+        """What an attacker who sees images as `describe` (B, S, S) -> (B, D) has."""
+        sides = (np.concatenate([in_parts(part, describe) for part in side]) for side in (self.drawn, self.originals))
+        return attackers.Linkage(*sides, self.source, self.patient)
+
+    @property
+    def reports(self) -> attackers.Linkage:
+        """What an attacker who sees the reports' findings alone has."""
+        return attackers.Linkage(self.truth[self.source], self.truth, self.source, self.patient)
+
+
+def linked_studies(bed: Testbed, method: str, generator_seeds: int = 1) -> LinkedStudies:
+    """The studies for attacks of linkage on a method; each is drawn with so many seeds."""
+    couples, people = bed.couples, bed.people
+    index, offset, drawn = bed.held_out(bed.sizes.generated_visits), len(bed.couples), list[NDArray[np.uint8]]()
+    for again in range(generator_seeds):
+        name = f"couples-{bed.sizes.population}"
+        drawn.append(bed.drawn(method, couples, name, np.arange(offset), again=again).images)
+        drawn.append(bed.drawn(method, people, people_name(bed), index, again=again).images)
+    source = np.tile(np.concatenate([np.arange(offset), offset + index]), generator_seeds)
+    everybody = np.unique(couples.patient)
+    test = everybody[len(everybody) // 2 :]
+    n = {
+        "patients_tested": len(test),
+        "patients_trained": len(everybody) - len(test) + bed.sizes.patients,
+        "images": len(source),
+    }
+    return LinkedStudies(
+        tuple(drawn),
+        (couples.images, people.images),
+        source,
+        np.concatenate([couples.patient, people.patient]),
+        np.concatenate([couples.truth, people.truth]).astype(np.float32),
+        np.concatenate([couples.stated, people.stated]),
+        test,
+        n | ({"generator_seeds": generator_seeds} if generator_seeds > 1 else {}),
+    )
+
+
+def attacker_seeds(bed: Testbed) -> list[int]:
+    """The seeds of attackers that are trained several times."""
+    return [bed.seed * 100 + k for k in range(bed.sizes.attacker_seeds)]
 
 
 def weights(bed: Testbed) -> Found:
@@ -254,29 +294,32 @@ def _mebibytes(bed: Testbed) -> float:
     return sum(file.stat().st_size for file in bed.models.folder.rglob("*") if file.is_file()) / 2**20
 
 
-def _count(values: NDArray[Any]) -> int:
+def count(values: NDArray[Any]) -> int:
+    """How many different ones."""
     return len(np.unique(values))
 
 
-def _people(bed: Testbed) -> str:
+def people_name(bed: Testbed) -> str:
+    """What the files of the identity set are called."""
     return f"people-{bed.sizes.population}-{bed.sizes.patients}x{bed.sizes.images}"
 
 
-def _describe(bed: Testbed) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+def describe_by(bed: Testbed) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """What the attackers see of images."""
     return lambda images: attackers.describe(bed.models.judges, images)
 
 
-def _people_features(bed: Testbed) -> NDArray[np.float32]:
+def people_features(bed: Testbed) -> NDArray[np.float32]:
     """What the attackers see of the identity set's originals."""
     if "people" not in bed.shared:
-        bed.shared["people"] = in_parts(bed.people.images, _describe(bed))
+        bed.shared["people"] = in_parts(bed.people.images, describe_by(bed))
     return bed.shared["people"]
 
 
-def _identity_attacker(bed: Testbed) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_]]:
+def identity_attacker(bed: Testbed) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_]]:
     """The classifier of patients, the originals' features (N, D), and which of them were kept from it (N,)."""
     if "identity" not in bed.shared:
-        features, who = _people_features(bed), bed.people.patient
+        features, who = people_features(bed), bed.people.patient
         test = np.zeros(len(who), bool)
         test[bed.held_out(bed.sizes.test_visits)] = True
         model = attackers.identity_classifier(features[~test], who[~test], bed.seed)

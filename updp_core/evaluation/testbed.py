@@ -58,7 +58,8 @@ class Sizes:
     scored on the first `prompts`. Whom an image gives away depends on how common his findings are: `couples` of two
     visits, for linkage, and the identity set come from `population`. In that set `patients` share `images` visits, of
     which the last `test_visits` each are held out and the last `generated_visits` also drawn. `scale` is what these
-    sizes were asked as; None for the quick form."""
+    sizes were asked as; None for the quick form. Attackers are trained with `attacker_seeds` seeds; where a suite says
+    so, images are drawn with `generator_seeds` too."""
 
     singles: int
     drawn: int
@@ -72,6 +73,7 @@ class Sizes:
     reconstructed: int
     real: int = 160
     attacker_seeds: int = 3
+    generator_seeds: int = 1
     population: PopulationName = "clinical"
     scale: float | None = None
 
@@ -117,6 +119,7 @@ def sizes(scale: float = 1.0, quick: bool = False, population: PopulationName = 
         reconstructed=max(100, round(400 * scale)),
         population=population,
         scale=scale,
+        generator_seeds=3,
     )
 
 
@@ -213,16 +216,23 @@ class Testbed:
         return np.concatenate([last - back for back in range(visits)])
 
     def drawn(
-        self, method: str, data: Studies, name: str, index: NDArray[Any], changes: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        data: Studies,
+        name: str,
+        index: NDArray[Any],
+        changes: Mapping[str, Any] | None = None,
+        again: int = 0,
     ) -> ImageSet:
         """What `method` draws of the studies at `index`, with settings changed by dotted name, kept under all that it
-        depends on."""
+        depends on. `again` counts other drawings of the same, with other seeds."""
         made = self.models.method(method, self.lexicon, changes)
         # Models are named by their digests, so that a folder may be moved.
         settings = {k: v["sha256"] if isinstance(v, dict) and "sha256" in v else v for k, v in made.settings().items()}
-        key = key_of(settings, self.seed, phantom_digest(), code_digest(*DRAWING))
+        seed = self.seed + 7_919 * again
+        key = key_of(settings, seed, phantom_digest(), code_digest(*DRAWING))
         folder = self.work / f"{name}-{method}-{key}"
-        return generated(made, data, index, self.seed, folder, self.lexicon, self.say, self.chunk)
+        return generated(made, data, index, seed, folder, self.lexicon, self.say, self.chunk)
 
 
 def digests(models: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -13,12 +13,18 @@ from updp_core.evaluation.testbed import key_of_method
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure has to reach."""
+    """What a figure has to reach: its value, or the lower or upper end of its 95% interval."""
 
     sense: Literal["at least", "at most"]
     value: float
+    of: Literal["value", "low", "high"] = "value"
 
-    def missed_by(self, value: float) -> bool:
+    def missed_by(self, value: float, ends: Sequence[float] | None = None) -> bool:
+        """An end of an interval that could not be measured misses its bar."""
+        if self.of != "value":
+            if ends is None:
+                return True
+            value = ends[self.of == "high"]
         return value < self.value if self.sense == "at least" else value > self.value
 
 
