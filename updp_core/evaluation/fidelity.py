@@ -30,7 +30,9 @@ def fidelity(bed: Testbed) -> Found:
     data, judges, found = bed.singles, bed.models.judges, Found()
     reference = np.arange(bed.sizes.drawn, len(data))
     real = in_parts(data.images[reference], judges.features)
-    sets = {"original": (np.arange(bed.sizes.drawn), data.images[: bed.sizes.drawn])}
+    sets: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
+        "original": (np.arange(bed.sizes.drawn), data.images[: bed.sizes.drawn])
+    }
     for method in bed.methods:
         index = np.arange(bed.sizes.drawn if method == bed.subject else bed.sizes.beside)
         sets[key_of_method(method)] = (index, bed.drawn(method, data, "singles", index).images)
@@ -65,13 +67,13 @@ def distances(
 
     apart = np.asarray(pairwise_distances(real, drawn))
     real_radius, drawn_radius = radii(real), radii(drawn)
-    inside = apart <= real_radius[:, None]
+    inside = apart <= real_radius[:, None]  # (N, M): drawn image j within the neighbourhood of original i
     return {
         "kid": _jackknifed(kernel_distance, real, drawn, patients_real, patients_drawn, seed),
-        "precision": statistics.share(inside.any(axis=0), patients_drawn),
-        "recall": statistics.share((apart <= drawn_radius[None]).any(axis=1), patients_real),
+        "precision": statistics.share(np.any(inside, axis=0), patients_drawn),
+        "recall": statistics.share(np.any(apart <= drawn_radius[None], axis=1), patients_real),
         "density": statistics.mean(inside.sum(axis=0) / NEIGHBOURS, patients_drawn, seed),
-        "coverage": statistics.share(inside.any(axis=1), patients_real),
+        "coverage": statistics.share(np.any(inside, axis=1), patients_real),
     }
 
 
@@ -80,7 +82,8 @@ def kernel_distance(real: NDArray[Any], drawn: NDArray[Any]) -> float:
     import torch
     from torchmetrics.image.kid import poly_mmd
 
-    return float(poly_mmd(*(torch.from_numpy(np.asarray(part, np.float64)) for part in (real, drawn))))
+    a, b = (torch.from_numpy(np.asarray(part, np.float64)) for part in (real, drawn))
+    return float(poly_mmd(a, b))
 
 
 def _jackknifed(
@@ -115,7 +118,7 @@ def findings_each(bed: Testbed) -> Found:
         index = np.arange(bed.sizes.drawn if method == bed.subject else bed.sizes.beside)
         sets[key_of_method(method)] = (index, bed.drawn(method, data, "singles", index).images)
     most = max(sets.values(), key=lambda item: len(item[0]))[0]
-    sets = {"original": (most, data.images[most])} | sets
+    sets: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {"original": (most, data.images[most])} | sets
     others = np.arange(bed.sizes.drawn, len(data))
     small = in_parts(data.images[others], thumbnails)
     for name, (index, images) in sets.items():

@@ -241,8 +241,10 @@ class LinkedStudies:
 
     def linkage(self, describe: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> attackers.Linkage:
         """What an attacker who sees images as `describe` (B, S, S) -> (B, D) has."""
-        sides = (np.concatenate([in_parts(part, describe) for part in side]) for side in (self.drawn, self.originals))
-        return attackers.Linkage(*sides, self.source, self.patient)
+        drawn, originals = (
+            np.concatenate([in_parts(part, describe) for part in side]) for side in (self.drawn, self.originals)
+        )
+        return attackers.Linkage(drawn, originals, self.source, self.patient)
 
     @property
     def reports(self) -> attackers.Linkage:
