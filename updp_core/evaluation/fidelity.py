@@ -113,12 +113,12 @@ def findings_each(bed: Testbed) -> Found:
     """Each finding by the judges' classifier, on originals and on what is drawn of them, and what a classifier that
     learns from pixels alone is worth on originals of other patients after it has seen nothing but drawn images."""
     data, found = bed.singles, Found()
-    sets: dict[str, tuple[NDArray[np.int64], Any]] = {}
+    sets: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
     for method in bed.methods:
         index = np.arange(bed.sizes.drawn if method == bed.subject else bed.sizes.beside)
         sets[key_of_method(method)] = (index, bed.drawn(method, data, "singles", index).images)
     most = max(sets.values(), key=lambda item: len(item[0]))[0]
-    sets: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {"original": (most, data.images[most])} | sets
+    sets = {"original": (most, data.images[most])} | sets
     others = np.arange(bed.sizes.drawn, len(data))
     small = in_parts(data.images[others], thumbnails)
     for name, (index, images) in sets.items():
