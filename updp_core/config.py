@@ -137,6 +137,7 @@ class Settings:
     visitors: int = 0
     metrics_token: str = field(default="", repr=False)
     log: Literal["text", "json"] = "text"
+    import_from: str = ""
 
     @property
     def signed(self) -> bool:

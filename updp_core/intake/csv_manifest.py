@@ -155,8 +155,10 @@ def cells_of(row: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]
 
 
 def _harmless(file: str) -> bool:
-    """Whether the cell is a plain relative name; anything else (a path out, a shifted column) is not repeated."""
-    return bool(file) and len(file) <= 160 and file.isprintable() and not re.search(r"\.\.|^[/\\~]|:", file)
+    """Whether the cell is the plain relative name of an image; anything else (a path out, another column's words) is
+    not repeated."""
+    named = file.lower().endswith(IMAGES) and len(file) <= 160 and file.isprintable()
+    return named and not re.search(r"\.\.|^[/\\~]|:", file)
 
 
 def _study(cells: Mapping[str, str], loaded: Loaded) -> SourceStudy:

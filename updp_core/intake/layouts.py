@@ -120,6 +120,8 @@ def manifest_of(path: Path) -> Path:
     IntakeError where it has none, or several and no manifest.csv.
     """
     if not path.is_dir():
+        if not is_table(path):
+            raise IntakeError(f"{shown(path.name)} is no table: its name ends in {', '.join(TABLES)}.")
         return path
     tables = _tables(path)
     if (path / MANIFEST).exists() or not tables:

@@ -122,7 +122,7 @@ def check(
         problems.append(Problem("SHA256SUMS", "does not have the root digest that was recorded for this release"))
     problems += _compare_sums(out, hashes)
     problems += _compare_manifest(out, hashes)
-    signer, wrong = _signer(out, signed, stated)
+    signer, wrong = _signer(out, signed, stated, "release.json" in files)
     problems += wrong
     if key and not wrong and signer != key.fingerprint:
         what = f"was made with another key ({signer})" if signer else "is missing: this release is not signed"
@@ -140,10 +140,10 @@ def _unfit(out: Path, partial: bool) -> list[Problem]:
     return []
 
 
-def _signer(out: Path, signed: Mapping[str, bytes], root: str) -> tuple[str, list[Problem]]:
+def _signer(out: Path, signed: Mapping[str, bytes], root: str, described: bool) -> tuple[str, list[Problem]]:
     """Whose key signed, and what is wrong with that; a release that names its signer cannot lose the signature."""
     try:
-        named = json.loads((out / "release.json").read_bytes()).get("signed_by")
+        named = json.loads((out / "release.json").read_bytes()).get("signed_by") if described else None
     except (OSError, ValueError, AttributeError, RecursionError):
         named = None  # told by `_compare_manifest`
     if not signed:

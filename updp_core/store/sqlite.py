@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from updp_core.store.store import Transaction
 
 MOVED: Final = "This workspace has moved to a server. Set UPDP_DATABASE_URL to the address given to copy-to."
+_SEAL: Final = f"CREATE TRIGGER moved BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, '{MOVED}'); END"
 FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 BUSY_SECONDS: Final = 60
 _PRAGMAS: Final = (
@@ -121,7 +122,7 @@ class Sqlite:
 
     def triggers_found(self, tx: Transaction) -> Mapping[str, str]:
         rows = tx.all("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        return {row["name"]: row["sql"] for row in rows}
+        return {row["name"]: row["sql"] for row in rows if row["sql"] != _SEAL}
 
     @contextlib.contextmanager
     def unguarded(self, tx: Transaction, names: Iterable[str]) -> Iterator[None]:
@@ -149,7 +150,7 @@ class Sqlite:
         return not busy
 
     def seal(self, tx: Transaction) -> None:
-        tx.run(f"CREATE TRIGGER moved BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, '{MOVED}'); END")
+        tx.run(_SEAL)
 
     def grant(self, tx: Transaction, role: str) -> None:
         raise UsageError("A file has no roles: who can write it can do all.")

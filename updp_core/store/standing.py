@@ -88,6 +88,12 @@ VIEWS: Final = ("valid_decision", "open_flag", "derived_standing")
 """Each after those that it reads."""
 
 
+def written_out(dialect: Dialect) -> str:
+    """The start of a query that reads the views as they are defined here, whatever the database calls by their names:
+    somebody may have replaced them there."""
+    return "WITH " + ", ".join(f"{name} AS ({query})" for name, query in views(dialect).items())
+
+
 def views(dialect: Dialect) -> dict[str, str]:
     """Name of each view -> its query."""
     audience, overrides = dialect.first("d.reasons_json"), dialect.items("v.overrides_json")

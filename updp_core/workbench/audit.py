@@ -217,6 +217,8 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
     for name, statement in tx.dialect.triggers().items():
         if " ".join(found.get(name, "").split()) != " ".join(statement.split()):
             yield f"The trigger {name} is missing or was changed: rows could be changed since."
+    for name in sorted(found.keys() - tx.dialect.triggers().keys()):
+        yield f"The trigger {name} was added: it may change what is written."
     for row, states in _graded(tx):
         evidence, settings = json.loads(row["evidence_json"]), json.loads(row["settings_json"])
         graded = grades.graded(grades.evidence_of(evidence, row["method"], settings), policy)
@@ -224,7 +226,7 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
         follow = {name: state for name, (state, *_) in due.items()}
         if there != due or states != follow or any(row[name] != v for name, v in graded.items()):
             yield f"The grade of candidate {row['id']} does not follow from its evidence and the policy in force."
-    for row in tx.all(standing.DISAGREES):
+    for row in tx.all(f"{standing.written_out(tx.dialect)} {standing.DISAGREES}"):
         yield f"The standing of record {row['record']} is not the one that follows from its decisions."
     for row in tx.all(standing.MISCOUNTED):
         yield f"The counts of the gate {row['name']} do not follow from the candidates."

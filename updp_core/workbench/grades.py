@@ -63,7 +63,12 @@ def evidence_of(evidence: Mapping[str, Any], method: str, settings: Mapping[str,
     """Measured evidence with what is known without measuring: whether the image was made from the source's pixels."""
     if method not in METHODS:
         return {**evidence}
-    return {**evidence, "derivation": {"source_pixels": int(METHODS[method].derivation(settings).source_pixels)}}
+    return {**evidence, "derivation": {"source_pixels": int(keeps_source(method, settings))}}
+
+
+def keeps_source(method: str, settings: Mapping[str, Any]) -> bool:
+    """Whether pixels of the original reach the images of a method; of one that is not known here, they may."""
+    return method not in METHODS or METHODS[method].derivation(settings).source_pixels
 
 
 def grade(tx: Transaction, candidate: int, evidence: Mapping[str, Any], policy: Policy) -> float:

@@ -18,8 +18,7 @@ from updp_core.workbench.desk import Noun
 from updp_core.workbench.import_log import Note
 from updp_core.workbench.roles import OPERATORS, sees_phi, verb
 from updp_core.workbench.shapes import ImportPage, ImportRow, Progress, SourceLook
-from updp_core.workbench.studies import Studies, private_folder, saved_columns, stated, unpacked, where
-from updp_core.workbench.wording import place_of
+from updp_core.workbench.studies import Studies, private_folder, saved_columns, source_of, stated, unpacked, where
 
 HIDDEN = "•••"
 TEMPLATE = (
@@ -47,9 +46,7 @@ class Imports(Noun):
         in. Without `columns`, those are used that were last given for such a table. Roles that see no patient see no
         cells. Raises UsageError where the source is not there, IntakeError where it cannot be read as a whole.
         """
-        source = place_of(source)
-        if not source.exists():
-            raise UsageError(f"The source {source.name} does not exist. Give a table, a zip file or a folder.")
+        source = source_of(self.desk, source)
         with private_folder(self.desk.store.home) as private:
             for _ in unpacked(source, private):
                 pass

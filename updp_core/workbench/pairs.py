@@ -19,7 +19,7 @@ from updp_core.store.schema import OpenFlag, Record, Standing
 from updp_core.store.store import known
 from updp_core.workbench import second_reading
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
-from updp_core.workbench.grades import gate_rows
+from updp_core.workbench.grades import gate_rows, keeps_source
 from updp_core.workbench.holds import holder
 from updp_core.workbench.roles import EVERYBODY, sees_phi, verb
 from updp_core.workbench.shapes import CandidateRow, DecisionRow, Detail, FlagRow, HeatMap, ImageKind, Voided
@@ -190,12 +190,18 @@ class Pairs(Noun):
                 digest = original
                 noted = holder(tx, record) == actor.name
             else:
-                digest = tx.value(
-                    "SELECT c.image FROM standing s JOIN candidate c ON c.id = coalesce(:c, s.candidate) "
-                    "AND c.record = s.record WHERE s.record = :r",
+                made = tx.row(
+                    _Made,
+                    "SELECT c.image, c.method, c.settings_json FROM standing s "
+                    "JOIN candidate c ON c.id = coalesce(:c, s.candidate) AND c.record = s.record WHERE s.record = :r",
                     r=record,
                     c=candidate,
                 )
+                digest = made.image if made else None
+                if made and keeps_source(made.method, json.loads(made.settings_json)) and not sees_phi(actor):
+                    raise NotAllowed(
+                        f"The role {actor.role} does not see this image: it was made from the original's own pixels."
+                    )
                 noted = True
         if not noted:
             _note_view(self.desk, record, actor)
@@ -225,6 +231,13 @@ class Pairs(Noun):
             probability = float(judges.findings(seen)[0, list(judges.finding_names).index(finding)])
             maps[kind] = {"probability": round(probability, 3), "fields": judges.heat(seen, finding)[0]}
         return maps
+
+
+@dataclass(frozen=True)
+class _Made:
+    image: str | None
+    method: str
+    settings_json: str
 
 
 def _report(desk: Desk, row: Record, current: _Graded | None, phi: bool) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from updp_core.workbench.roles import OPERATORS, READERS, verb
 from updp_core.workbench.shapes import Progress, UploadLimits
 from updp_core.workbench.wording import place_of
 
+UPLOADED = ("upload-", "gradio")
+"""How the folders of a workspace begin where uploads and fetched files wait."""
 BATCH = 16
 """Records a transaction: a killed import loses at most these, and finds the others as duplicates."""
 TELL = 1000
@@ -57,9 +59,7 @@ class Studies(Noun):
         where there are more rejections, `list` names a CSV file of the workspace with all of them, up to LISTED, else
         it is "". Raises UsageError where the source is not there or nothing can be assumed like that.
         """
-        source = place_of(source)
-        if not source.exists():
-            raise UsageError(f"The source {source.name} does not exist. Give a CSV file or a folder.")
+        source = source_of(self.desk, source)
         return _import(self.desk, source, actor, layout, columns, stated(assume), only, again)
 
     @verb(READERS | OPERATORS)
@@ -72,6 +72,26 @@ class Studies(Noun):
             "megabytes": given.upload_megabytes,
             "megabytes_of_all": given.upload_megabytes_all,
         }
+
+
+def source_of(desk: Desk, named: Path) -> Path:
+    """A source that somebody has named. Raises UsageError for one that is not there, that is neither a folder nor a
+    plain file, that lies where nothing is imported from (`Settings.import_from`), or among the workspace's own files,
+    where keys and other people's lists are: of these only what came by upload or by fetching is a source.
+    """
+    source = place_of(named)
+    if not (source.is_dir() or source.is_file()):
+        what = "is neither a file nor a folder" if source.exists() else "does not exist"
+        raise UsageError(f"The source {source.name} {what}. Give a table, a zip file or a folder.")
+    real, home = source.resolve(), desk.store.home.resolve()
+    if real.is_relative_to(home):
+        if not any(part.startswith(UPLOADED) for part in real.relative_to(home).parts[:1]):
+            raise UsageError("The files of the workspace itself are no studies. Choose a source outside of it.")
+        return source
+    roots = [place_of(root).resolve() for root in desk.settings.import_from.split(os.pathsep) if root]
+    if roots and not any(real.is_relative_to(root) for root in roots):
+        raise UsageError("Studies are imported from certain folders only (UPDP_IMPORT_FROM). Choose one of them.")
+    return source
 
 
 def stated(assume: Assume) -> Assume:
