@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ui import plots, show
 from ui.pages.page import Page
 from ui.shell import Screen, Shell, Updates
-from ui.show import answers
+from ui.show import answers, arena
 from updp_core.domain import Actor
 
 ABOUT = {"record", "candidate", "method", "lexicon_version", "state"}
@@ -46,7 +46,8 @@ class Insight(Page):
         found = charts(self.bench.insight(actor=actor), titles)
         measured = self.bench.evaluation(actor=actor)
         said = answers.answers(self.bench.answers(actor=actor), measured)
-        return {self.charts: said + found + models(measured)}
+        methods = arena.section(self.bench.arena(actor=actor))
+        return {self.charts: said + found + methods + models(measured)}
 
 
 def charts(data: Mapping[str, Any], titles: Mapping[str, str]) -> Markup:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from updp_core.cli.console import AsJson, command, result
+from updp_core.cli.console import AsJson, Home, command, result, settings
 from updp_core.config import RUNS, STARTER
-from updp_core.evaluation import archive, cards
+from updp_core.evaluation import archive, arena_report, cards
+from updp_core.evaluation import arena as run_arena
 from updp_core.evaluation.findings_alone import measure
 from updp_core.evaluation.run import evaluate
+from updp_core.evaluation.studies import SIDE
 from updp_core.evaluation.suites import SUITES, Suite
 from updp_core.evaluation.testbed import Models, Testbed, sizes
 from updp_core.imageset import HELD_OUT
@@ -82,6 +86,60 @@ def _add(suite: Suite) -> None:
 
 for _suite in SUITES.values():
     _add(_suite)
+
+
+@app.command()
+@command
+def arena(
+    source: Annotated[
+        Path | None,
+        typer.Option(help="An archive in which patients have two studies [default: held-out phantoms of a clinic]."),
+    ] = None,
+    layout: Annotated[str, typer.Option(help="Of the source, if it is not recognised.")] = "auto",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="20 patients, 2 points a method: 5 minutes on 2 cores.")
+    ] = False,
+    scale: Annotated[float, typer.Option(min=0.05, help="Size of the full form; 1 is 320 patients, hours.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Moves the phantoms, and all that is random.")] = 0,
+    models: Annotated[Path, typer.Option(help="Folder with encoder, generator and judges.")] = STARTER,
+    out: Annotated[Path | None, typer.Option(help="Where images and figures are kept [default: runs/arena].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that render phantoms [default: one a core].")] = None,
+    home: Home = None,
+    insight: Annotated[
+        bool, typer.Option("--insight", help="Show the result on the page Insight of this workspace.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Every method at several points of its slider, under the same attackers: who hides more, who keeps more.
+
+    Writes arena.json, arena.md, arena.svg and arena.png. What was finished is kept: a run that was killed goes on. Of
+    an archive the folder holds images that were made of its studies: keep it as you keep the archive.
+    """
+    of = run_arena.QUICK if quick else run_arena.size(scale)
+    folder = out or RUNS / "arena"
+    bed = Testbed(
+        Models(models),
+        folder,
+        replace(sizes(quick=True), couples=of.couples),
+        seed,
+        workers or os.cpu_count() or 1,
+        lambda line: typer.echo(line, err=True),
+    )
+    films: run_arena.Films
+    if source is None:
+        films, name = bed.couples, f"couples-{bed.sizes.population}"
+    else:
+        films = archive.couples(source, layout, of.couples, SIDE)
+        name = f"archive-{hashlib.sha256(films.images.tobytes()).hexdigest()[:12]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    form = f"{'--quick' if quick else f'--scale {scale:g}'} --seed {seed}{' --source ARCHIVE' if source else ''}"
+    found = run_arena.run(bed, films, of, name) | {"command": f"python -m updp_core evaluate arena {form}"}
+    arena_report.finish(found)
+    arena_report.write(found, folder)
+    if insight:
+        arena_report.show(found, settings(home).home)
+    result(found, as_json, arena_report.lines(found))
 
 
 @app.command()

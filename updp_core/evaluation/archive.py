@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from updp_core.domain import Rejection
+from updp_core.domain import MethodInput, Rejection, SourceStudy
 from updp_core.errors import IntakeError
+from updp_core.evaluation.arena import LEAST, near_duplicates
 from updp_core.evaluation.findings_alone import Told
 from updp_core.findings import labeler
 from updp_core.findings.terms import FINDINGS
 from updp_core.intake.files import inside, read_csv
 from updp_core.intake.layouts import MANIFEST, read_source, recognise
+from updp_core.intake.pixels import decode_png, letterbox
 from updp_core.intake.reports import join_sections
+from updp_core.lexicon import Lexicon
+from updp_core.report import filter_report
 
 _PATIENT = ("patient_id", "patientid", "patient", "subject_id")
 _LABELS = ("finding_labels", "labels", "findings_labels")
@@ -42,6 +49,61 @@ def told(source: Path, layout: str = "auto") -> Told:
             "No row of the source names a patient and says what was found: a report or labels are needed."
         )
     return as_told(found)
+
+
+@dataclass(frozen=True)
+class Couples:
+    """Two studies of each of some patients of an archive, as the arena draws them: images (N, S, S) uint16, patient
+    (N,) as a number, findings of the reports (N, F), and the studies as methods see them."""
+
+    images: NDArray[np.uint16]
+    patient: NDArray[np.int64]
+    truth: NDArray[np.bool_]
+    stated: NDArray[np.str_]
+    studies: tuple[SourceStudy, ...]
+    private: ClassVar[bool] = True
+
+    def inputs(self, index: Sequence[int] | NDArray[Any], lexicon: Lexicon) -> list[MethodInput]:
+        """The studies at `index`; the record's name is the index."""
+        chosen = {int(i): self.studies[int(i)] for i in index}
+        return [
+            MethodInput(str(i), self.images[i], s.report, filter_report(s.report, lexicon, s.header).text)
+            for i, s in chosen.items()
+        ]
+
+
+def couples(source: Path, layout: str, most: int, size: int) -> Couples:
+    """The first two studies of `most` patients of an archive who have two, at `size` px.
+
+    Pictures that are all but the same do not count as two. Raises IntakeError where fewer than ten patients have two.
+    """
+    if not source.exists():
+        raise IntakeError("The source does not exist: give a CSV table or a folder.")
+    by_patient: dict[str, list[tuple[SourceStudy, NDArray[np.uint16]]]] = {}
+    for study in read_source(source, layout):
+        if isinstance(study, Rejection) or not study.patient_key:
+            continue
+        known = by_patient.setdefault(study.patient_key, [])
+        if len(known) < 2 and all(study.study_key != other.study_key for other, _ in known):
+            image = letterbox(np.asarray(decode_png(study.png), np.uint16), size)
+            if not known or not near_duplicates(np.stack([known[0][1], image])):
+                known.append((replace(study, png=b""), image))
+        if sum(len(some) == 2 for some in by_patient.values()) >= most:
+            break
+    twice = [some for some in by_patient.values() if len(some) == 2]
+    if len(twice) < LEAST:
+        raise IntakeError(
+            f"The arena links two studies of a patient: it takes {LEAST} patients with two, and here are {len(twice)}."
+        )
+    studies = tuple(study for some in twice for study, _ in some)
+    labels = [labels_of(study.report) for study in studies]
+    return Couples(
+        np.stack([image for some in twice for _, image in some]),
+        np.repeat(np.arange(len(twice)), 2),
+        np.array([[name in some for name in FINDINGS] for some in labels], bool),
+        np.array([", ".join(sorted(some)) for some in labels], np.str_),
+        studies,
+    )
 
 
 def as_told(visits: Iterable[tuple[str, frozenset[str]]]) -> Told:

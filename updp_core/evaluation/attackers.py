@@ -140,7 +140,22 @@ def _resampled(
     data: Linkage, test: NDArray[Any], scores: Sequence[Score], seed: int, alike: NDArray[Any] | None = None
 ) -> tuple[list[float], list[NDArray[np.float64]]]:
     """The AUC of each attacker, and those that it has when patients are drawn again and again; none without pairs."""
-    rng = np.random.default_rng(seed)
+    pairs, truth, weights, strata = tested(data, test, np.random.default_rng(seed), alike)
+    if not truth.any() or truth.all():
+        return [], []
+    values, drawn = [], []
+    for n, attacker in enumerate(scores):
+        score = attacker(pairs[:, 0], pairs[:, 1])
+        values.append(float(auc_within(strata, truth, score)[0]))
+        drawn.append(auc_within(strata, truth, score, weights[n :: len(scores)]))
+    return values, drawn
+
+
+def tested(
+    data: Linkage, test: NDArray[Any], rng: np.random.Generator, alike: NDArray[Any] | None = None, times: int = 300
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]]:
+    """What `linked` compares: pairs (P, 2), which are of one patient (P,), how often each counts in `times` draws of
+    patients (times, P), and the stratum of each (P,), by what `alike` says of it."""
     positive, negative = data.positives(test), data.others(test, _MOST_PAIRS, rng)
     if alike is not None:
         positive, negative = (
@@ -148,22 +163,16 @@ def _resampled(
         )
         both = np.intersect1d(alike[positive[:, 1]], alike[negative[:, 1]])
         positive, negative = (pairs[np.isin(alike[pairs[:, 1]], both)] for pairs in (positive, negative))
-    if not len(positive) or not len(negative):
-        return [], []
     pairs = np.concatenate([positive, negative])
     truth = np.arange(len(pairs)) < len(positive)
-    weights = draws(np.unique(test), rng, 300)  # one column a patient
-    place = {int(p): k for k, p in enumerate(np.unique(test))}
-    left = np.array([place[int(p)] for p in data.patient[data.source[pairs[:, 0]]]])
-    right = np.array([place[int(p)] for p in data.patient[pairs[:, 1]]])
+    people = np.unique(test)
+    weights = draws(people, rng, times)  # one column a patient
+    left = np.searchsorted(people, data.patient[data.source[pairs[:, 0]]])
+    right = np.searchsorted(people, data.patient[pairs[:, 1]])
+    # A pair counts as often as both its patients were drawn, one of a single patient as often as he was.
     weights = np.where(truth, weights[:, left], weights[:, left] * weights[:, right])
     strata = np.zeros(len(pairs), int) if alike is None else np.unique(alike[pairs[:, 1]], return_inverse=True)[1]
-    values, drawn = [], []
-    for n, attacker in enumerate(scores):
-        score = attacker(pairs[:, 0], pairs[:, 1])
-        values.append(float(auc_within(strata, truth, score)[0]))
-        drawn.append(auc_within(strata, truth, score, weights[n :: len(scores)]))
-    return values, drawn
+    return pairs, truth, weights, strata
 
 
 def train_linker(data: Linkage, patients: NDArray[Any], seed: int, epochs: int = 40) -> Score:

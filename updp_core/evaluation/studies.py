@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,15 @@ def _stated(finding: Finding) -> str:
     return f"{finding.severity} {finding.side} {finding.zone} {finding.name}"
 
 
+class Source(Protocol):
+    """Studies that methods draw of. `private`: what they say is a patient's, and no prompt is kept with an image."""
+
+    @property
+    def private(self) -> bool: ...
+
+    def inputs(self, index: Sequence[int] | NDArray[Any], lexicon: Any) -> list[MethodInput]: ...
+
+
 @dataclass(frozen=True)
 class Studies:
     """Studies of phantom patients, patient by patient: images uint16 (N, 256, 256), truth (N, F), patient (N,),
@@ -47,6 +56,7 @@ class Studies:
     visits: tuple[Visit, ...]
     patient: NDArray[np.int64]
     visit: NDArray[np.int64]
+    private: ClassVar[bool] = False
 
     def __len__(self) -> int:
         return len(self.visits)
@@ -172,7 +182,7 @@ def _render(
 
 def generated(
     method: Any,
-    data: Studies,
+    data: Source,
     index: Sequence[int] | NDArray[Any],
     seed: int,
     folder: Path,
@@ -201,7 +211,8 @@ def generated(
                     raise RuntimeError(f"{method.name} failed on held-out study {proposal.record}: {proposal.error}")
             each = (time.monotonic() - begun) / len(part)
             times = {"seconds": round(each, 3), "processor_seconds": round((time.process_time() - used) / len(part), 3)}
-            rows = [{"study": i, "prompt": found[str(i)].prompt_text} | times for i in part]
+            texts = {i: "" if data.private else found[str(i)].prompt_text for i in part}
+            rows = [{"study": i, "prompt": texts[i]} | times for i in part]
             say(f"{folder.name}: {start + len(part)} of {len(index)} images, {each:.1f} s each")
             yield np.stack([found[str(i)].image for i in part]), rows
 

@@ -23,6 +23,7 @@ from updp_core.evaluation.studies import (
     CHUNK,
     Renderer,
     Say,
+    Source,
     Studies,
     as_float,
     code_digest,
@@ -157,10 +158,10 @@ class Models:
 
         return load_judges(self.folder / "judges")
 
-    def method(self, name: str, lexicon: Lexicon, changes: Mapping[str, Any] | None = None) -> Method:
-        """A method that draws with these models, with settings changed by dotted name. Raises UsageError for what is
-        unknown."""
-        return make_method(name, self.settings, lexicon, changes)
+    def method(self, name: str, lexicon: Lexicon, changes: Mapping[str, Any] | None = None, **how: Any) -> Method:
+        """A method that draws with these models, with settings changed by dotted name; `how` as of `make_method`.
+        Raises UsageError for what is unknown."""
+        return make_method(name, self.settings, lexicon, changes, **how)
 
 
 @dataclass
@@ -218,15 +219,17 @@ class Testbed:
     def drawn(
         self,
         method: str,
-        data: Studies,
+        data: Source,
         name: str,
         index: NDArray[Any],
         changes: Mapping[str, Any] | None = None,
         again: int = 0,
+        **how: Any,
     ) -> ImageSet:
-        """What `method` draws of the studies at `index`, with settings changed by dotted name, kept under all that it
-        depends on. `again` counts other drawings of the same, with other seeds."""
-        made = self.models.method(method, self.lexicon, changes)
+        """What `method` draws of the studies at `index`, with settings changed by dotted name (and `how`, as of
+        `make_method`), kept under all that it depends on. `again` counts other drawings of the same, with other seeds.
+        """
+        made = self.models.method(method, self.lexicon, changes, **how)
         # Models are named by their digests, so that a folder may be moved.
         settings = {k: v["sha256"] if isinstance(v, dict) and "sha256" in v else v for k, v in made.settings().items()}
         seed = self.seed + 7_919 * again

@@ -111,12 +111,21 @@ class SettingSet:
 
 
 @dataclass(frozen=True)
+class Slider:
+    """The setting that trades privacy against use, by its dotted name, and the values at which methods are compared."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Entry:
     """What a method's file says of it, before any model is loaded.
 
     `holds` is one sentence on what it can and cannot hide. `defaults` gives the method's Config (a frozen dataclass,
     see `updp_core.methods.settings`) under some Settings, and `sets` named changes to it. `derivation` reads the
-    settings recorded with an image. `check` raises ModelUnavailable where the models cannot be had.
+    settings recorded with an image. `slider` is what the arena moves and the page offers. `check` raises
+    ModelUnavailable where the models cannot be had.
     """
 
     name: str
@@ -128,6 +137,7 @@ class Entry:
     check: Callable[[Settings], None]
     make: Callable[[Settings, Lexicon, Any], Method]
     sets: Mapping[str, SettingSet] = field(default_factory=dict)
+    slider: Slider | None = None
 
 
 def reason_of(error: Exception) -> str:

@@ -17,7 +17,7 @@ from updp_core.config import setting
 from updp_core.domain import Image8, Image16, MethodInput, Proposal, Step
 from updp_core.errors import UsageError
 from updp_core.intake.pixels import letterbox
-from updp_core.methods.base import Entry, obfuscation, reason_of
+from updp_core.methods.base import Entry, Slider, obfuscation, reason_of
 
 NAME, TITLE = "dp-pix", "DP-Pix (pixelisation with Laplace noise)"
 
@@ -91,4 +91,5 @@ ENTRY = Entry(
     defaults=lambda settings: Config(),
     check=lambda settings: None,
     make=lambda settings, lexicon, config: DpPix(config),
+    slider=Slider("b", (4, 8, 16, 32)),
 )

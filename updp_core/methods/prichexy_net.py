@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from updp_core.config import setting
 from updp_core.methods.altered import Altered, check
-from updp_core.methods.base import Entry, obfuscation
+from updp_core.methods.base import Entry, Slider, obfuscation
 
 if TYPE_CHECKING:
     import torch
@@ -50,4 +50,5 @@ ENTRY = Entry(
     defaults=lambda settings: Config(),
     check=lambda settings: check(NAME),
     make=lambda settings, lexicon, config: Altered.load(NAME, TITLE, "warp", _warped, settings, config),
+    slider=Slider("mu", (0.01, 0.03, 0.1)),
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from updp_core.config import setting
 from updp_core.methods.altered import Altered, check
-from updp_core.methods.base import Entry, obfuscation
+from updp_core.methods.base import Entry, Slider, obfuscation
 
 if TYPE_CHECKING:
     import torch
@@ -47,4 +47,5 @@ ENTRY = Entry(
     defaults=lambda settings: Config(),
     check=lambda settings: check(NAME),
     make=lambda settings, lexicon, config: Altered.load(NAME, TITLE, "image", _redrawn, settings, config),
+    slider=Slider("share", (0.5, 1.0)),
 )

@@ -18,7 +18,7 @@ from updp_core.errors import PromptError, UsageError
 from updp_core.findings.labeler import mentions
 from updp_core.findings.terms import STEMS
 from updp_core.lexicon import Lexicon
-from updp_core.methods.base import Entry, SettingSet, from_text_or_image, reason_of
+from updp_core.methods.base import Entry, SettingSet, Slider, from_text_or_image, reason_of
 from updp_core.methods.synthesis import Job, synthesise
 from updp_core.prompt import mma, pez, steps
 from updp_core.prompt.constraint import Constraint
@@ -214,4 +214,5 @@ ENTRY = Entry(
     check=lambda settings: presets.check(presets.resolve(settings)),
     make=Updp.load,
     sets={"paper": PAPER},
+    slider=Slider("generation.guidance_scale", (1.0, 2.5, 5.0)),
 )

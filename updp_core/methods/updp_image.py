@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from updp_core.config import Settings, setting
 from updp_core.lexicon import Lexicon
 from updp_core.methods import updp
-from updp_core.methods.base import FROM_IMAGE, Entry, Method
+from updp_core.methods.base import FROM_IMAGE, Entry, Method, Slider
 
 NAME, TITLE = "updp-image", "UPDP from the source image (leaks anatomy)"
 
@@ -38,4 +38,5 @@ ENTRY = Entry(
     defaults=Config.of,
     check=updp.ENTRY.check,
     make=load,
+    slider=Slider("strength", (0.3, 0.6, 0.9)),
 )

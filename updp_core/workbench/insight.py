@@ -9,7 +9,7 @@ from typing import Any
 from updp_core.backends import files, presets
 from updp_core.config import STARTER
 from updp_core.domain import Actor
-from updp_core.evaluation import cards
+from updp_core.evaluation import arena_report, cards
 from updp_core.workbench import second_reading
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import EVERYBODY, verb
@@ -106,6 +106,25 @@ class Insight(Noun):
             "throughput": [asdict(row) for row in throughput],
             "lexicon": [asdict(row) for row in lexicon],
             "agreement": agreement,
+        }
+
+    @verb(EVERYBODY)
+    def arena(self, *, actor: Actor) -> dict[str, Any]:
+        """Every method at several points of its slider, under the same attackers: the result that is shown here.
+
+        {"svg", "head", "rows" (words, the originals first), "reading" (sentences), "how", "beside"}: of this workspace
+        where `evaluate arena --insight` kept one, else of the starter models; "rows" is empty where there is none.
+        """
+        found = arena_report.read(self.desk.settings.home)
+        if found is None:
+            return {"svg": "", "head": [], "rows": [], "reading": [], "how": "", "beside": ""}
+        return {
+            "svg": arena_report.svg(found),
+            "head": list(arena_report.HEAD),
+            "rows": arena_report.rows(found),
+            "reading": found["reading"],
+            "how": arena_report.how(found),
+            "beside": arena_report.BESIDE,
         }
 
     @verb(EVERYBODY)
