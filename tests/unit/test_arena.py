@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from tests.unit.test_evaluation import Judges
 from tests.unit.workbench_kit import OBSERVER
 from updp_core.cli import evaluate as cli
-from updp_core.config import Settings
+from updp_core.config import ROOT, Settings
 from updp_core.domain import Proposal, Step
 from updp_core.errors import Conflict, IntakeError
 from updp_core.evaluation import archive, arena, arena_report, attackers, testbed
@@ -269,6 +269,15 @@ def test_a_workspace_shows_its_own_result(whole, tmp_path) -> None:
     assert found["svg"].startswith("<svg") and found["reading"] == whole["reading"] and found["how"]
     assert len(found["rows"]) == len(whole["points"]) + 1 and len(found["head"]) == len(found["rows"][0])
     bench.close()
+
+
+def test_the_shipped_evidence_is_one_measurement_in_every_form() -> None:
+    folder = ROOT / "docs" / "evidence"
+    found = json.loads((folder / "arena.json").read_text())
+    assert arena_report.read(folder / "nowhere") == found, "the page shows what the document tells"
+    assert (folder / "arena.md").read_text() == arena_report.markdown(found)
+    assert (folder / "arena.svg").read_text() == arena_report.svg(found, alone=True)
+    assert found["reading"] == arena_report.reading(found) and found["commit"] and found["hardware"]
 
 
 def test_the_kernel_distance_is_that_of_the_double_sum() -> None:
