@@ -213,7 +213,7 @@ class _Arena:
         """A method at one point. Raises RuntimeError where it fails on a study, UpdpError where a model is missing."""
         entry, of = point.entry, self.of
         also = {} if of.candidates is None else {"generation.candidates": of.candidates}
-        how = {"changes": dict(point.changes), "named": point.named, "also": also}
+        how: dict[str, Any] = {"changes": dict(point.changes), "named": point.named, "also": also}
         made = [self.bed.drawn(entry.name, self.films, self.name, self.index, again=n, **how) for n in range(of.seeds)]
         settings = self.bed.models.method(entry.name, self.bed.lexicon, **how).settings()
         row = {
