@@ -197,7 +197,7 @@ class Pairs(Noun):
                     r=record,
                     c=candidate,
                 )
-                digest = made.image if made else None
+                digest = (made.image if made else "") or ""
                 if made and keeps_source(made.method, json.loads(made.settings_json)) and not sees_phi(actor):
                     raise NotAllowed(
                         f"The role {actor.role} does not see this image: it was made from the original's own pixels."
