@@ -16,6 +16,8 @@ _PLAIN = str.maketrans(
     {"‘": "'", "’": "'", "‚": "'", "‛": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'}
     | dict.fromkeys("‐‑‒–—―−﹘﹣－", "-")
 )
+# Slashes other than "/", as they are written: the one in the normal form of a fraction ("½") stays as it is.
+_SLASHES = str.maketrans(dict.fromkeys("⁄∕⧸╱", "/"))
 # Cyrillic and Greek letters whose capital or small form is drawn like a Latin one (Unicode TS 39, confusables); both
 # cases of a letter become the same one, so that words of these scripts still match whatever their case.
 _LATIN = dict(zip("авеіјкмнорсѕтухһԁԛԝαβεζηικμνορτυχı", "abeijkmhopcstyxhdqwabezhikmnoptyxi", strict=True))
@@ -52,7 +54,7 @@ class Folded:
 
 
 def _fold_cluster(cluster: str, casefold: bool) -> str:
-    text = unicodedata.normalize("NFKC", cluster).translate(_PLAIN)
+    text = unicodedata.normalize("NFKC", cluster.translate(_SLASHES)).translate(_PLAIN)
     if casefold:
         text = unicodedata.normalize("NFKC", text.casefold())
     text = _MARKS.sub("", text).translate(_ALIKE)

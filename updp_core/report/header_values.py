@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from updp_core.lexicon import Lexicon
@@ -39,15 +41,51 @@ _KIND_WORDS = frozenset(
 )
 
 
+# The letters with a case and the marks that belong to the letter before them, as the inside of a character class.
+_UPPER = "".join(c for c in map(chr, range(0x530)) if c.isupper())
+_LOWER = "".join(c for c in map(chr, range(0x530)) if c.islower())
+_MARKS = "".join(c for c in map(chr, range(0x300, 0x12000)) if unicodedata.category(c)[0] == "M")
+_LETTERS = rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*"
+_WORDS = re.compile(rf"{_LETTERS}(?:['\-]{_LETTERS})*")
+_TOKENS = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}])*")
+# Where a word of a name begins and ends: no letter stands beside it, unless "MrQuispe" changes from small to capital.
+# Digits and "_" are edges too: names stand in file and user names.
+_CAMEL = rf"(?-i:(?<=[{_LOWER}])(?=[{_UPPER}]))"
+_FROM = rf"(?:(?<![^\W\d_])|{_CAMEL})"
+_TO = rf"(?:'s?)?(?:(?![^\W\d_])|{_CAMEL})"
+# What may part the two halves of a word: a blank, a hyphen, the end of a line.
+_BREAK = r"(?:-[ \t]?\n?|[ \t]?\n)[ \t]{0,8}"
+_BETWEEN_PARTS = r"[\s·・,^_\-]{0,2}"
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is searched for: the kind of value, its writing, and whether the word that holds it goes as a whole."""
+
+    kind: str
+    regex: re.Pattern[str]
+    whole_word: bool
+
+
 def find(reading: Reading) -> list[Piece]:
     """Pieces that write a value of the header; the rule names the kind of value."""
     found = []
     text, bare = reading.text, unaccented(reading.text)
-    for kind, pattern in _patterns(_frozen(reading.header), reading.lexicon):
-        category = CATEGORY_OF.get(kind, "identifiers")
+    for wanted in _patterns(_frozen(reading.header), reading.lexicon):
+        category = CATEGORY_OF.get(wanted.kind, "identifiers")
         for written in (text,) if bare == text else (text, bare):
-            found += [Piece(*m.span(), category, f"header: {kind}", "header") for m in pattern.finditer(written)]
+            for match in wanted.regex.finditer(written):
+                start, end = _word_around(written, *match.span()) if wanted.whole_word else match.span()
+                found.append(Piece(start, end, category, f"header: {wanted.kind}", "header"))
     return found
+
+
+def _word_around(text: str, start: int, end: int) -> tuple[int, int]:
+    while start and text[start - 1].isalpha():
+        start -= 1
+    while end < len(text) and text[end].isalpha():
+        end += 1
+    return start, end
 
 
 def _spellings(name: str) -> tuple[str, ...]:
@@ -62,19 +100,21 @@ def _frozen(header: Header | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
     pairs = []
     for kind, values in sorted((header or {}).items()):
         listed = (values,) if isinstance(values, str) else tuple(str(v) for v in values if v is not None)
-        pairs.append((kind, tuple(fold(v, casefold=False).text for v in listed if v.strip())))
+        composed = (unicodedata.normalize("NFKC", v) for v in listed if v.strip())
+        pairs.append((kind, tuple(fold(v, casefold=False).text for v in composed)))
     return tuple(pairs)
 
 
 @lru_cache(maxsize=256)
-def _patterns(
-    header: tuple[tuple[str, tuple[str, ...]], ...], lexicon: Lexicon
-) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    made = []
+def _patterns(header: tuple[tuple[str, tuple[str, ...]], ...], lexicon: Lexicon) -> tuple[_Wanted, ...]:
+    made: dict[tuple[str, str], bool] = {}
     for kind, values in header:
         for value in values:
+            inside: list[str] = []
             if kind in ("patient_name", "physician"):
-                sources = [s for written in _spellings(value) for s in _name(written, lexicon)]
+                groups = [written for group in value.split("=") for written in _spellings(group)]
+                sources = [s for written in groups for s in _name(written, lexicon)]
+                inside = [s for written in groups for s in _name_inside_words(written, lexicon)]
             elif kind == "date":
                 sources = _date(value)
             elif kind == "institution":
@@ -83,13 +123,12 @@ def _patterns(
                 sources = [s for piece in re.split(r"[,;\n^]", value) for s in _phrase(piece, lexicon)]
             else:
                 sources = _number(value)
-            made += [(kind, re.compile(source)) for source in sources]
-    return tuple(made)
+            made |= {(kind, source): False for source in sources} | {(kind, source): True for source in inside}
+    return tuple(_Wanted(kind, re.compile(source), whole) for (kind, source), whole in made.items())
 
 
 def name_parts(value: str) -> tuple[list[str], list[str]]:
-    """Family and given words of a DICOM person name (PS3.5, 6.2.1), "Last, First M" or "First M Last"."""
-    value = value.split("=")[0]
+    """Family and given words of one group of a DICOM person name (PS3.5, 6.2.1), "Last, First M" or "First M Last"."""
     if "^" in value:
         pieces = value.split("^")
         family, given = pieces[0], " ".join(pieces[1:3])
@@ -102,31 +141,42 @@ def name_parts(value: str) -> tuple[list[str], list[str]]:
 
 
 def _plain_words(text: str) -> list[str]:
-    found = re.findall(r"[^\W\d_]+(?:['\-][^\W\d_]+)*", text)
-    return [w for w in found if w.lower() not in _TITLES]
+    return [w for w in _WORDS.findall(text) if w.lower() not in _TITLES]
+
+
+def _caseless(text: str) -> bool:
+    """Whether a text is of a script without capitals: most of these part no words, or join particles to them."""
+    return any(map(str.isalpha, text)) and text.lower() == text.upper()
+
+
+@lru_cache(maxsize=4)
+def _vocabulary(lexicon: Lexicon) -> tuple[frozenset[str], str]:
+    """The whitelisted and ordinary words, and all of them as one text."""
+    words = frozenset(lexicon.allowed_words | gazetteer().ordinary)
+    return words, "\n".join(words)
 
 
 def _name(value: str, lexicon: Lexicon) -> list[str]:
     family, given = name_parts(value)
+    if _caseless(value):
+        return _name_without_case(family, given)
     sources = []
     if family and given:
         last = _any_of(r"[ \-]{1,2}".join(map(re.escape, family)), *(re.escape(w) for w in family if len(w) > 1))
         first = "|".join(re.escape(w) for w in given if len(w) > 1) or re.escape(given[0])
         short = "|".join(sorted({re.escape(w[0]) for w in given}))
-        one = rf"(?:{first}|(?:{short})\b\.?)"
-        middle = r"(?:[ \n]{1,2}(?:[^\W\d_]\b\.?|(?:" + first + r")))?"
+        stop = r"(?![^\W\d_])"
+        one = rf"(?:{first}|(?:{short}){stop}\.?)"
+        middle = rf"(?:[ \n]{{1,2}}(?:[^\W\d_]{stop}\.?|(?:{first})))?"
         gap = r"(?:\^|,? {0,2}\n?|,|\. ?|[_\-])"
         sources += [
-            rf"(?i)(?<!\w){last}{gap}{one}{middle}(?:'s)?(?!\w)",
-            rf"(?i)(?<!\w){one}{middle}(?:[ \n.]{{1,2}}|[_\-]|\. ){last}(?:'s)?(?!\w)",
+            rf"(?i){_FROM}{last}{gap}{one}{middle}{_TO}",
+            rf"(?i){_FROM}{one}{middle}(?:[ \n.]{{1,2}}|[_\-]|\. ){last}{_TO}",
             rf"(?i)(?<!\w)(?:{first})[ ]{re.escape(family[0][0])}\b\.?(?:'s)?",
         ]
-        # Run together, as in user names and file names: "JaneDoe", "doejane".
-        run = [("".join(family), w) for w in given if len(w) > 2]
-        joined = [re.sub(r"\W", "", text) for a, b in run for text in (a + b, b + a)]
-        sources += [rf"(?i)(?<![^\W\d_]){re.escape(text)}(?![^\W\d_])" for text in joined if len(text) > 5]
+        sources += _run_together(family, given, lexicon)
     if len("".join(family)) > 4 and len(family) > 1:
-        sources.append(r"(?i)(?<!\w)" + r"[ \-']{0,2}".join(map(re.escape, family)) + r"(?:'s?)?(?!\w)")
+        sources.append(rf"(?i){_FROM}" + r"[ \-']{0,2}".join(map(re.escape, family)) + _TO)
     for word in [*family, *given]:
         sources += _word(word, lexicon)
     # Initials of patient or physician where they sign: "J.D.", "JD/mt".
@@ -137,19 +187,76 @@ def _name(value: str, lexicon: Lexicon) -> list[str]:
     return sources
 
 
+def _run_together(family: list[str], given: list[str], lexicon: Lexicon) -> list[str]:
+    """As in user and file names: "JaneDoe", "doejane", "jdoe", "drdoe"; none of them a word of its own."""
+    listed, _ = _vocabulary(lexicon)
+    last = re.sub(r"\W", "", "".join(family)).lower()
+    firsts = [re.sub(r"\W", "", w).lower() for w in given]
+    starts = {first[:k] for first in firsts for k in range(1, len(first) + 1)}
+    joined = {text for start in starts for text in (start + last, last + start)} | {t + last for t in _TITLES}
+    joined = {text for text in joined if len(text) > 4 and len(last) > 2 and text not in listed}
+    if not joined:
+        return []
+    return [rf"(?i)(?<![^\W\d_])(?:{'|'.join(map(re.escape, sorted(joined)))})(?![^\W\d_])"]
+
+
+def _name_without_case(family: list[str], given: list[str]) -> list[str]:
+    """A name in a script without case, inside whatever word holds it; a single character only beside another part."""
+    sources = []
+    if family and given:
+        parts = [re.escape(w) for w in family], [re.escape(w) for w in given]
+        sources += [_BETWEEN_PARTS.join(a + b) for a, b in (parts, parts[::-1])]
+    for word in [*family, *given]:
+        wide = unicodedata.east_asian_width(word[0]) in "WF"  # a character is a syllable or more
+        letters = sum(map(str.isalpha, word))
+        bare = re.escape(word) + f"[{_MARKS}]*"
+        sources.append(bare if letters > (1 if wide else 2) else rf"(?<!\w){bare}(?!\w)")
+    return sources
+
+
+def _name_inside_words(value: str, lexicon: Lexicon) -> list[str]:
+    """Words of a name that no whitelisted or ordinary word holds: they tell the person inside of any other word too."""
+    if _caseless(value):
+        return []
+    family, given = name_parts(value)
+    _, vocabulary = _vocabulary(lexicon)
+    return [f"(?i){re.escape(w)}" for w in [*family, *given] if len(w) > 4 and w.lower() not in vocabulary]
+
+
 def _word(word: str, lexicon: Lexicon) -> list[str]:
-    """A single name. One that is also an ordinary word ("Gray") counts only with a capital inside a sentence."""
+    """A single name. One that is also an ordinary word ("Gray") counts only with a capital inside a sentence, or as a
+    part of a file's or user's name ("cxr_gray", "MrGray")."""
     bare = word.strip("'-")
     if len(bare) < 2:
         return []
+    listed, _ = _vocabulary(lexicon)
     lower = bare.lower()
-    end = r"(?:'s?)?(?!\w)"
-    if lower in lexicon.allowed_words or lower in gazetteer().ordinary or len(bare) == 2:
-        inside = rf"(?<=[a-z,;] )(?<!\w){re.escape(bare.capitalize())}{end}"
-        shouted = rf"(?<=[A-Z]\. ){re.escape(bare.capitalize())}{end}"
-        return [inside, shouted] if len(bare) > 2 else [rf"(?<!\w){re.escape(bare.capitalize())}{end}"]
     body = r"['\- ]?".join(map(re.escape, re.split(r"['\-]", bare)))  # "O'Brien", "OBrien", "O Brien"
-    return [rf"(?i)(?<!\w){body}{end}"]
+    sources = _broken(bare, listed)
+    if lower not in listed and len(bare) > 3:
+        return [rf"(?i){_FROM}{body}{_TO}", *sources]
+    sources += [
+        rf"(?i)(?<=_){body}(?:'s?)?(?![^\W\d_])",
+        rf"(?i)(?<![^\W\d_]){body}(?=_)",
+    ]
+    end = r"(?:'s?)?(?!\w)"
+    capital = re.escape(bare.capitalize())
+    if len(bare) > 3:
+        sources.append(rf"(?<=[{_LOWER}]){capital}(?![^\W\d_])")
+    if len(bare) == 2:
+        return [rf"(?<!\w){capital}{end}", *sources]
+    if lower in listed:
+        return [rf"(?<=[a-z,;] )(?<!\w){capital}{end}", rf"(?<=[A-Z]\. ){capital}{end}", *sources]
+    return [rf"(?i)(?<!\w){body}{end}", *sources]
+
+
+def _broken(word: str, listed: frozenset[str]) -> list[str]:
+    """A name that is broken over two lines, unless both of its halves are words ("an" and "derson")."""
+    halves = [(word[:k], word[k:]) for k in range(1, len(word)) if len(word) > 3]
+    broken = [
+        re.escape(a) + _BREAK + re.escape(b) for a, b in halves if not (a.lower() in listed and b.lower() in listed)
+    ]
+    return [rf"(?i)(?<![^\W\d_])(?:{'|'.join(broken)})(?:'s)?(?![^\W\d_])"] if broken else []
 
 
 def _any_of(*sources: str) -> str:
@@ -194,36 +301,40 @@ def _date(value: str) -> list[str]:
     d, m, y = day.day, day.month, day.year
     year = rf"(?:{y}|'?{y % 100:02d})"
     name = _MONTHS[m - 1]
-    month = rf"(?:{name}|{name[:4] if name == 'september' else name[:3]}|{name[:3]})\b\.?"
-    nth = rf"0?{d} ?(?:st|nd|rd|th)?"
-    sep = r" ?[/.\- ] ?"
-    edge, stop = r"(?<![0-9.])", r"(?![0-9])"
+    month = rf"(?:{name}|{name[:4] if name == 'september' else name[:3]}|{name[:3]})(?![^\W\d_])\.?"
+    nth = rf"0?{d} ?(?:st|nd|rd|th)?\.?"
+    sep = r"\s?[/._\-\s]\s?"
+    edge, stop, word = r"(?<![0-9.])", r"(?![0-9])", r"(?<![^\W_])"
     return [
         rf"{edge}0?{m}{sep}0?{d}{sep}{year}{stop}",
         rf"{edge}0?{d}{sep}0?{m}{sep}{year}{stop}",
         rf"{edge}{y}{sep}0?{m}{sep}0?{d}{stop}",
-        rf"{edge}{y}{m:02d}{d:02d}{stop}",
-        rf"{edge}{m:02d}{d:02d}{y}{stop}",
+        rf"{edge}(?:{y}|{y % 100:02d}){m:02d}{d:02d}{stop}",
+        rf"{edge}(?:{m:02d}{d:02d}|{d:02d}{m:02d}){y}{stop}",
         rf"{edge}(?:0?{m}/0?{d}|0?{d}/0?{m}){stop}(?![/.])"
         if d > 12 or d == m
         else rf"{edge}{m:02d}/{d:02d}{stop}(?![/.])",
-        rf"{edge}0?{m}[/\-]{y}{stop}",
-        rf"(?i)\b{month}[ \-]{{0,2}}(?:the )?{nth}(?![0-9.])(?:,? {{0,2}}{year}{stop})?",
-        rf"(?i){edge}\b{nth}[ \-]{{0,2}}(?:of )?{month}(?:,?[ \-]{{0,2}}{year}{stop})?",
-        rf"(?i)\b{month},? {{0,2}}{y}{stop}",
+        rf"{edge}0?{m}[/_\-]{y}{stop}",
+        rf"(?i){word}{month}[ _\-]{{0,2}}(?:the )?{nth}(?![0-9])(?:,?[ _]{{0,2}}{year}{stop})?",
+        rf"(?i){edge}{word}{nth}[ _\-]{{0,2}}(?:of )?{month}(?:,?[ _\-]{{0,2}}{year}{stop})?",
+        rf"(?i){word}{month},?[ _]{{0,2}}{y}{stop}",
     ]
 
 
 def _phrase_literal(value: str) -> list[str]:
-    pieces = re.findall(r"[^\W_]+", value)
+    pieces = _TOKENS.findall(value)
+    if not pieces:
+        return []
+    if _caseless(value):
+        return [r"[\W_]{0,3}".join(map(re.escape, pieces))]
     body = r"[\W_]{1,3}".join(map(re.escape, pieces))
-    return [rf"(?i)(?<!\w){body}(?:'s)?(?!\w)"] if pieces else []
+    return [rf"(?i)(?<![^\W_]){body}(?:'s)?(?![^\W_])"]
 
 
 def _phrase(value: str, lexicon: Lexicon) -> list[str]:
     """A piece of an address; a single ordinary word or a short number would hit by chance."""
-    pieces = re.findall(r"[^\W_]+", value)
-    if not pieces or FILLER in value or sum(map(len, pieces)) < 4:
+    pieces = _TOKENS.findall(value)
+    if not pieces or FILLER in value or sum(map(len, pieces)) < (2 if _caseless(value) else 4):
         return []
     if len(pieces) == 1 and lexicon.allows(pieces[0]):
         return []
@@ -232,14 +343,14 @@ def _phrase(value: str, lexicon: Lexicon) -> list[str]:
 
 def _institution(value: str, lexicon: Lexicon) -> list[str]:
     """The whole name, its telling part ("Mercy" of "Mercy Hospital"), and its initials ("MGH")."""
-    words = [w for w in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", value)]
+    words = [w for piece in _WORDS.findall(value) for w in piece.split("-")]
     sources = _phrase_literal(value)
     telling = [w for w in words if w.lower() not in _KIND_WORDS]
     if len(telling) > 1:
         sources += _phrase_literal(" ".join(telling))
     for word in telling:
         if len(word) > 3 and word.lower() not in gazetteer().ordinary and not lexicon.allows(word):
-            sources.append(rf"(?i)(?<!\w){re.escape(word)}(?:'s)?(?!\w)")
+            sources.append(f"(?i){_FROM}{re.escape(word)}{_TO}")
     letters = "".join(w[0].upper() for w in words if w.lower() not in ("of", "the", "and", "for"))
     if len(letters) > 2 and letters.lower() not in lexicon.allowed_words:
         sources.append(rf"(?<!\w){letters}(?!\w)")
