@@ -96,10 +96,10 @@ def test_a_suite_is_one_file(copy: Path) -> None:
         copy,
         "from updp_core.cli.evaluate import app\n"
         "from updp_core.evaluation.suites import SUITES\n"
-        "print([command.name for command in app.registered_commands if command.name])\n"
+        "print('obfuscation' in [command.name for command in app.registered_commands])\n"
         "print([figure.name for figure in SUITES['obfuscation'].figures if figure.bar])\n",
     )
-    assert told.splitlines() == ["['obfuscation', 'starter']", "['identity_accuracy.prichexy_net']"]
+    assert told.splitlines() == ["True", "['identity_accuracy.prichexy_net']"]
 
 
 def test_a_finder_of_a_new_category_takes_one_file_its_place_and_one_row(copy: Path) -> None:

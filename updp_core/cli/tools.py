@@ -16,6 +16,7 @@ from updp_core import __version__
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, one_of, opened, result, say, settings
 from updp_core.domain import WAYS
 from updp_core.errors import UpdpError, UsageError
+from updp_core.evaluation import acceptance
 
 POLICIES = ("remove", "placeholder", "surrogate")
 user = typer.Typer(help="Who may sign in.", no_args_is_help=True)
@@ -110,8 +111,6 @@ def sample_size(
     as_json: AsJson = False,
 ) -> None:
     """Say how many pairs, drawn at random, must be read where not all can be."""
-    from updp_core.evaluation import acceptance
-
     read = acceptance.sample_size(pairs, bad / 100, confidence / 100, found)
     line = (
         f"Read {read:,} of {pairs:,} pairs, drawn at random. Where at most {found} of them are bad, at most {bad:g} % "
