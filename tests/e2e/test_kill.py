@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-from workbench_kit import OFFICER, READER, add, hush, last, study
-
+from tests.unit.workbench_kit import OFFICER, READER, add, hush, last, study
 from updp_core.config import Settings
 from updp_core.release import verify
 from updp_core.store.store import sha256

@@ -7,8 +7,8 @@ from pathlib import Path
 import gradio as gr
 import pytest
 from desk import acting, shell_on
-from workbench_kit import OFFICER, READER, hush, made, measure_all_clear, workbench
 
+from tests.unit.workbench_kit import OFFICER, READER, hush, made, measure_all_clear, workbench
 from ui.pages.release import Release
 from ui.shell import Screen
 from updp_core.errors import UsageError

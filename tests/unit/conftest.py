@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import postgres_server
 import pytest
-import workbench_kit
-from workbench_kit import Raw, hush, workbench
 
+from tests.unit import postgres_server, workbench_kit
+from tests.unit.workbench_kit import Raw, hush, workbench
 from updp_core.workbench import Workbench
 
 

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.unit.test_evaluation import Judges
+from tests.unit.evaluation_kit import Judges
 from tests.unit.workbench_kit import OBSERVER
 from updp_core.cli import evaluate as cli
 from updp_core.config import ROOT, Settings

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from workbench_kit import ADMIN, OFFICER, READER, last, made, workbench
 
+from tests.unit.workbench_kit import ADMIN, OFFICER, READER, last, made, workbench
 from updp_core.errors import NotAllowed, UsageError
 from updp_core.store.backup import KEY, WORKSPACE, restore_backup
 from updp_core.workbench import Workbench

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workbench_kit import ADMIN, ALL_CLEAR, OBSERVER, OFFICER, READER, SECOND, last, made, workbench
 
+from tests.unit.workbench_kit import ADMIN, ALL_CLEAR, OBSERVER, OFFICER, READER, SECOND, last, made, workbench
 from updp_core.errors import Conflict, NotAllowed, UsageError
 from updp_core.workbench import Filters, Workbench
 

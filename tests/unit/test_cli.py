@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
-from workbench_kit import REPORTS, hush
 
+from tests.unit.workbench_kit import REPORTS, hush
 from updp_core.cli import app
 
 LET_LEAVE = 'methods={"dp-pix": {"release": true}}'

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from workbench_kit import OFFICER, READER, SECOND, add, last, made, study, workbench
 
 import app
+from tests.unit.workbench_kit import OFFICER, READER, SECOND, add, last, made, study, workbench
 from updp_core.config import Settings
 from updp_core.errors import Conflict, DiskError, UpdpError
 from updp_core.store import store
@@ -76,7 +76,7 @@ import json, resource, sys
 from pathlib import Path
 home, *paths = sys.argv[1:]
 sys.path[:0] = paths
-from workbench_kit import READER, workbench
+from tests.unit.workbench_kit import READER, workbench
 from updp_core.errors import DiskError
 bench = workbench(Path(home))
 record = bench.page(actor=READER)["records"][0]["record"]

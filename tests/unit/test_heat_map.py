@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, hush, made, workbench
 
+from tests.unit.workbench_kit import ADMIN, OBSERVER, OFFICER, READER, hush, made, workbench
 from updp_core.backends.judges import Judges, load_judges
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.imageset import VALIDATION

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from workbench_kit import OFFICER, READER, QuickMethod, add, hush, last, study, workbench
 
+from tests.unit.workbench_kit import OFFICER, READER, QuickMethod, add, hush, last, study, workbench
 from updp_core.domain import MethodInput, Span
 from updp_core.errors import UpdpError
 from updp_core.lexicon import Lexicon

@@ -12,8 +12,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from sqlalchemy import Column, MetaData, String, exc
 from sqlmodel import SQLModel
-from workbench_kit import OFFICER, READER, SECOND, workbench
 
+from tests.unit.workbench_kit import OFFICER, READER, SECOND, workbench
 from updp_core.errors import UpdpError
 from updp_core.store import Store, migrations, schema
 from updp_core.store.standing import DISAGREES, MISCOUNTED

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import workbench_kit
 from alembic.autogenerate import compare_metadata
-from postgres_server import OWNER, WORKER, Server
 from sqlmodel import SQLModel
-from workbench_kit import ADMIN, OFFICER, READER, last, made, store, workbench
 
+from tests.unit import workbench_kit
+from tests.unit.postgres_server import OWNER, WORKER, Server
+from tests.unit.workbench_kit import ADMIN, OFFICER, READER, last, made, store, workbench
 from updp_core.errors import Conflict, DiskError, UpdpError, UsageError
 from updp_core.store import Store, migrations, postgres, purge, schema
 from updp_core.store.backup import restore_backup

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import workbench_kit
-from workbench_kit import ADMIN, OFFICER, READER, QuickMethod, add, last, made, study, workbench
 
+from tests.unit import workbench_kit
+from tests.unit.workbench_kit import ADMIN, OFFICER, READER, QuickMethod, add, last, made, study, workbench
 from updp_core.errors import ReleaseError, UpdpError, UsageError
 from updp_core.store import store
 from updp_core.workbench import Filters, Workbench

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from workbench_kit import OFFICER, READER, last
-
+from tests.unit.workbench_kit import OFFICER, READER, last
 from updp_core.backends import presets
 from updp_core.backends.files import digest, local_folder
 from updp_core.config import SAMPLE, Settings

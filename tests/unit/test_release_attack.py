@@ -24,8 +24,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from PIL import Image
 from scipy.stats import spearmanr
-from workbench_kit import OFFICER, READER, QuickMethod, add, last, study, workbench
 
+from tests.unit.workbench_kit import OFFICER, READER, QuickMethod, add, last, study, workbench
 from updp_core.config import GeneratorConfig, PromptConfig
 from updp_core.domain import MethodInput, SourceStudy, Step
 from updp_core.intake.pixels import decode_png

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
-from workbench_kit import ADMIN, OFFICER, READER, last, made, workbench
 
+from tests.unit.workbench_kit import ADMIN, OFFICER, READER, last, made, workbench
 from updp_core.cli import app
 from updp_core.errors import UpdpError
 from updp_core.store import Store

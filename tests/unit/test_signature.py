@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_release import LEXICON, pair
 from typer.testing import CliRunner
-from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, last, made, workbench
 
+from tests.unit.workbench_kit import ADMIN, OBSERVER, OFFICER, READER, last, made, workbench
 from updp_core.cli import app
 from updp_core.errors import Conflict, NotAllowed, UpdpError, UsageError
 from updp_core.release import PublicKey, SigningKey, check, verify, write_release
@@ -40,7 +40,7 @@ def written(out: Path, key: SigningKey | None, *numbers: int) -> Path:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        from workbench_kit import hush
+        from tests.unit.workbench_kit import hush
 
         hush(patch)
         return written(tmp_path_factory.mktemp("signed") / "spring", KEY, 0, 1)

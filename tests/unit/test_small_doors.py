@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
-from workbench_kit import ADMIN, OFFICER, READER, last, made, workbench
 
+from tests.unit.workbench_kit import ADMIN, OFFICER, READER, last, made, workbench
 from updp_core.cli import app
 from updp_core.cli.console import plain
 from updp_core.domain import STEERING, Actor

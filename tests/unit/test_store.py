@@ -10,13 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import workbench_kit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import exc
 from sqlmodel import SQLModel
-from workbench_kit import OFFICER, READER, made, store, workbench
 
+from tests.unit import workbench_kit
+from tests.unit.workbench_kit import OFFICER, READER, made, store, workbench
 from updp_core.errors import UpdpError
 from updp_core.store import schema
 from updp_core.store.store import canonical, fresh_id, keys

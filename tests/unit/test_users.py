@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workbench_kit import ADMIN, workbench
 
+from tests.unit.workbench_kit import ADMIN, workbench
 from updp_core.domain import Actor
 from updp_core.errors import NotAllowed, UsageError
 from updp_core.workbench import Workbench, users_file

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from workbench_kit import (
+
+from tests.pixel_judges import PixelJudges
+from tests.unit.workbench_kit import (
     ADMIN,
     ALL_CLEAR,
     OBSERVER,
@@ -20,8 +22,6 @@ from workbench_kit import (
     study,
     workbench,
 )
-
-from tests.pixel_judges import PixelJudges
 from updp_core.errors import Conflict, NotAllowed, UsageError
 from updp_core.intake.pixels import decode_png
 from updp_core.store.secret import Secret

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, add, last, made, measure_all_clear, study
 
+from tests.unit.workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, add, last, made, measure_all_clear, study
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, NotAllowed, ReleaseError, UsageError
 from updp_core.store.schema import Standing

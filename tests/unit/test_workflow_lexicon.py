@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workbench_kit import OBSERVER, OFFICER, READER, QuickMethod, add, last, made, study, workbench
 
+from tests.unit.workbench_kit import OBSERVER, OFFICER, READER, QuickMethod, add, last, made, study, workbench
 from updp_core.errors import Conflict, LexiconError, NotAllowed, UsageError
 from updp_core.lexicon import load_lexicon
 from updp_core.workbench import Workbench

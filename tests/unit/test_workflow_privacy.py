@@ -9,8 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workbench_kit import ADMIN, OBSERVER, OFFICER, READER, SECOND, QuickMethod, add, last, made, study, workbench
 
+from tests.unit.workbench_kit import (
+    ADMIN,
+    OBSERVER,
+    OFFICER,
+    READER,
+    SECOND,
+    QuickMethod,
+    add,
+    last,
+    made,
+    study,
+    workbench,
+)
 from updp_core.domain import Prompt, RefusedToken, Token
 from updp_core.errors import NotAllowed, ReleaseError, UsageError
 from updp_core.evidence.gates import RULES

@@ -9,8 +9,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from workbench_kit import OFFICER, READER, SECOND, QuickMethod, add, last, made, measure_all_clear, study, workbench
 
+from tests.unit.workbench_kit import (
+    OFFICER,
+    READER,
+    SECOND,
+    QuickMethod,
+    add,
+    last,
+    made,
+    measure_all_clear,
+    study,
+    workbench,
+)
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UpdpError, UsageError
 from updp_core.store.standing import DISAGREES, MISCOUNTED
