@@ -10,7 +10,7 @@ from faker import Faker
 
 from updp_core.lexicon import load_lexicon
 from updp_core.lexicon.folding import fold_term
-from updp_core.report.filter import find_spans
+from updp_core.report.filter import filter_report, find_spans
 from updp_core.report.gazetteer import gazetteer
 
 LEXICON = load_lexicon()
@@ -250,3 +250,38 @@ def test_a_word_of_the_whitelist_stays_behind_a_cue_without_a_title(cue: str) ->
         text = cue.replace("\\n", "\n").format(n=word)
         gone = {i for span in find_spans(text, LEXICON) for i in range(span.start, span.end)}
         assert text.index(word) not in gone, text
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        (r"Images at \\pacs01\images\quispe.dcm are clear.", "quispe"),
+        (r"Images at D:\scans\quispe\a.dcm are clear.", "quispe"),
+        ("Images at /home/quispe/x are clear.", "quispe"),
+        ("Images in quispe_x.dcm are clear.", "quispe"),
+        ("Questions to @drquispe please.", "drquispe"),
+        ("Seen 14h30 in the room.", "14h30"),
+        ("Seen 4 / 3 / 2021 in the room.", "2021"),
+        ("Seen ٣/٤/٢٠٢١ in the room.", "٢٠٢١"),
+        ("Number 756.1234.5678.97 is noted.", "5678"),
+        ("Exam of 3.4. was clear.", "3.4"),
+        ("The patient [NAME]Quispe[NAME] is stable.", "Quispe"),
+        ("The patient 王小明 is stable.", "小明"),
+        ("The patient Дмитрий is stable.", "митрий"),
+    ],
+)
+def test_paths_handles_odd_dates_and_foreign_words_go_by_their_shape(text: str, gone: str) -> None:
+    assert gone not in filter_report(text, LEXICON).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A nodule of 3.4. No effusion.",
+        "PA/lateral views and/or portable w/o contrast; heart and lungs/pleura are clear.",
+        "The α and β angles are 1.5 x 2.3 x 3.4 cm; dose 12 µg.",
+        "The tip is 3.5 cm above the carina, 0.5 cm lower.",
+    ],
+)
+def test_measurements_slashes_and_greek_letters_of_a_report_stay(text: str) -> None:
+    assert filter_report(text, LEXICON).text == text

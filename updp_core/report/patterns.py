@@ -96,6 +96,17 @@ REPORT_RULES: tuple[Rule, ...] = (
         "dates_and_times",
         rf"(?<![0-9]){YEAR}([/.\-])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])(?:[T ][0-2][0-9]:?[0-5][0-9](?::?[0-5][0-9])?(?:\.[0-9]+)?Z?)?(?![0-9])",
     ),
+    rule(
+        "date: digits apart",
+        "dates_and_times",
+        rf"(?<![0-9/.\-])(?:0?[1-9]|[12][0-9]|3[01]) {{0,2}}([/.\-]) {{0,2}}(?:0?[1-9]|[12][0-9]|3[01]) {{0,2}}\1 {{0,2}}{YEAR}(?![0-9])",
+    ),
+    rule(
+        "date: day and month of an examination",
+        "dates_and_times",
+        r"\b(?:exam|examination|study|film|radiographs?|x-?ray|cxr|ct|prior|comparison) (?:of|from|on|dated|vom) {0,2}(?P<phi>(?:0?[1-9]|[12][0-9]|3[01])\.(?:0?[1-9]|1[0-2])\.)(?![0-9])",
+        _I,
+    ),
     rule("date: compact", "dates_and_times", rf"(?<![0-9]){YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?![0-9])"),
     rule("date: month/year", "dates_and_times", rf"(?<![0-9/.\-])(?:0?[1-9]|1[0-2])[/\-]{YEAR}(?![0-9/\-])"),
     rule(
@@ -181,6 +192,7 @@ REPORT_RULES: tuple[Rule, ...] = (
         _I,
     ),
     rule("time of day", "dates_and_times", r"(?<![0-9.,:/])(?:[01][0-9]|2[0-3])[0-5][0-9] {0,2}(?:hours|hrs|h)\b", _I),
+    rule("time of day", "dates_and_times", r"(?<![\w.])(?:[01]?[0-9]|2[0-3]) ?h ?[0-5][0-9](?:min)?(?!\w)", _I),
     # Numbers of records, accounts, plans, licences; serial numbers
     rule("id: social security number", "identifiers", r"(?<![0-9\-])[0-9]{3}[\- ][0-9]{2}[\- ][0-9]{4}(?![0-9\-])"),
     rule(
@@ -198,6 +210,18 @@ REPORT_RULES: tuple[Rule, ...] = (
         r"(?<![A-Za-z0-9.])(?=[A-Za-z0-9\-]{0,24}[0-9]{3})(?=[0-9\-]{0,12}[A-Za-z])[A-Za-z0-9]{1,12}(?:-[A-Za-z0-9]{1,20}){0,4}(?<=[A-Za-z0-9]{2})(?![A-Za-z0-9])",
     ),
     rule("id: long number", "identifiers", r"(?<![0-9.,])[0-9]{5,}(?![0-9]|,[0-9]{3}|\.[0-9])|[0-9]{9,}"),
+    rule("id: dotted number", "identifiers", r"(?<![0-9.])[0-9]{2,6}(?:\.[0-9]{2,6}){2,6}(?![0-9])"),
+    rule(
+        "file path",
+        "identifiers",
+        r"(?<!\w)(?:[A-Za-z]:|\\)\\[^\s\"<>|]{1,300}|(?<![\w/.])~?/[A-Za-z][\w.\-]{1,64}(?:/[\w.\-]{1,64}){1,20}",
+    ),
+    rule(
+        "file name",
+        "identifiers",
+        r"(?<![\w.\-])[\w.\-]{1,64}\.(?:dcm|nii|png|jpe?g|tiff?|bmp|pdf|docx?|txt|rtf|xml|csv|zip)\b",
+        _I,
+    ),
     rule("id: DICOM UID", "identifiers", r"(?<![0-9.])[0-2](?:\.[0-9]{1,39}){4,}"),
     rule("serial number", "device_serials", rf"\b{_SERIAL_CUE}\b{_ID_LINK}(?<![A-Za-z0-9]){_ID_VALUE}", _I),
     rule(
@@ -220,6 +244,7 @@ REPORT_RULES: tuple[Rule, ...] = (
         _I,
     ),
     rule("e-mail", "contact", r"[A-Za-z0-9._%+\-]{1,64} {0,1}@ {0,1}[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,6}"),
+    rule("user name", "contact", r"(?<![\w@.])@[A-Za-z_][\w.\-]{2,30}"),
     rule("web address", "contact", r"\b(?:https?://|www\.)[^\s<>\"')]{2,300}", _I),
     # Places
     rule(
@@ -293,10 +318,17 @@ REPORT_RULES: tuple[Rule, ...] = (
 )
 
 
+# Letters of other scripts than the Latin; a Greek letter alone is a unit or an index.
+_LATIN = r"\W\d_A-Za-z\u00aa-\u02af\u1d00-\u1dbf\u1e00-\u1eff\ua720-\ua7ff\uab30-\uab6f"
+_FOREIGN = re.compile(
+    rf"(?=[^\W\d_]{{2}})[^\W\d_]{{0,40}}?(?:[^{_LATIN}\u0370-\u03ff]|[\u0370-\u03ff]{{2}})[^\W\d_]{{0,40}}"
+)
+
+
 def find(reading: Reading) -> list[Piece]:
-    """What the rules match: the report's rules in running text, a form's rules line by line."""
-    found = []
-    for rules, text in ((REPORT_RULES, reading.flowing), (LINE_RULES, reading.text)):
+    """What the rules match: the report's rules in running text, a form's rules line by line; and foreign words."""
+    found = _foreign_words(reading.text)
+    for rules, text in ((REPORT_RULES, _with_our_digits(reading.flowing)), (LINE_RULES, reading.text)):
         for each in rules:
             group = "phi" if "phi" in each.regex.groupindex else 0
             strength: Strength = "weak" if each.weak else "firm"
@@ -305,3 +337,16 @@ def find(reading: Reading) -> list[Piece]:
                 for match in each.regex.finditer(text)
             ]
     return found
+
+
+def _with_our_digits(text: str) -> str:
+    """The text with each digit of another script as ours: one character for one."""
+    return text if text.isascii() else "".join(str(int(c)) if c.isdecimal() else c for c in text)
+
+
+def _foreign_words(text: str) -> list[Piece]:
+    """Words of another script in a report that is mostly Latin: no list judges them, and most are names."""
+    letters = sum(map(str.isalpha, text))
+    if text.isascii() or 2 * sum(c.isalpha() and c.isascii() for c in text) <= letters:
+        return []
+    return [Piece(*m.span(), "disguised_text", "word of another script", "pattern") for m in _FOREIGN.finditer(text)]

@@ -137,7 +137,9 @@ def analyse(text: str, lexicon: Lexicon) -> tuple[Word, ...]:
                     match.start(),
                     match.end(),
                     capital=word[0].isupper(),
-                    opens=not before or before[-1] in ".!?:;" or before[-1] == FILLER,
+                    opens=not before
+                    or before[-1] in ".!?:;"
+                    or (before[-1] == FILLER and text[match.start() - 1] != FILLER),
                     shouted=shouted,
                     given=lower in names.given or (len(parts) > 1 and all(p in names.given for p in parts)),
                     family=lower in names.family
