@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tarfile
 import threading
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,34 @@ def test_what_is_no_backup_or_is_damaged_is_told_and_leaves_nothing(saved: Path,
         restore_backup(saved, tmp_path / "again", PASSPHRASE)
     assert not (tmp_path / "again").exists()
     assert not list(tmp_path.glob(".restore-*"))
+
+
+@pytest.mark.parametrize("kind", ["no tar", "packed", "climbs", "link", "fifo", "no database", "another database"])
+def test_a_sealed_file_that_holds_something_else_than_a_workspace_is_told_without_its_names(
+    tmp_path: Path, kind: str
+) -> None:
+    content = BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz" if kind == "packed" else "w") as tar:
+        name = {"climbs": "../meier.txt", "another database": "updp.sqlite3"}.get(kind, "meier")
+        member = tarfile.TarInfo(name)
+        member.type = {"link": tarfile.SYMTYPE, "fifo": tarfile.FIFOTYPE}.get(kind, tarfile.REGTYPE)
+        member.linkname = "meier" if kind == "link" else ""
+        tar.addfile(member)
+    sealed(tmp_path / "odd.updp", b"meier" * 400 if kind == "no tar" else content.getvalue())
+    with pytest.raises(UsageError, match="something else than a workspace") as refused:
+        restore_backup(tmp_path / "odd.updp", tmp_path / "again", PASSPHRASE)
+    assert "meier" not in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.updp"]
+
+
+def sealed(file: Path, content: bytes) -> None:
+    """A file in the form of a backup around any bytes, as who knows the passphrase can make it."""
+    import pyrage
+
+    identity = pyrage.x25519.Identity.generate()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(KEY, pyrage.passphrase.encrypt(str(identity).encode(), PASSPHRASE))
+        archive.writestr(WORKSPACE, pyrage.encrypt(content, [identity.to_public()]))
 
 
 def test_wrong_and_short_passphrases_existing_files_and_full_folders_are_refused(

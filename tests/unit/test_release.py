@@ -124,7 +124,7 @@ def test_the_order_and_the_times_of_files_say_nothing_of_the_source(whole):
     out, _ = whole
     ids = [line["release_id"] for line in manifest_of(out)]
     assert ids == sorted(ids) and all(re.fullmatch(r"r[0-9a-f]{16}", release_id) for release_id in ids)
-    assert len({path.stat().st_mtime for path in files_of(out)}) == 1
+    assert {path.stat().st_mtime % 86400 for path in (out, *out.rglob("*"))} == {43200}, "noon, folders as well"
 
 
 def test_png_files_hold_pixels_and_no_metadata(whole):
@@ -228,6 +228,19 @@ def test_a_removed_file_is_found(copy, which):
 def test_an_added_file_is_found(copy, name):
     (copy / name).write_bytes(b"")
     assert [problem.path for problem in verify(copy)] == [name] * len(verify(copy)) and verify(copy)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J\nb", "images/\x7f\u202e.png", "\x9b31m"])
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_a_name_that_would_write_on_the_terminal_is_told_in_plain_letters(copy, name, kind):
+    if kind == "file":
+        (copy / name).write_bytes(b"x")
+    elif kind == "folder":
+        (copy / name).mkdir()
+    else:
+        (copy / name).symlink_to("README.txt")
+    told = [problem.path for problem in verify(copy)]
+    assert told and all(path.isascii() and path.isprintable() for path in told)
 
 
 def test_an_added_empty_folder_is_found(copy):

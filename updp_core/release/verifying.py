@@ -48,10 +48,16 @@ MOST_LINE = MIB
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is not as it was released. `path` is relative to the folder ("." is the folder itself)."""
+    """One thing that is not as it was released. `path` is relative to the folder ("." is the folder itself).
+
+    Somebody else may have chosen the name: what cannot be printed in ASCII is escaped, and 200 characters are kept.
+    """
 
     path: str
     what: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path.encode("unicode_escape").decode("ascii")[:200] or "(no name)")
 
 
 def partial_name(name: str) -> str:
@@ -103,9 +109,7 @@ def check(
         return Checked(problems)
     files, problems = _walk(out)
     if large := [name for name, size in files.items() if size > _most(name)]:
-        return Checked(
-            [Problem(_printable(name), "is larger than any file of a release, so nothing was read") for name in large]
-        )
+        return Checked([Problem(name, "is larger than any file of a release, so nothing was read") for name in large])
     hashes, signed = {}, {}
     for name in files:
         try:
@@ -204,9 +208,9 @@ def _compare_sums(out: Path, hashes: Mapping[str, str]) -> list[Problem]:
         stated[name] = digest
     for name in sorted(stated.keys() | hashes.keys()):
         if name not in hashes:
-            problems.append(Problem(_printable(name), "is listed in SHA256SUMS and missing"))
+            problems.append(Problem(name, "is listed in SHA256SUMS and missing"))
         elif name not in stated:
-            problems.append(Problem(_printable(name), "was added: SHA256SUMS does not list it"))
+            problems.append(Problem(name, "was added: SHA256SUMS does not list it"))
         elif stated[name] != hashes[name]:
             problems.append(Problem(name, "has changed: its SHA-256 is not the one in SHA256SUMS"))
     return problems or [Problem("SHA256SUMS", "has changed: it is not in the form in which it was written")]
@@ -241,7 +245,7 @@ def _compare_manifest(out: Path, hashes: Mapping[str, str]) -> list[Problem]:
         if name not in hashes:
             problems.append(Problem(name, "is named in the manifest and missing"))
         elif name not in listed:
-            problems.append(Problem(_printable(name), "was added: the manifest does not name it"))
+            problems.append(Problem(name, "was added: the manifest does not name it"))
         elif listed[name] and listed[name] != hashes[name]:
             problems.append(Problem(name, "has changed: its SHA-256 is not the one in the manifest"))
     return problems
@@ -259,8 +263,3 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _printable(name: str) -> str:
-    """A file name that somebody else chose, made safe for a terminal and cut to a length."""
-    return name.encode("ascii", "backslashreplace").decode()[:200] or "(no name)"

@@ -217,8 +217,9 @@ class _Writer:
             (self.folder / signature.FOLDER).mkdir()
         for name, data in signed.items():
             _write(self.folder / name, data)
-        self._level_times([*self.hashes, "SHA256SUMS", *signed])
-        for folder in [*(path for path in self.folder.iterdir() if path.is_dir()), self.folder]:
+        folders = [path for path in self.folder.iterdir() if path.is_dir()]
+        self._level_times([*self.hashes, "SHA256SUMS", *signed, *(path.name for path in folders), "."])
+        for folder in [*folders, self.folder]:
             _fsync_folder(folder)
         signed_by = self.key.public.fingerprint if self.key else ""
         return ReleaseResult(len(self.offsets), len(self.patients), manifest, root, signed_by)
@@ -239,7 +240,7 @@ class _Writer:
         return digest.hexdigest()
 
     def _level_times(self, names: Iterable[str]) -> None:
-        """Give all files one time: the order of writing would tell the order of the source."""
+        """Give all files and folders one time: the order of writing would tell the order of the source."""
         noon = dt.datetime.combine(self.today, dt.time(12), dt.UTC).timestamp()
         for name in names:
             os.utime(self.folder / name, (noon, noon))

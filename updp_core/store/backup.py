@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import tarfile
 import tempfile
 import threading
@@ -66,10 +67,10 @@ def write_backup(store: Store, file: Path, passphrase: str) -> int:
 def restore_backup(file: Path, home: Path, passphrase: str) -> int:
     """Unpack a backup into the new folder `home`, mode 0700; the number of files.
 
-    Raises UsageError where `home` holds something already, for a file that is no backup, and for a wrong passphrase.
-    A failed restore leaves `home` as it was.
+    Raises UsageError where `home` holds something already, for a file that is no backup of a workspace, and for a wrong
+    passphrase; UpdpError where the disk fails. A failed restore leaves `home` as it was.
     """
-    from pyrage import DecryptError, decrypt_io, x25519
+    from pyrage import DecryptError, IdentityError, decrypt_io, x25519
     from pyrage import passphrase as by_passphrase
 
     if home.exists() and any(home.iterdir()):
@@ -82,7 +83,7 @@ def restore_backup(file: Path, home: Path, passphrase: str) -> int:
                 plain = Path(private) / "workspace.tar"
                 with archive.open(WORKSPACE) as encrypted, _private(plain) as tar:
                     decrypt_io(encrypted, tar, [identity])
-        except (zipfile.BadZipFile, KeyError, EOFError):
+        except (zipfile.BadZipFile, KeyError, EOFError, UnicodeDecodeError, IdentityError):
             raise UsageError("This file is no backup of a workspace, or it is damaged.") from None
         except DecryptError:
             raise UsageError("The passphrase does not open this backup, or the file is damaged.") from None
@@ -92,16 +93,28 @@ def restore_backup(file: Path, home: Path, passphrase: str) -> int:
             raise UpdpError(f"The backup could not be read ({error.strerror}).") from None
         unpacked = Path(private) / "workspace"
         unpacked.mkdir(mode=0o700)
-        with tarfile.open(plain) as tar:
-            names = tar.getnames()
-            tar.extractall(unpacked, filter="data")
-        _note_head(unpacked)
+        try:
+            with tarfile.open(plain, mode="r:") as tar:
+                names = tar.getnames()
+                tar.extractall(unpacked, filter=_plain)
+            _note_head(unpacked)
+        except (tarfile.TarError, sqlite3.Error, ValueError):  # their own words name files of the archive
+            raise UsageError("This file holds something else than a workspace. Take another backup.") from None
+        except OSError as error:
+            raise UpdpError(f"The backup could not be unpacked ({error.strerror}).") from None
         for path in unpacked.rglob("*"):
             path.chmod(0o700 if path.is_dir() else 0o600)
         if home.exists():
             home.rmdir()
         os.replace(unpacked, home)
     return len(names)
+
+
+def _plain(member: tarfile.TarInfo, into: str) -> tarfile.TarInfo:
+    """A filter for `extractall`. Raises TarError for what leads out of the folder `into`, and for links and devices."""
+    if not (member.isreg() or member.isdir() or member.islnk()):  # hard links: a file that a backup met twice
+        raise tarfile.SpecialFileError(member)
+    return tarfile.data_filter(member, into)
 
 
 def _note_head(home: Path) -> None:
