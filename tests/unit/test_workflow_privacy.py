@@ -142,7 +142,27 @@ def test_a_blind_second_reader_learns_the_first_verdict_from_nothing(tmp_path: P
     cards = bench.page(filters=Filters(second_reading=True), actor=SECOND)["records"]
     assert len(cards) == 2
     assert {(c["state"], c["approvals"], c["reviewer"], c["decided_at"]) for c in cards} == {("pending", 0, None, None)}
+    every = bench.page(actor=SECOND)["records"]
+    assert {(c["state"], c["approvals"], c["reviewer"], c["decided_at"]) for c in every} == {("pending", 0, None, None)}
+    for telling in (
+        Filters(state="approved"),
+        Filters(state="rejected"),
+        Filters(reviewer=READER.name),
+        Filters(released=False),
+    ):
+        for both in (telling, replace(telling, second_reading=True)):
+            assert bench.page(filters=both, actor=SECOND)["total"] == 0, both
+            assert bench.take_next(filters=both, actor=SECOND) is None, both
+    assert bench.page(filters=Filters(state="approved"), actor=READER)["total"] == 1
+    assert bench.release_preview(actor=SECOND)["records"] == []
+    assert len(bench.release_preview(actor=READER)["records"]) == 1
+    word = bench.show(approved, actor=SECOND)["report"]["filtered"].split()[1]
+    where = bench.lexicon_impact(add={"blacklist": {"names": [word]}}, actor=SECOND)["where"]
+    assert [row["state"] for row in where] == ["pending", "pending"]
+    assert {row["state"] for row in bench.insight(actor=SECOND)["candidates"]} == {"pending"}
     assert bench.decide(approved, "reject", actor=SECOND)["state"] == "rejected"
+    told = {card["record"]: card["state"] for card in bench.page(actor=SECOND)["records"]}
+    assert told == {approved: "rejected", rejected: "pending"}, "after one's own verdict, all is told of that pair"
 
 
 def test_a_word_that_leaves_the_whitelist_is_looked_for_wherever_it_stands(tmp_path: Path) -> None:

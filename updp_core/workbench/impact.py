@@ -20,6 +20,7 @@ from updp_core.lexicon.folding import words
 from updp_core.prompt.constraint import hits_in, tokens_that_read_as
 from updp_core.report import residual
 from updp_core.store import Transaction, word_index
+from updp_core.workbench import second_reading
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import Impact, Piece, Pieces, Terms
@@ -85,7 +86,7 @@ class Impacts(Noun):
         with self.desk.store.read() as tx:
             version, old = self.desk.lexicon(tx)
             seen = foresee(tx, version, old, edit(old, add=add, remove=remove))
-            return impact(tx, seen, seen.hits)
+            return impact(tx, seen, seen.hits, actor)
 
     @verb(READERS)
     def lexicon_pieces(self, *, actor: Actor, add: Terms | None = None, remove: Terms | None = None) -> Pieces:
@@ -232,7 +233,7 @@ def difference(old: Lexicon, new: Lexicon) -> tuple[dict[str, Any], dict[str, An
     return plain[0], plain[1]
 
 
-def impact(tx: Transaction, seen: Foreseen, hits: Mapping[int, Sequence[str]]) -> Impact:
+def impact(tx: Transaction, seen: Foreseen, hits: Mapping[int, Sequence[str]], actor: Actor) -> Impact:
     """What an edit would do, in the words of the page: `hits` are the candidates that it would forbid."""
     added, removed = difference(seen.old, seen.new)
     fresh = hits.keys() - void_under(tx, seen.version)
@@ -263,11 +264,11 @@ def impact(tx: Transaction, seen: Foreseen, hits: Mapping[int, Sequence[str]]) -
         "other": sum(n for state, n in states.items() if state not in ("pending", "approved")),
         "conflicts": sorted(forbidden & seen.old.preferred_terms.keys()),
         "swallowed": swallowed[:SHOWN],
-        "where": _where(tx, seen.new, sorted(fresh)[:SHOWN]),
+        "where": _where(tx, seen.new, sorted(fresh)[:SHOWN], actor),
     }
 
 
-def _where(tx: Transaction, new: Lexicon, candidates: Sequence[int]) -> list[dict[str, Any]]:
+def _where(tx: Transaction, new: Lexicon, candidates: Sequence[int], actor: Actor) -> list[dict[str, Any]]:
     """Each pair by record: how it stands, what would be forbidden, and in which of its texts."""
     standings = {
         row.record: row
@@ -278,15 +279,17 @@ def _where(tx: Transaction, new: Lexicon, candidates: Sequence[int]) -> list[dic
             some=json.dumps(candidates),
         )
     }
+    blind = second_reading.among(tx, standings, actor)
     found = []
     for row in rows(tx, candidates):
         now_is = standings[row.record]
+        state = "pending" if row.record in blind else now_is.state
         in_prompt, in_report = violations(new, replace(row, filtered="")), violations(new, replace(row, prompt_text=""))
         found.append(
             {
                 "record": row.record,
                 # a candidate that left in a release may have been replaced in the queue since
-                "state": now_is.state if now_is.candidate == row.candidate else "replaced",
+                "state": state if now_is.candidate == row.candidate else "replaced",
                 "terms": sorted({*in_prompt, *in_report}),
                 "in": [name for name, terms in (("prompt", in_prompt), ("report", in_report)) if terms],
             }

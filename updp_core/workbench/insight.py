@@ -74,7 +74,10 @@ class Insight(Noun):
                 "WHERE s.candidate IS NOT NULL AND s.state <> 'failed' ORDER BY s.seq LIMIT :n",
                 n=MOST,
             )
-            by_candidate = {row.candidate: asdict(row) for row in rows}
+            blind = second_reading.among(tx, [row.record for row in rows], actor)
+            by_candidate = {
+                row.candidate: asdict(row) | ({"state": "pending"} if row.record in blind else {}) for row in rows
+            }
             for value in tx.rows(
                 _Gate,
                 "SELECT g.candidate, g.name, g.value FROM gate_value g JOIN (SELECT candidate FROM standing WHERE "

@@ -133,7 +133,7 @@ def _save(
             if tx.value(CURRENT_LEXICON) != version:
                 continue  # somebody saved a version while we looked
             hits = catch_up(tx, seen)
-            told = impact(tx, seen, hits)
+            told = impact(tx, seen, hits, actor)
             number = tx.insert(
                 "lexicon_version",
                 version=version + 1,

@@ -127,9 +127,10 @@ class Queue(Noun):
                 offset=offset,
                 clock=time.time(),
             )
+            blind = second_reading.among(tx, [row.record for row in rows], actor)
         cards = [_card(row, actor) for row in rows]
-        if filters.second_reading:  # they wait for a blind verdict
-            for card in cards:
+        for card in cards:
+            if card["record"] in blind:
                 card |= {"state": "pending", "approvals": 0, "reviewer": None, "decided_at": None, "flagged_for": None}
         return {"records": cards, "total": total, "offset": offset, "limit": limit}
 
@@ -271,9 +272,13 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
         values |= {"now": time.time(), "me": actor.name}
     if filters.waiting:
         parts.append(WAITING)
+    clause, more = second_reading.waiting(tx, actor)
     if filters.second_reading:
-        clause, more = second_reading.waiting(tx, actor)
         parts.append(clause)
+        values |= more
+    telling = filters.state in ("approved", "rejected") or filters.reviewer or filters.released is not None
+    if telling and more["second_share"]:  # to be among these would tell a blind reader the first verdict
+        parts.append(f"NOT ({clause})")
         values |= more
     return ("WHERE " + " AND ".join(parts) if parts else ""), values
 

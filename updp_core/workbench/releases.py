@@ -132,7 +132,8 @@ class Releases(Noun):
 
     @verb(READERS)
     def release_preview(self, *, actor: Actor) -> ReleasePreview:
-        """What would leave the house now, and what would not and why."""
+        """What would leave the house now, and what would not and why; "records" without those that the actor has yet to
+        read blind."""
         with self.desk.store.read() as tx:
             counted = tx.rows(_InState, "SELECT state, count(*) AS n FROM standing GROUP BY state")
             states = {row.state: row.n for row in counted}
@@ -146,10 +147,11 @@ class Releases(Noun):
             states["waiting"] = tx.value(f"SELECT count(*) FROM standing s WHERE {WAITING}")
             states["pending"] = states.get("pending", 0) - states["waiting"]
             version, head = tx.value(CURRENT_LEXICON), audit.head(tx)
+            blind = second_reading.among(tx, [row.record for row in rows], actor)
         return {
             "would": would,
             "would_not": {reason: states[state] for state, reason in REASONS.items() if states.get(state)},
-            "records": [asdict(row) for row in rows],
+            "records": [asdict(row) for row in rows if row.record not in blind],
             "patients": patients,
             "lexicon_version": version,
             "audit_head": head,

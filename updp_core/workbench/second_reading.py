@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,18 @@ def number(tx: Transaction, actor: Actor) -> int:
     """How many pairs wait for the actor's blind second verdict."""
     clause, values = waiting(tx, actor)
     return tx.value(f"SELECT count(*) FROM standing s WHERE {clause}", **values) if values["second_share"] else 0
+
+
+def among(tx: Transaction, records: Iterable[str], actor: Actor) -> set[str]:
+    """Those of `records` that wait for the actor's blind verdict, and of which nothing may tell the first."""
+    clause, values = waiting(tx, actor)
+    if not values["second_share"]:
+        return set()
+    asked = f"s.record IN {tx.dialect.each('asked', record=str)}"
+    found = tx.column(
+        f"SELECT s.record FROM standing s WHERE {asked} AND {clause}", asked=json.dumps(list(records)), **values
+    )
+    return set(found)
 
 
 def is_waiting(tx: Transaction, record: str, actor: Actor) -> bool:

@@ -26,9 +26,10 @@ class Filters:
     has this gate in this state; `gate_state` alone asks for the worst gate. `text` is searched for in the prompt, the
     filtered report and the pseudonyms (whole words, prefixes with `*`). `mine` asks for records that the actor holds,
     `free` for those that nobody else holds, `waiting` for those that one person has approved and that wait for
-    another's approval. `second_reading` asks for the pairs that wait for the actor's blind second verdict. `flagged`
-    asks for records with an open flag: of "any" kind, or one that a role is asked to look at (or anybody). `remarked`
-    asks for records about which the import had something to remark.
+    another's approval. `second_reading` asks for the pairs that wait for the actor's blind second verdict; these
+    are among none that `state`, `reviewer` or `released` ask for. `flagged` asks for records with an open flag: of
+    "any" kind, or one that a role is asked to look at (or anybody). `remarked` asks for records about which the import
+    had something to remark.
     """
 
     state: State | None = None
