@@ -52,6 +52,7 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     prepare(settings)
     from ui.app import build_app, launch_options
     from ui.background import Background
+    from ui.door.discretion import be_discreet
     from ui.door.session import Session
     from ui.pages.intake import clean_uploads
     from updp_core.workbench import Workbench
@@ -59,6 +60,7 @@ def main(settings: Settings | None = None, sample: Path = SAMPLE, *, wait: bool 
     workbench = Workbench.open(settings)
     clean_uploads(settings.home)
     be_patient_no_longer()
+    be_discreet()
     visitors = Visitors(workbench, settings.visitors) if settings.visitors and not settings.signed else None
     session = Session(workbench, signed=settings.signed, visitors=visitors)
     background = Background(workbench, sample)
