@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 from tests.ui.desk import acting, shell_on
-from tests.unit.workbench_kit import OFFICER, workbench
+from tests.unit.workbench_kit import OFFICER, hush, made, workbench
 from ui.pages.policy import PolicyBox
 from updp_core.errors import NotAllowed, UsageError
 
@@ -59,3 +59,26 @@ def test_a_gate_is_picked_changed_with_a_reason_and_differs_visibly_from_its_def
     again = box.gate_now(change[0], "rarity")
     assert (again[box.action], again[box.limit]) == ("block", 3)
     assert box.shell.workbench.policy(actor=OFFICER)["verdicts"] == 2
+
+
+def test_the_officer_sees_what_each_level_gives_away_and_sets_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hush(monkeypatch)
+    bench = workbench(tmp_path)
+    made(bench, 6)
+    with gr.Blocks():
+        box = PolicyBox(shell_on(bench))
+    officer = acting(box.shell, "privacy-officer")
+    shown = box.look(officer)
+    assert (shown[box.level.level], shown[box.level.k], shown[box.level.out]) == (0, 10, [])
+    told = box.level.look_ahead(officer, 2)[box.level.preview]
+    assert "6 records" in told and "Level 1 asks for 2 patients" in told and told.count("<tr><td>") == 3
+    asked = (1, 0, "placeholder", "release", "", "", None, [])
+    box.set(officer, *asked, "custom", 10, shown[box.level.purposes], ["nodule"], "a rare finding here")
+    in_force = bench.policy(actor=OFFICER)["privacy"]
+    assert in_force["level"] == "custom" and in_force["leave_out"] == ["nodule"]
+    again = box.look(officer)
+    assert (again[box.level.level], again[box.level.out]) == ("custom", ["nodule"])
+    assert box.level.look_ahead(officer, None)[box.level.preview].count("<tr><td>") == 4
+    bench.close()

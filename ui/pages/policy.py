@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ui import show
+from ui.pages.levels import LevelBox
 from ui.shell import Shell, Updates
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
@@ -41,6 +42,7 @@ class PolicyBox:
                 label="Methods that keep the source's pixels, and whose images may leave all the same",
                 elem_id="policy-methods",
             )
+            self.level = LevelBox(shell)
             self.now = shell.part(elem_id="policy-gates", js=PICK_JS)
             with gr.Row(elem_classes=["buttons"]):
                 self.gate = gr.Dropdown(
@@ -61,11 +63,12 @@ class PolicyBox:
     @property
     def fields(self) -> list[Any]:
         said = [self.verdicts, self.second, self.report, self.prompts, self.gate, self.action, self.limit]
-        return [*said, self.methods]
+        return [*said, self.methods, *self.level.fields]
 
     @property
     def shown(self) -> list[Any]:
-        return [*self.fields, self.now, self.foresee, self.impact, self.save]
+        ahead = [self.level.compare, self.level.preview]
+        return [*self.fields, *ahead, self.now, self.foresee, self.impact, self.save]
 
     def look(self, actor: Actor) -> Updates:
         """What is in force."""
@@ -83,6 +86,7 @@ class PolicyBox:
             self.methods: gr.update(
                 choices=[(m["title"], m["name"]) for m in keepers], value=[m["name"] for m in keepers if m["leaves"]]
             ),
+            **self.level.look(actor, policy["privacy"]),
             self.now: show.render("release/gate_rules.html", rules=rules),
             self.impact: "",
             self.foresee: gr.update(interactive=may(actor, "policy_impact")),
@@ -132,8 +136,9 @@ class PolicyBox:
         action: str,
         limit: float | None,
         methods: list[str] | None = None,
+        *level: Any,
     ) -> dict[str, Any]:
-        """What the fields change; without `methods`, nothing about them."""
+        """What the fields change; without `methods` or `level`, nothing about them."""
         bench = self.shell.workbench
         changes: dict[str, Any] = {"verdicts": verdicts, "second_reading": second / 100, "report_policy": report}
         changes["prompts"] = prompts
@@ -146,4 +151,6 @@ class PolicyBox:
             keepers = {m["name"] for m in bench.methods(actor=actor) if m["source_pixels"]}
             asked = {name: {**now.get(name, {}), "release": name in methods} for name in keepers & {*now, *methods}}
             changes["methods"] = {**now, **asked}
+        if level:
+            changes["privacy"] = self.level.wish(*level)
         return changes

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from updp_core.config import DATABASE, Settings
 from updp_core.domain import SYSTEM, Actor
+from updp_core.findings.levels import PURPOSES
+from updp_core.findings.terms import FINDINGS
 from updp_core.store import moving, secret
 from updp_core.workbench.accounts import Accounts
 from updp_core.workbench.answers import Answers
@@ -50,6 +52,8 @@ from updp_core.workbench.wording import APPROVE_REASONS, REASONS, place_of
 __all__ = [
     "APPROVE_REASONS",
     "EVENT_KINDS",
+    "FINDINGS",
+    "PURPOSES",
     "REASONS",
     "ROLE_VERBS",
     "Actor",
