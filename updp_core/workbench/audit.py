@@ -22,6 +22,8 @@ from updp_core.workbench.roles import OPERATORS, sees_phi, verb
 from updp_core.workbench.shapes import AuditPage, AuditReport, AuditRow, Policy
 
 MOST_PROBLEMS = 100
+FLAGGING = ("flag", "clear")
+"""Entries whose words stay with their pair: they ask for a look at what may be a patient's name."""
 GUESSABLE = ("comment_sha256", "digest", "embeddings", "groups", "nonce", "purged", "rows")
 """Details that confirm a guess at what somebody typed, or hold it: for roles that see no PHI, an event tells the
 others."""
@@ -146,7 +148,7 @@ def _told_in_words(tx: Transaction, rows: list[dict[str, Any]], actor: Actor) ->
             "detail": {k: v for k, v in detail.items() if k not in kept_back},
             "digest": row["digest"],
             "reasons": json.loads(entry["reasons_json"]) if entry else [],
-            "comment": entry["comment"] if entry and phi else "",
+            "comment": entry["comment"] if entry and phi and entry["verdict"] not in FLAGGING else "",
         }
         events.append(cast(AuditRow, {**event, "said": trail.sentence(event)}))
     return events
