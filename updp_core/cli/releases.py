@@ -9,7 +9,6 @@ import typer
 
 from updp_core.cli.console import AsJson, Home, RoleOption, Who, actor, command, follow, opened, pairs, result, settings
 from updp_core.errors import UsageError
-from updp_core.workbench.trail import KINDS
 
 if TYPE_CHECKING:
     from updp_core.workbench.shapes import KeyRing
@@ -169,7 +168,7 @@ def audit_verify(
         raise typer.Exit(1)
 
 
-KindOption = Annotated[str | None, typer.Option(help=f"Only: {', '.join(KINDS)}.")]
+KindOption = Annotated[str | None, typer.Option(help="One kind of event, such as verdicts; any other word lists them.")]
 ByOption = Annotated[str | None, typer.Option(help="Only what this person did.")]
 SinceOption = Annotated[str | None, typer.Option(metavar="DAY", help="From this day on, 2026-01-31 (UTC).")]
 UntilOption = Annotated[str | None, typer.Option(metavar="DAY", help="Up to this day.")]

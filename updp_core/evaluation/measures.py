@@ -467,7 +467,7 @@ PROMPTS = Measure(
         Row("prompt_score.random_updp", "Prompt score: random words, optimised", "score"),
         Row("prompt_score.raw_report", "Prompt score: unfiltered report", "score"),
         Row("prompt_score.raw_report_updp", "Prompt score: report, optimised", "score"),
-        Row("prompt_scoreorder_holds", "Order of the four prompt scores above", "order", order_holds),
+        Row("prompt_score_order_holds", "Order of the four prompt scores above", "order", order_holds),
     ),
 )
 IDENTITY = Measure(
