@@ -30,7 +30,18 @@ from updp_core.store.store import canonical, event_digest, now, row_digest
 from updp_core.workbench import ROLE_VERBS, Filters, Workbench
 from updp_core.workbench.roles import PHI_ROLES
 
-ACTS = {"add_user", "backup", "control", "generate", "import_", "import_from", "purge", "remove_user", "write_ready"}
+ACTS = {
+    "add_user",
+    "backup",
+    "control",
+    "copy_to",
+    "generate",
+    "import_",
+    "import_from",
+    "purge",
+    "remove_user",
+    "write_ready",
+}
 """Verbs that an observer or an administrator may do and that answer with nothing of the lists."""
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -225,6 +236,7 @@ def test_nothing_that_everybody_may_ask_for_tells_a_name_that_was_put_on_the_lis
         "image": [],
         "heat_map": [],
         "import_look": [],
+        "import_again": [],
         "import_rejected": [],
         "import_list": [],
         "audit_export": [{"form": "csv"}, {"form": "jsonl"}],

@@ -71,7 +71,7 @@ def find(reading: Reading) -> list[Piece]:
     """Pieces that write a value of the header; the rule names the kind of value."""
     found = []
     text, bare = reading.text, unaccented(reading.text)
-    for wanted in _patterns(_frozen(reading.header), reading.lexicon):
+    for wanted in _patterns(_frozen(reading.header), reading.lexicon, gazetteer().ordinary):
         category = CATEGORY_OF.get(wanted.kind, "identifiers")
         for written in (text,) if bare == text else (text, bare):
             for match in wanted.regex.finditer(written):
@@ -106,7 +106,10 @@ def _frozen(header: Header | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 @lru_cache(maxsize=256)
-def _patterns(header: tuple[tuple[str, tuple[str, ...]], ...], lexicon: Lexicon) -> tuple[_Wanted, ...]:
+def _patterns(
+    header: tuple[tuple[str, tuple[str, ...]], ...], lexicon: Lexicon, ordinary: frozenset[str]
+) -> tuple[_Wanted, ...]:
+    """What is searched for; kept for each header, lexicon and list of ordinary words, since all three decide it."""
     made: dict[tuple[str, str], bool] = {}
     for kind, values in header:
         for value in values:
@@ -150,9 +153,9 @@ def _caseless(text: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _vocabulary(lexicon: Lexicon) -> tuple[frozenset[str], str]:
+def _vocabulary(lexicon: Lexicon, ordinary: frozenset[str]) -> tuple[frozenset[str], str]:
     """The whitelisted and ordinary words, and all of them as one text."""
-    words = frozenset(lexicon.allowed_words | gazetteer().ordinary)
+    words = frozenset(lexicon.allowed_words | ordinary)
     return words, "\n".join(words)
 
 
@@ -189,7 +192,7 @@ def _name(value: str, lexicon: Lexicon) -> list[str]:
 
 def _run_together(family: list[str], given: list[str], lexicon: Lexicon) -> list[str]:
     """As in user and file names: "JaneDoe", "doejane", "jdoe", "drdoe"; none of them a word of its own."""
-    listed, _ = _vocabulary(lexicon)
+    listed, _ = _vocabulary(lexicon, gazetteer().ordinary)
     last = re.sub(r"\W", "", "".join(family)).lower()
     firsts = [re.sub(r"\W", "", w).lower() for w in given]
     starts = {first[:k] for first in firsts for k in range(1, len(first) + 1)}
@@ -219,7 +222,7 @@ def _name_inside_words(value: str, lexicon: Lexicon) -> list[str]:
     if _caseless(value):
         return []
     family, given = name_parts(value)
-    _, vocabulary = _vocabulary(lexicon)
+    _, vocabulary = _vocabulary(lexicon, gazetteer().ordinary)
     return [f"(?i){re.escape(w)}" for w in [*family, *given] if len(w) > 4 and w.lower() not in vocabulary]
 
 
@@ -229,7 +232,7 @@ def _word(word: str, lexicon: Lexicon) -> list[str]:
     bare = word.strip("'-")
     if len(bare) < 2:
         return []
-    listed, _ = _vocabulary(lexicon)
+    listed, _ = _vocabulary(lexicon, gazetteer().ordinary)
     lower = bare.lower()
     body = r"['\- ]?".join(map(re.escape, re.split(r"['\-]", bare)))  # "O'Brien", "OBrien", "O Brien"
     sources = _broken(bare, listed)
