@@ -43,9 +43,12 @@ def olga(browser: Any, room: Room) -> Iterator[Any]:
 def search(page: Any, text: str) -> None:
     """Narrow the queue by a text, or widen it again with an empty one; the list follows."""
     page.keyboard.press("/")
+    until(lambda: focused(page, "#f-text"), "the field of the search")
     page.keyboard.press("Control+a")
     page.keyboard.press("Delete")
     page.keyboard.type(text)
+    field = page.locator("#f-text input, #f-text textarea").first
+    until(lambda: field.input_value() == text, "the text in the field")
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
 
