@@ -13,10 +13,11 @@ import pytest
 from tests.unit.evaluation_kit import TINY, Bench
 from updp_core.errors import IntakeError
 from updp_core.evaluation import attackers, cards, phi, statistics
-from updp_core.evaluation.ablations import bend, ssim
+from updp_core.evaluation.ablations import bend
 from updp_core.evaluation.fidelity import distances, learned
 from updp_core.evaluation.phi import Gold, Mark
 from updp_core.evaluation.recognition import FAMILIES, thumbnails
+from updp_core.evaluation.studies import similarity
 from updp_core.evaluation.suites import SUITES, Bar
 from updp_core.findings.terms import FINDINGS
 
@@ -150,7 +151,7 @@ def test_iterations_are_compared_on_the_same_studies_and_with_a_stranger_as_chan
 
 def test_likeness_of_an_image_to_itself_is_one() -> None:
     images = np.random.default_rng(0).random((3, 64, 64), np.float32)
-    assert ssim(images, images) == pytest.approx(1) and (ssim(images, images[::-1])[[0, 2]] < 0.2).all()
+    assert similarity(images, images) == pytest.approx(1) and (similarity(images, images[::-1])[[0, 2]] < 0.2).all()
 
 
 # identity, reid
@@ -269,6 +270,8 @@ def test_precision_recall_density_and_coverage_are_those_of_their_definitions(sh
 def test_the_kernel_distance_is_nothing_between_equals_and_something_between_others() -> None:
     equal, other = (distances(blobs(0, 1, 200), blobs(x, 2, 200), *2 * [np.arange(200)])["kid"] for x in (0, 0.7))
     assert equal[1] < 0 < equal[2] and other[1] > 0
+    fewer = distances(blobs(0, 1, 200), blobs(0, 2, 60), np.arange(200), np.arange(60))["kid"][0]
+    assert abs(fewer) < 0.1 * other[0], "also where one set is smaller"
     assert np.isnan(distances(blobs(0, 1, 5), blobs(0, 2), np.arange(5), np.arange(60))["kid"][0])
 
 

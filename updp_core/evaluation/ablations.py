@@ -18,7 +18,7 @@ from updp_core.domain import Prompt
 from updp_core.evaluation import statistics
 from updp_core.evaluation.measures import PROMPT_SCORES, Found, Measure, Row, order_holds, random_prompts
 from updp_core.evaluation.statistics import UNKNOWN
-from updp_core.evaluation.studies import as_float
+from updp_core.evaluation.studies import as_float, similarity
 from updp_core.evaluation.testbed import Testbed
 from updp_core.methods.updp import what_it_says
 from updp_core.prompt.constraint import Constraint
@@ -134,8 +134,8 @@ def iterations(bed: Testbed) -> Found:
     for count in ITERATIONS:
         made = bed.drawn(bed.subject, data, "singles", index, {"prompt.iterations": count})
         drawn = as_float(np.asarray(made.images))
-        likeness[count] = ssim(drawn, originals)
-        strangers = ssim(drawn, np.roll(originals, 1, axis=0))
+        likeness[count] = similarity(drawn, originals)
+        strangers = similarity(drawn, np.roll(originals, 1, axis=0))
         chance = float(strangers.mean())
         found.put(f"iteration_ssim.{count}", statistics.mean(likeness[count], seed=bed.seed), chance, **n)
         excess = statistics.mean(likeness[count] - strangers, seed=bed.seed)
@@ -145,16 +145,6 @@ def iterations(bed: Testbed) -> Found:
     gain = statistics.mean(likeness[ITERATIONS[-1]] - likeness[ITERATIONS[0]], seed=bed.seed)
     found.put("iteration_gain", gain, chance=0.0, **n)
     return found
-
-
-def ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Structural similarity (N,) of images (N, S, S) in 0..1."""
-    import torch
-    from torchmetrics.functional.image import structural_similarity_index_measure as similarity
-
-    x, y = (torch.from_numpy(np.ascontiguousarray(part))[:, None] for part in (a, b))
-    found: Any = similarity(x, y, data_range=1.0, reduction="none")
-    return found.reshape(-1).numpy().astype(np.float64)
 
 
 def _seen(start: str) -> Any:

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from updp_core.backends.memory import keep_memory
 from updp_core.domain import MethodInput
 from updp_core.errors import ModelUnavailable, UpdpError
-from updp_core.evaluation import attackers
+from updp_core.evaluation import attackers, statistics
 from updp_core.evaluation.attackers import Linkage, Score
 from updp_core.evaluation.findings_alone import figure
 from updp_core.evaluation.run import alone
 from updp_core.evaluation.statistics import UNKNOWN, Estimate, auc_within, draws, mean, share
-from updp_core.evaluation.studies import as_float, code_digest, key_of, phantom_digest, write_whole
+from updp_core.evaluation.studies import as_float, code_digest, key_of, phantom_digest, similarity, write_whole
 from updp_core.evaluation.testbed import DRAWING, Testbed, in_parts
 from updp_core.methods import METHODS, Entry
 from updp_core.methods.base import holds_strength
@@ -396,27 +396,11 @@ def thumbnails(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-6)
 
 
-def similarity(a: NDArray[np.float32], b: NDArray[np.float32], batch: int = 256) -> NDArray[np.float32]:
-    """Structural similarity (N,) of images (N, S, S) in 0..1, pair by pair."""
-    import torch
-    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
-
-    out = []
-    for i in range(0, len(a), batch):
-        x, y = (torch.from_numpy(np.ascontiguousarray(side[i : i + batch]))[:, None] for side in (a, b))
-        found: Any = ssim(x, y, data_range=1.0, reduction="none")
-        out.append(found.reshape(-1).numpy())
-    return np.concatenate(out)
-
-
 def kernel_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Squared distance of two sets of features (N, D), (M, D) by the unbiased cubic kernel (KID); 0 for equal sets."""
+    """Kernel distance (KID) of two sets of features (N, D), (M, D), each feature measured by its spread in the
+    second."""
     mean_, std = b.mean(axis=0), b.std(axis=0) + 1e-6
-    x, y = ((part - mean_) / std for part in (a, b))
-    xx, yy, xy = ((p @ q.T / p.shape[1] + 1) ** 3 for p, q in ((x, x), (y, y), (x, y)))
-    n, m = len(x), len(y)
-    within = (xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1))
-    return float(within - 2 * xy.mean())
+    return statistics.kernel_distance((a - mean_) / std, (b - mean_) / std)
 
 
 def _alike(family: str, data: Linkage) -> Score:

@@ -69,21 +69,12 @@ def distances(
     real_radius, drawn_radius = radii(real), radii(drawn)
     inside = apart <= real_radius[:, None]  # (N, M): drawn image j within the neighbourhood of original i
     return {
-        "kid": _jackknifed(kernel_distance, real, drawn, patients_real, patients_drawn, seed),
+        "kid": _jackknifed(statistics.kernel_distance, real, drawn, patients_real, patients_drawn, seed),
         "precision": statistics.share(np.any(inside, axis=0), patients_drawn),
         "recall": statistics.share(np.any(apart <= drawn_radius[None], axis=1), patients_real),
         "density": statistics.mean(inside.sum(axis=0) / NEIGHBOURS, patients_drawn, seed),
         "coverage": statistics.share(np.any(inside, axis=1), patients_real),
     }
-
-
-def kernel_distance(real: NDArray[Any], drawn: NDArray[Any]) -> float:
-    """The unbiased squared maximum mean discrepancy of two sets of features, by the kernel of KID."""
-    import torch
-    from torchmetrics.image.kid import poly_mmd
-
-    a, b = (torch.from_numpy(np.asarray(part, np.float64)) for part in (real, drawn))
-    return float(poly_mmd(a, b))
 
 
 def _jackknifed(

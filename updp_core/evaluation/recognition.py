@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.evaluation import attackers, statistics
-from updp_core.evaluation.ablations import ssim
 from updp_core.evaluation.attackers import Linkage, Score
 from updp_core.evaluation.measures import (
     Found,
@@ -25,6 +24,7 @@ from updp_core.evaluation.measures import (
     linked_studies,
     people_name,
 )
+from updp_core.evaluation.studies import similarity
 from updp_core.evaluation.testbed import Testbed, in_parts, key_of_method
 
 FAMILIES = {
@@ -110,11 +110,8 @@ def _nearness(data: Linkage) -> Score:
 
 def _similarity(data: Linkage) -> Score:
     def score(i: NDArray[Any], j: NDArray[Any]) -> NDArray[Any]:
-        found = [np.zeros(0)]
-        for k in range(0, len(i), 2048):
-            sides = (data.synthetic[i[k : k + 2048]], data.originals[j[k : k + 2048]])
-            found.append(ssim(*(x.reshape(-1, _THUMB, _THUMB) / 6 + 0.5 for x in sides)))  # deviations into 0..1
-        return np.concatenate(found)
+        sides = (data.synthetic[i], data.originals[j])
+        return similarity(*(x.reshape(-1, _THUMB, _THUMB) / 6 + 0.5 for x in sides))  # deviations into 0..1
 
     return score
 

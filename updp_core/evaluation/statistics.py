@@ -36,6 +36,15 @@ def auc(truth: NDArray[Any], score: NDArray[Any], weights: NDArray[np.float64] |
         return np.asarray((positive * (below + up_to) / 2).sum(axis=1) / pairs)
 
 
+def kernel_distance(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """The squared maximum mean discrepancy of two sets of features (N, D) and (M, D) by the cubic kernel of KID
+    (Binkowski et al. 2018): unbiased, also where the sets differ in size; about 0 for two sets of one kind."""
+    x, y = (np.asarray(part, np.float64) for part in (a, b))
+    xx, yy, xy = ((p @ q.T / p.shape[1] + 1) ** 3 for p, q in ((x, x), (y, y), (x, y)))
+    within = ((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (xx, yy))
+    return float(sum(within) - 2 * xy.mean())
+
+
 def auc_within(
     strata: NDArray[Any], truth: NDArray[Any], score: NDArray[Any], weights: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:

@@ -85,6 +85,19 @@ def as_float(images: NDArray[Any]) -> NDArray[np.float32]:
     return images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
 
 
+def similarity(a: NDArray[np.float32], b: NDArray[np.float32], batch: int = 256) -> NDArray[np.float64]:
+    """Structural similarity (N,) of images (N, S, S) in 0..1, pair by pair."""
+    import torch
+    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
+
+    out = [np.zeros(0)]
+    for i in range(0, len(a), batch):
+        x, y = (torch.from_numpy(np.ascontiguousarray(side[i : i + batch]))[:, None] for side in (a, b))
+        found: Any = ssim(x, y, data_range=1.0, reduction="none")
+        out.append(found.reshape(-1).numpy().astype(np.float64))
+    return np.concatenate(out)
+
+
 @cache  # as it was when first asked: what runs is what was loaded then
 def code_digest(*names: str) -> str:
     """What names a part of this package's code: the sources of these files and folders of updp_core."""
