@@ -32,7 +32,11 @@ class PolicyBox:
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
         with gr.Accordion("Policy", open=False, elem_id="policy"):
-            self.verdicts = gr.Radio([("One", 1), ("Two, by different people", 2)], label="Approvals that a pair needs")
+            self.verdicts = gr.Radio(
+                [("One", 1), ("Two, by different people", 2)],
+                label="Approvals that a pair needs",
+                elem_id="policy-verdicts",
+            )
             self.second = gr.Slider(
                 0, 100, step=5, label="Share of decided pairs that a second person reads blind, in %"
             )

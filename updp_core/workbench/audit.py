@@ -216,10 +216,11 @@ def _problems(store: Store, tx: Transaction, policy: Policy) -> Iterator[str]:
 def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
     """What is computed from the rows of record, computed again: triggers, grades, standings, counts; and holds."""
     found = tx.dialect.triggers_found(tx)
-    for name, statement in tx.dialect.triggers().items():
+    due_triggers = tx.dialect.triggers()
+    for name, statement in due_triggers.items():
         if " ".join(found.get(name, "").split()) != " ".join(statement.split()):
             yield f"The trigger {name} is missing or was changed: rows could be changed since."
-    for name in sorted(found.keys() - tx.dialect.triggers().keys()):
+    for name in sorted(found.keys() - due_triggers.keys()):
         yield f"The trigger {name} was added: it may change what is written."
     for row, states in _graded(tx):
         evidence, settings = json.loads(row["evidence_json"]), json.loads(row["settings_json"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +18,6 @@ SHOWN = 500
 """Rejections that an import keeps in memory and hands to whoever asked for it."""
 LISTED = 100_000
 """Rejections that it writes to a file; what is beyond is counted."""
-FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass
@@ -124,9 +123,3 @@ def rejected(home: Path, import_id: str, text: str = "") -> Iterator[tuple[str, 
 def mapping_for(home: Path, header: list[str]) -> dict[str, str]:
     """The mapping that was last given for a table with these columns, {} where none was."""
     return next((each.columns for each in notes(home) if each.columns and each.header == header), {})
-
-
-def as_text(row: Mapping[str, str] | tuple[str, ...]) -> list[str]:
-    """Cells for a spreadsheet, which takes none of them for a formula."""
-    cells = row if isinstance(row, tuple) else tuple(row.values())
-    return ["'" + cell if cell[:1] in FORMULA else cell for cell in cells]

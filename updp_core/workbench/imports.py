@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -19,6 +17,7 @@ from updp_core.workbench.import_log import Note
 from updp_core.workbench.roles import OPERATORS, sees_phi, verb
 from updp_core.workbench.shapes import ImportPage, ImportRow, Progress, SourceLook
 from updp_core.workbench.studies import Studies, private_folder, saved_columns, source_of, stated, unpacked, where
+from updp_core.workbench.wording import csv_lines
 
 HIDDEN = "•••"
 TEMPLATE = (
@@ -106,7 +105,7 @@ class Imports(Noun):
             raise NotAllowed("The list names files of patients: it is for roles that see them, and for who imported.")
         with self.desk.store.write() as tx:
             tx.audit(actor, "import_list", import_id)
-        return _csv(itertools.chain((("source", "reason"),), import_log.rejected(home, import_id)))
+        return csv_lines(itertools.chain((("source", "reason"),), import_log.rejected(home, import_id)))
 
     @verb(OPERATORS)
     def import_again(self, import_id: str, *, actor: Actor, assume: Assume = NOTHING_ASSUMED) -> Iterator[Progress]:
@@ -134,7 +133,7 @@ class Imports(Noun):
     @verb(OPERATORS)
     def import_template(self, *, actor: Actor) -> Iterator[str]:
         """A table as `import_` takes it, with two rows that are made up, as lines of a CSV file."""
-        return _csv(iter(TEMPLATE))
+        return csv_lines(iter(TEMPLATE))
 
 
 def _row(note: Note, actor: Actor) -> ImportRow:
@@ -160,10 +159,3 @@ def _row(note: Note, actor: Actor) -> ImportRow:
 
 def _may_see(note: Note, actor: Actor) -> bool:
     return sees_phi(actor) or note.actor == actor.name
-
-
-def _csv(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    for row in rows:
-        line = io.StringIO()
-        csv.writer(line).writerow(import_log.as_text(row))
-        yield line.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,11 +58,8 @@ class Levels(Noun):
         """
         policy = privacy_of(self.desk.policy()["privacy"])
         with self.desk.store.read() as tx:
-            rows = tx.rows(_Visit, "SELECT patient, findings_json FROM record ORDER BY seq")
-        visits = [(row.patient, frozenset(json.loads(row.findings_json))) for row in rows]
-        whose: dict[frozenset[str], set[str]] = defaultdict(set)
-        for patient, combination in visits:
-            whose[combination].add(patient)
+            visits = _visits(tx)
+        whose = _whose(visits)
         asserted = sum(len(c) for _, c in visits)
         levels = []
         for level in LEVELS if policy.leave_out else LEVELS[:3]:
@@ -125,11 +122,22 @@ def levelled(desk: Desk, tx: Transaction, privacy: Privacy) -> dict[frozenset[st
     """Each combination of findings in the workspace -> what of it this level tells; counted anew after an import."""
     last = tx.value("SELECT coalesce(max(seq), 0) FROM record")
     if desk.levelled.get(privacy, (-1, {}))[0] != last:
-        whose: dict[frozenset[str], set[str]] = defaultdict(set)
-        for row in tx.rows(_Visit, "SELECT DISTINCT patient, findings_json FROM record"):
-            whose[frozenset(json.loads(row.findings_json))].add(row.patient)
-        desk.levelled[privacy] = (last, told(privacy, whose))
+        desk.levelled[privacy] = (last, told(privacy, _whose(_visits(tx))))
     return desk.levelled[privacy][1]
+
+
+def _visits(tx: Transaction) -> list[tuple[str, frozenset[str]]]:
+    """Patient and findings of each record."""
+    rows = tx.rows(_Visit, "SELECT patient, findings_json FROM record ORDER BY seq")
+    return [(row.patient, frozenset(json.loads(row.findings_json))) for row in rows]
+
+
+def _whose(visits: Iterable[tuple[str, frozenset[str]]]) -> dict[frozenset[str], set[str]]:
+    """Each combination of findings -> the patients who have it."""
+    whose: dict[frozenset[str], set[str]] = defaultdict(set)
+    for patient, combination in visits:
+        whose[combination].add(patient)
+    return whose
 
 
 def breaking(desk: Desk, tx: Transaction, candidates: Sequence[int]) -> list[Held]:

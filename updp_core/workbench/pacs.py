@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from updp_core.release import verify
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import OFFICER, OPERATORS, verb
 from updp_core.workbench.shapes import Progress
-from updp_core.workbench.studies import Studies
+from updp_core.workbench.studies import Studies, private_folder
 from updp_core.workbench.wording import place_of
 
 
@@ -29,9 +27,7 @@ class Pacs(Noun):
         The files lie in the private workspace until they are read, and no longer. Raises UsageError for a bad address
         and where the server does not answer as DICOMweb does.
         """
-        # Named like an upload: what a crash leaves is removed in the same way.
-        with tempfile.TemporaryDirectory(prefix=f"upload-{os.getpid()}-", dir=self.desk.store.home) as private:
-            folder = Path(private)
+        with private_folder(self.desk.store.home) as folder:
             for count, _ in enumerate(dicomweb.download(source, folder), 1):
                 yield Progress("fetch", count, 0, f"{count} fetched")
             yield from Studies(self.desk).import_(folder, actor=actor, layout="dicom")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from updp_core.workbench.wording import csv_lines
 
 KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "verdicts": (
@@ -187,15 +187,13 @@ COLUMNS = ("event", "at", "actor", "role", "verb", "subject", "said", "reasons",
 
 def as_csv(events: Iterable[Row]) -> Iterator[str]:
     """Events as lines of a CSV file; no cell is a formula."""
-    for row in itertools.chain([dict(zip(COLUMNS, COLUMNS, strict=True))], events):
-        cells = []
-        for name in COLUMNS:
-            cell = row[name]
-            text = cell if isinstance(cell, str) else "; ".join(cell) if name == "reasons" else json.dumps(cell)
-            cells.append("'" + text if text[:1] in ("=", "+", "-", "@") else text)
-        line = io.StringIO()
-        csv.writer(line).writerow(cells)
-        yield line.getvalue()
+    yield from csv_lines(itertools.chain([COLUMNS], ([_cell(name, row[name]) for name in COLUMNS] for row in events)))
+
+
+def _cell(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "; ".join(value) if name == "reasons" else json.dumps(value)
 
 
 def as_jsonl(events: Iterable[Row]) -> Iterator[str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from updp_core.domain import STEERING
 from updp_core.errors import UsageError
 
+FORMULA = ("=", "+", "-", "@")
+"""How a cell begins that a spreadsheet takes for a formula."""
 MOST = 4000
 """Characters of a comment."""
 REASONS = (
@@ -66,3 +70,11 @@ def place_of(path: Path | str) -> Path:
     except (ValueError, OSError):
         raise UsageError("No file or folder can have this path. Write another.") from None
     return found
+
+
+def csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines of a CSV file, of which a spreadsheet takes no cell for a formula."""
+    for row in rows:
+        line = io.StringIO()
+        csv.writer(line).writerow("'" + cell if cell[:1] in FORMULA else cell for cell in row)
+        yield line.getvalue()
