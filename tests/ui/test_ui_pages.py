@@ -225,6 +225,22 @@ def test_methods_stand_side_by_side_and_the_current_version_stays(desk: Desk) ->
     assert end[desk.page.pair.column.viewer]["candidate"] == before
 
 
+def test_a_click_beside_a_rare_combination_makes_the_pair_again_without_what_makes_it_rare(desk: Desk) -> None:
+    page, gates = desk.page, desk.page.pair.side.gates
+    report = "FINDINGS: The heart is enlarged. There is a small left pleural effusion."
+    add(desk.bench, [study(100 + n, report=report) for n in range(100)])
+    [rare] = add(desk.bench, [study(300, report=f"{report} There is a pacemaker.")])
+    last(desk.bench.regenerate(rare, actor=OFFICER))
+    shown = desk.look(page.pick(desk.acting(), rare))
+    assert "data-clear" in shown[gates] and "without pacemaker" in shown[gates]
+    assert "data-clear" not in page.pick(desk.acting(GUEST), rare)[gates]
+    with pytest.raises(NotAllowed):
+        list(page.clear_rarity(desk.acting(GUEST), desk.asked(), desk.view))
+    *_, end = page.clear_rarity(desk.acting(), desk.asked(), desk.view)
+    told = desk.bench.show(rare, actor=OFFICER)["report"]["filtered"]
+    assert "data-clear" not in end[gates] and "pacemaker" not in told and "effusion" in told
+
+
 def test_a_draft_belongs_to_its_pair(desk: Desk) -> None:
     desk.page.draft(desk.acting(), desk.asked(), "look again")
     updates = desk.page.look(desk.acting(), desk.asked(), desk.view)

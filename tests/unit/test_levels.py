@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.workbench_kit import (
     ADMIN,
+    OBSERVER,
     OFFICER,
     READER,
     QuickMethod,
@@ -26,7 +28,7 @@ from tests.unit.workbench_kit import (
 )
 from updp_core.errors import Conflict, NotAllowed, ReleaseError, UsageError
 from updp_core.findings import labeler
-from updp_core.findings.levels import FINDINGS, Privacy, privacy_of, shared, told
+from updp_core.findings.levels import FINDINGS, Privacy, fewest_out, privacy_of, shared, told
 from updp_core.phantom import sample_patient, sample_visit, write_report
 from updp_core.report.left_out import pieces, told_of
 from updp_core.store.store import canonical, now
@@ -53,6 +55,22 @@ def test_the_rarest_finding_goes_first() -> None:
     both = frozenset({"cardiomegaly", "hernia"})
     kept = shared({both: ["a"], frozenset({"cardiomegaly"}): list("bcd")}, 3)
     assert kept[both] == {"cardiomegaly"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(SETS, st.dictionaries(SETS, st.integers(0, 5), max_size=12), st.integers(0, 4))
+def test_what_to_leave_out_is_the_fewest_that_clears_the_rarest_of_these_and_leaves_enough_company(
+    together, others, least
+) -> None:
+    out = fewest_out(together, others, least)
+    parts = (frozenset(c) for n in range(len(together) + 1) for c in combinations(sorted(together), n))
+    clears = [part for part in parts if least <= 0 or others.get(together - part, -1) >= least]
+    if out is None:
+        assert not clears
+        return
+    assert frozenset(out) in clears and len(out) == min(map(len, clears))
+    having = {name: sum(n for c, n in others.items() if name in c) for name in together}
+    assert [having[n] for n in out] == min(sorted(having[n] for n in c) for c in clears if len(c) == len(out))
 
 
 def test_level_2_tells_acute_findings_and_devices_of_the_purposes_named_and_no_other() -> None:
@@ -277,6 +295,62 @@ def test_a_release_tells_the_level_and_nothing_that_it_leaves_out(bench, tmp_pat
         if f.suffix in (".json", ".jsonl", ".txt", ".html")
     )
     assert "cardiomegaly" in text and '"leave_out"' not in text and 'pleural_effusion": "present' not in text
+
+
+# Clearing a rare combination
+
+
+def rare(bench: Any, others: int = 100) -> str:
+    """A record whose hernia nobody shares, among `others` who have an enlarged heart and no more."""
+    reports = ["Cardiomegaly. Hiatal hernia."] + ["Cardiomegaly."] * others
+    first, *_ = add(bench, [study(n, report=text) for n, text in enumerate(reports)])
+    last(bench.regenerate(first, actor=READER))
+    return str(first)
+
+
+def rarity(bench: Any, record: str) -> dict[str, Any]:
+    return next(g for g in bench.show(record, actor=READER)["gates"] if g["name"] == "rarity")
+
+
+def test_a_rare_combination_names_what_to_leave_out_and_a_reader_has_the_pair_made_so(bench) -> None:
+    record = rare(bench)
+    assert rarity(bench, record)["state"] == "warn" and "leave out hernia" in rarity(bench, record)["explanation"]
+    assert bench.show(record, actor=READER)["leave_out"] == ["hernia"]
+    assert bench.show(record, actor=ADMIN)["leave_out"] == [], "what is left out tells what it hides"
+    for who in (ADMIN, OBSERVER):
+        with pytest.raises(NotAllowed):
+            bench.clear_rarity(record, actor=who)
+    assert last(bench.clear_rarity(record, actor=READER))["left_out"] == ["hernia"]
+    made = current(bench, record)
+    assert made["filtered_report"] == "Cardiomegaly. [LEFT OUT]"
+    assert made["settings"]["privacy"]["own"] == {"level": "custom", "leave_out": ["hernia"]}
+    assert rarity(bench, record)["state"] == "clear" and rarity(bench, record)["value"] == 100
+    assert bench.show(record, actor=READER)["leave_out"] == []
+    told = [e for e in bench.audit(actor=OFFICER, limit=50)["events"] if e["verb"] == "clear_rarity"]
+    assert [(e["actor"], e["subject"], e["detail"]["left_out"]) for e in told] == [(READER.name, record, 1)]
+    assert "hernia" not in json.dumps(told)
+    with pytest.raises(UsageError, match="Nothing is rare"):
+        bench.clear_rarity(record, actor=READER)
+
+
+def test_what_a_pairs_own_level_left_out_stays_out_and_the_limit_of_the_policy_is_kept(bench) -> None:
+    record = rare(bench)
+    bench.set_policy({"gates": {"rarity": {"limit": 200}}}, actor=OFFICER)
+    assert bench.show(record, actor=READER)["leave_out"] == []
+    with pytest.raises(UsageError, match="No finding"):
+        bench.clear_rarity(record, actor=READER)
+    bench.set_policy({"gates": {"rarity": {"limit": 100}}}, actor=OFFICER)
+    last(bench.regenerate(record, privacy={"level": "custom", "leave_out": ["nodule"]}, actor=OFFICER))
+    last(bench.clear_rarity(record, actor=OFFICER))
+    assert current(bench, record)["settings"]["privacy"]["own"]["leave_out"] == ["nodule", "hernia"]
+    assert rarity(bench, record)["state"] == "clear", "who shares what is told is not counted less one for himself"
+
+
+def test_another_visit_of_the_same_patient_is_no_company(bench) -> None:
+    reports = ["Cardiomegaly. Hiatal hernia.", "Hiatal hernia."] + ["Cardiomegaly."] * 100
+    first, *_ = add(bench, [study(n, patient=max(1, n), report=text) for n, text in enumerate(reports)])
+    last(bench.regenerate(first, actor=READER))
+    assert bench.show(first, actor=READER)["leave_out"] == ["hernia"], "not the heart, which would leave him alone"
 
 
 # The preview

@@ -13,8 +13,11 @@ SEEN = 0.5
 """The probability from which a judge is said to see a finding."""
 
 
-def gates(rows: Sequence[Mapping[str, Any]], values: Mapping[str, Sequence[float]]) -> str:
-    """Every gate; those that are not clear stand open. `values` are those of all pairs, gate by gate."""
+def gates(
+    rows: Sequence[Mapping[str, Any]], values: Mapping[str, Sequence[float]], leave_out: Sequence[str] = ()
+) -> str:
+    """Every gate; those that are not clear stand open. `values` are those of all pairs, gate by gate, `leave_out` the
+    findings without which the combination is not rare: a button has the pair made again so."""
     if not rows:
         return empty("No evidence yet.", "It is measured when a synthetic image has been made.")
     measured = sorted((r for r in rows if r["state"] in ORDER), key=lambda r: ORDER[r["state"]])
@@ -30,6 +33,7 @@ def gates(rows: Sequence[Mapping[str, Any]], values: Mapping[str, Sequence[float
         missing=[r for r in rows if r["state"] not in ORDER],
         clear=sum(row["state"] == "clear" for row in rows),
         total=len(rows),
+        leave_out=[titled(name).lower() for name in leave_out],
     )
 
 

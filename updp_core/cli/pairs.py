@@ -318,6 +318,9 @@ def regenerate(
     set_: SetOptions = [],  # noqa: B006
     named: Named = "",
     privacy: PrivacyOption = "",
+    clear_rarity: Annotated[
+        bool, typer.Option("--clear-rarity", help="Leave out the fewest findings that too few patients share.")
+    ] = False,
     role: RoleOption = "radiologist",
     home: Home = None,
     as_json: AsJson = False,
@@ -326,7 +329,9 @@ def regenerate(
     with opened(home, preset=preset) as bench:
         who = actor(reviewer, role)
         steps = (
-            bench.compare(record, seed=seed[0] if seed else None, actor=who)
+            bench.clear_rarity(record, actor=who)
+            if clear_rarity
+            else bench.compare(record, seed=seed[0] if seed else None, actor=who)
             if compare
             else bench.regenerate(
                 record,
@@ -342,6 +347,7 @@ def regenerate(
         )
         outcome = follow(steps)
     lines = [f"candidates {', '.join(map(str, outcome['candidates'])) or 'none'}; current is {outcome['current']}."]
+    lines += [f"left out: {', '.join(outcome['left_out'])}"] if "left_out" in outcome else []
     result(outcome, as_json, [*[f"failed: {reason}" for reason in outcome["failed"]], *lines])
 
 

@@ -258,7 +258,8 @@ RULES: Mapping[str, Rule] = {
         "whatever the pixels show: to clear it, leave out {leave_out}.",
         "Not measured: it takes the reports of 100 patients, since among few nearly every combination is the only one.",
         least=("patients", PEOPLE),
-        advice="Ask whether these findings together would name the patient to somebody who knows them; if so, reject.",
+        advice="Leave out what makes it rare; or ask whether these findings would name the patient to somebody who "
+        "knows them, and if so, reject.",
         needs=("report",),
     ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from updp_core.domain import Image8, Image16, MethodInput, Prompt, Proposal, Spa
 from updp_core.evidence import appearance, distance, ocr
 from updp_core.evidence.gates import EQUALS, PEOPLE, RULES
 from updp_core.findings import labeler
+from updp_core.findings.levels import fewest_out
 from updp_core.findings.terms import FINDINGS
 from updp_core.intake.pixels import letterbox
 from updp_core.lexicon import Lexicon
@@ -59,6 +60,40 @@ class IdentityBank:
     findings: tuple[frozenset[str], ...]
 
 
+_NOBODY: dict[str, Any] = {"others": None, "patients": 0, "leave_out": []}
+
+
+@dataclass(frozen=True)
+class Company:
+    """Who else of a workspace's `people` patients is told the same of: `sharing` counts them by combination of
+    findings, the patient in question included with the combinations `own` (None: with the one that is asked for).
+    `least` others are enough company."""
+
+    sharing: Mapping[frozenset[str], int] | None
+    people: int
+    own: Collection[frozenset[str]] | None = None
+    least: float = 1
+
+    def of(self, together: frozenset[str]) -> dict[str, Any]:
+        """How many other patients share this combination, and what to leave out so that enough do: see `fewest_out`.
+        None below PEOPLE."""
+        if self.sharing is None:
+            return _NOBODY
+        if self.people < PEOPLE:
+            return _NOBODY | {"patients": self.people}
+        others = self.others(together)
+        return {
+            "others": others.get(together, 0),
+            "patients": self.people,
+            "leave_out": list(fewest_out(together, others, self.least) or ()),
+        }
+
+    def others(self, together: frozenset[str]) -> dict[frozenset[str], int]:
+        """The patients besides the one in question, by what is told of them."""
+        own = {together} if self.own is None else set(self.own)
+        return {told: max(0, count - (told in own)) for told, count in (self.sharing or {}).items()}
+
+
 def identity_bank(
     images: Sequence[Image16],
     patients: Sequence[str],
@@ -84,6 +119,8 @@ def measure(
     bank: IdentityBank | None = None,
     sharing: Mapping[frozenset[str], int] | None = None,
     people: int = 0,
+    own: Mapping[str, Collection[frozenset[str]]] | None = None,
+    company: float = 1,
     surrogates: Mapping[str, Sequence[Span]] | None = None,
     left_out: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
@@ -92,7 +129,9 @@ def measure(
     A measure that cannot be taken is None, and its gate "unknown". `headers` (record id -> identifiers) widens the
     search for residual PHI; `patients` (record id -> opaque key) and `bank` are what the rank of the true patient is
     taken among (without a bank: the originals of `inputs`); `sharing` counts the patients of the workspace by their
-    combination of findings, this record's patient included (see `combination`), and there are `people` in all;
+    combination of findings, this record's patient included (see `combination`), and there are `people` in all; `own`
+    (record id -> combinations) says where its patient was counted, by default with what this report tells, and
+    `company` how many others shall share what is told;
     `surrogates` (record id -> spans) are the invented stand-ins in the filtered reports, `left_out` (record id ->
     findings) what the privacy level does not tell: an image that shows it shows something that its report lacks. No
     text of a report is returned.
@@ -108,9 +147,8 @@ def measure(
                 proposal,
                 lexicon,
                 (headers or {}).get(proposal.record),
-                sharing,
-                people,
                 (surrogates or {}).get(proposal.record, ()),
+                Company(sharing, people, (own or {}).get(proposal.record), company),
             ),
             **(next(judged) if proposal.image is not None else {}),
         }
@@ -134,9 +172,8 @@ def _textual(
     proposal: Proposal,
     lexicon: Lexicon,
     header: Mapping[str, Sequence[str]] | None,
-    sharing: Mapping[frozenset[str], int] | None,
-    people: int,
     surrogates: Sequence[Span],
+    company: Company,
 ) -> dict[str, Any]:
     """The measures that need no judge: alignment, residual PHI, forbidden words, rarity, findings of the report."""
     spans = residual(record.filtered_report, lexicon, header, surrogates)
@@ -150,7 +187,7 @@ def _textual(
         "report": {"given": given},
         "rarity": {
             "findings": sorted(together),
-            **_rarity(together, sharing if given else None, people),
+            **(company.of(together) if given else _NOBODY),
         },
         "method": dict(proposal.method_evidence),
     }
@@ -218,21 +255,6 @@ def _judged(
         )
         row["memorisation"] = copies[i]
     return rows
-
-
-def _rarity(together: frozenset[str], sharing: Mapping[frozenset[str], int] | None, people: int) -> dict[str, Any]:
-    """How many other patients of `people` share this combination, and which findings to leave out so that some do:
-    the rarest first. None below PEOPLE."""
-    if sharing is None:
-        return {"others": None, "patients": 0, "leave_out": []}
-    left, out = together, list[str]()
-    others = max(0, int(sharing.get(together, 1)) - 1)
-    if people < PEOPLE:
-        return {"others": None, "patients": people, "leave_out": []}
-    while left and (others if left == together else sharing.get(left, 0)) < 1:
-        out.append(min(sorted(left), key=lambda name: sum(n for c, n in sharing.items() if name in c)))
-        left -= {out[-1]}
-    return {"others": others, "patients": people, "leave_out": out}
 
 
 def _among_equals(

@@ -85,6 +85,24 @@ def told(privacy: Privacy, patients: Mapping[frozenset[str], Iterable[str]]) -> 
     return {combination: combination & privacy.listed() for combination in patients}
 
 
+def fewest_out(together: frozenset[str], others: Mapping[frozenset[str], int], least: float) -> tuple[str, ...] | None:
+    """The fewest of the findings `together` to leave out so that the rest is told of `least` other patients; of equally
+    many the rarest, and the rarest first. () where they have that company, None where nothing helps.
+
+    `others` counts, by what is told of them, the patients besides the one in question.
+    """
+
+    def rarity(left: frozenset[str]) -> tuple[int, list[tuple[int, str]]]:
+        out = sorted((having[name], name) for name in together - left)
+        return len(out), out
+
+    fitting = [told_ for told_, count in others.items() if told_ <= together and count >= least]
+    if together in fitting or least <= 0:
+        return ()
+    having = {name: sum(count for told_, count in others.items() if name in told_) for name in together}
+    return tuple(name for _, name in min(map(rarity, fitting))[1]) if fitting else None
+
+
 def shared(patients: Mapping[frozenset[str], Iterable[str]], k: int) -> dict[frozenset[str], frozenset[str]]:
     """Each combination -> the part of it that at least `k` patients are told to have: the rarest findings go first.
 

@@ -17,7 +17,7 @@ from updp_core.report.categories import category_of
 from updp_core.store import Transaction
 from updp_core.store.schema import OpenFlag, Record, Standing
 from updp_core.store.store import known
-from updp_core.workbench import second_reading
+from updp_core.workbench import population, second_reading
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.grades import gate_rows, keeps_source
 from updp_core.workbench.holds import holder
@@ -125,6 +125,7 @@ class Pairs(Noun):
         if phi and held != actor.name:
             _note_view(self.desk, record, actor)
         gates = next((c["gates"] for c in candidates if c["current"]), [])
+        rare = phi and any(gate["name"] == "rarity" and gate["state"] in ("warn", "block") for gate in gates)
         return {
             "record": record,
             "state": "pending" if blind else cast(State, stands.state),  # the state would tell the first verdict
@@ -148,6 +149,7 @@ class Pairs(Noun):
             },
             "findings": json.loads(row.findings_json),
             "rarity": rarity if row.report.strip() else None,
+            "leave_out": list(population.to_leave_out(self.desk, row) or ()) if rare else [],
             "voided": voided,
             "beyond": list(beyond_measure(gates)),
             "candidates": candidates,

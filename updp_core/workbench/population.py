@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from updp_core.domain import SYSTEM
-from updp_core.evidence.pair import IdentityBank, for_judges
-from updp_core.findings.levels import privacy_of
+from updp_core.evidence.gates import PEOPLE, RULES
+from updp_core.evidence.pair import Company, IdentityBank, for_judges
+from updp_core.findings.levels import fewest_out, privacy_of
 from updp_core.intake.pixels import decode_png
 from updp_core.store import Store
+from updp_core.store.schema import Record
 from updp_core.store.store import sha256
 from updp_core.workbench.desk import Desk
-from updp_core.workbench.levels import levelled
+from updp_core.workbench.levels import left_out, levelled, own_of
 
 MOST = 1000
 """Originals that true patients are ranked among; more cost memory and say no more."""
@@ -56,6 +58,45 @@ def sharing(desk: Desk) -> tuple[dict[frozenset[str], int], int]:
             people = tx.value("SELECT count(DISTINCT patient) FROM record")
             desk.shared = (last, dict(Counter(combination for combination, _ in pairs)), people)
     return desk.shared[1:]
+
+
+def company(desk: Desk, patient: str) -> Company:
+    """Who else is told the same of as this patient, and how many must be for the gate of rare combinations."""
+    shared, people = sharing(desk)
+    return Company(shared, people, own(desk, {"": patient})[""], least(desk))
+
+
+def own(desk: Desk, patients: Mapping[str, str]) -> dict[str, frozenset[frozenset[str]]]:
+    """Where `sharing` counts each of `patients`, by the same key."""
+    with desk.store.read() as tx:
+        kept = levelled(desk, tx, privacy_of(desk.policy(tx)["privacy"]))
+        told: dict[str, frozenset[frozenset[str]]] = {}
+        for patient in set(patients.values()):
+            seen = tx.column(
+                "SELECT DISTINCT r.findings_json FROM standing s JOIN record r ON r.id = s.record WHERE s.patient = :p",
+                p=patient,
+            )
+            combinations = (frozenset[str](json.loads(row)) for row in seen)
+            told[patient] = frozenset(kept.get(c, c) for c in combinations)
+    return {key: told[patient] for key, patient in patients.items()}
+
+
+def to_leave_out(desk: Desk, row: Record) -> tuple[str, ...] | None:
+    """What more to leave out of what is told of a record, so that enough other patients share the rest: see
+    `fewest_out`. () where they do, or where too few patients are known to tell."""
+    with desk.store.read() as tx:
+        findings = frozenset[str](json.loads(row.findings_json))
+        hidden = left_out(desk, tx, findings, privacy_of(desk.policy(tx)["privacy"]), own_of(tx, row.id))
+    beside = company(desk, row.patient)
+    if beside.people < PEOPLE or not row.report.strip():
+        return ()
+    together = findings - hidden
+    return fewest_out(together, beside.others(together), beside.least)
+
+
+def least(desk: Desk) -> float:
+    """How many other patients the gate of rare combinations asks for, under the policy in force."""
+    return float(desk.policy()["gates"].get("rarity", {}).get("limit", RULES["rarity"].limit))
 
 
 def bank(desk: Desk, judges: Any) -> Any:
@@ -113,4 +154,11 @@ def mark(store: Store, record: str, judge: str, vector: bytes) -> str:
 def context(desk: Desk, judges: Any, patients: Mapping[str, str]) -> dict[str, Any]:
     """The keyword arguments of `evidence.pair.measure` that speak of the other records."""
     shared, people = sharing(desk)
-    return {"patients": patients, "bank": bank(desk, judges), "sharing": shared, "people": people}
+    return {
+        "patients": patients,
+        "bank": bank(desk, judges),
+        "sharing": shared,
+        "people": people,
+        "own": own(desk, patients),
+        "company": least(desk),
+    }

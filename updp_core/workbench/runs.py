@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from updp_core.domain import Actor
@@ -19,7 +19,7 @@ from updp_core.store import Transaction
 from updp_core.store.schema import Candidate, Record
 from updp_core.store.schema import Run as RunRow
 from updp_core.store.store import canonical, known, now
-from updp_core.workbench import batch, holds, leases, levels
+from updp_core.workbench import batch, holds, leases, levels, population
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OPERATORS, READERS, verb
 from updp_core.workbench.shapes import MethodRow, Progress, Run
@@ -171,6 +171,33 @@ class Runs(Noun):
         return _regenerate(
             self.desk, record, seeds or [batch.seed_for(self.desk.store.secret, 0, record, attempt)], options, actor
         )
+
+    @verb(READERS)
+    def clear_rarity(self, record: str, *, actor: Actor) -> Iterator[Progress]:
+        """Make a candidate that tells less, so that the gate of rare combinations clears: the fewest findings that too
+        few patients share, the rarest first, are left out from now on (the record's own privacy level).
+
+        What was left out before stays so, and what goes is counted now: whoever asks chooses nothing. Result: as of
+        `regenerate`, with "left_out". Raises UsageError where nothing is to be left out, or nothing helps.
+        """
+        with self.desk.store.read() as tx:
+            row = known(tx.get(Record, id=record), f"record {record}")
+            before = tx.value(
+                "SELECT c.method FROM standing s JOIN candidate c ON c.id = s.candidate WHERE s.record = :r", r=record
+            )
+            attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
+            holds.nobody_elses(tx, record, actor)
+        out = population.to_leave_out(self.desk, row)
+        if out is None:
+            raise UsageError("No finding can be left out so that enough patients share the rest. Reject the pair.")
+        if not out:
+            raise UsageError("Nothing is rare: enough patients share what this pair tells, or too few are known.")
+        options = Options(before or self.desk.settings.method, privacy=_less(self.desk, row, out))
+        batch.requested_of(self.desk, options)
+        with self.desk.store.write() as tx:
+            tx.audit(actor, "clear_rarity", record, left_out=len(out))
+        seeds = [batch.seed_for(self.desk.store.secret, 0, record, attempt)]
+        return _less_told(_regenerate(self.desk, record, seeds, options, actor), out)
 
     @verb(READERS)
     def compare(self, record: str, *, actor: Actor, seed: int | None = None) -> Iterator[Progress]:
@@ -403,6 +430,19 @@ def _regenerate(desk: Desk, record: str, seeds: list[int], options: Options, act
         current = tx.value("SELECT candidate FROM standing WHERE record = :r", r=record)
     result = {"record": record, "candidates": made, "current": current, "failed": errors}
     yield Progress("done", len(seeds), len(seeds), result=result)
+
+
+def _less(desk: Desk, row: Record, out: Sequence[str]) -> dict[str, Any]:
+    """The level at which a record tells no `out`, nor what its own level left out before."""
+    with desk.store.read() as tx:
+        own, findings = levels.own_of(tx, row.id), frozenset[str](json.loads(row.findings_json))
+        before = levels.left_out(desk, tx, findings, own, None) if own else frozenset[str]()
+    return {"level": "custom", "leave_out": sorted(before | set(out))}
+
+
+def _less_told(steps: Iterator[Progress], out: Sequence[str]) -> Iterator[Progress]:
+    for step in steps:
+        yield replace(step, result={**step.result, "left_out": list(out)}) if step.result is not None else step
 
 
 def _note(desk: Desk, actor: Actor, candidate: int, report: Mapping[str, Any]) -> None:

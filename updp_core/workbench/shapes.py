@@ -249,9 +249,10 @@ class Detail(TypedDict):
     `blind` is true where the actor reads second and other people's verdicts are kept back.
     `remarks` are those of the import, `flags` the open flags of people.
     `rarity` is the number of other patients who share this combination of findings (100: that many or more), None for a
-    record without a report. `voided` says what a lexicon took back and nobody has judged since: its version, terms, the
-    candidate, and the former verdict ({"verdict", "reviewer", "at"} or None). `beyond` says why the evidence cannot
-    tell whether the pair may leave ("domain", "report"): approving it takes a reason.
+    record without a report. `leave_out` is what `clear_rarity` would leave out now, where that gate fails and the role
+    sees PHI (what a pair has left out says what it hides). `voided` says what a lexicon took back and nobody has judged
+    since: its version, terms, the candidate, and the former verdict ({"verdict", "reviewer", "at"} or None). `beyond`
+    says why the evidence cannot tell whether the pair may leave ("domain", "report"): approving it takes a reason.
     """
 
     record: str
@@ -273,6 +274,7 @@ class Detail(TypedDict):
     images: dict[str, Any]
     findings: list[str]
     rarity: int | None
+    leave_out: list[str]
     voided: Voided | None
     beyond: list[str]
     candidates: list[CandidateRow]

@@ -16,7 +16,10 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "lexicons": ("Word lists", ("lexicon_edit", "lexicon_revert")),
     "imports": ("Imports", ("import", "import_list")),
-    "runs": ("Runs and versions", ("generate", "generate_end", "control", "candidate", "reproduce", "embed", "ready")),
+    "runs": (
+        "Runs and versions",
+        ("generate", "generate_end", "control", "candidate", "clear_rarity", "reproduce", "embed", "ready"),
+    ),
     "releases": ("Releases", ("release", "release_failed", "release_zip", "verify", "stow", "key_new", "key_trust")),
     "rules": ("Policy and upkeep", ("set_policy", "backup", "copy_to", "purge", "audit_export", "open", "migrate")),
     "people": (
@@ -112,6 +115,9 @@ SENTENCES: Mapping[str, Callable[[Row], str]] = {
     "candidate": lambda e: (
         f"made {_n(len(e['detail'].get('candidates') or ()), 'version')} of {e['subject']} by {_d(e, 'method')}"
         + (f", {e['detail']['failed']} failed" if e["detail"].get("failed") else "")
+    ),
+    "clear_rarity": lambda e: (
+        f"had {_n(e['detail'].get('left_out'), 'finding')} left out of {e['subject']}, shared by too few patients"
     ),
     "reproduce": lambda e: f"made {e['subject']} again to compare",
     "embed": lambda e: f"measured {e['subject']} to tell patients apart",

@@ -139,6 +139,8 @@ class Review(Page):
             on(source.choose, self.choose, [screen, view], self.every, tells=["candidate"])
         now = box.now.click(None, js=CLOSE)
         on(now.then, self.make, [screen, view, *box.settings], self.every, how=LONG).then(None, js=VERSIONS)
+        leave_out = self.pair.side.gates.clear_rarity
+        on(leave_out, self.clear_rarity, [screen, view], self.every, how=LONG)
         compare = box.compare.click(None, js=CLOSE)
         on(compare.then, self.compare, [screen, view], self.every, how=LONG).then(None, js=VERSIONS)
 
@@ -375,6 +377,10 @@ class Review(Page):
     def compare(self, actor: Actor, screen: Screen, view: View) -> Iterator[Updates]:
         """A version by each method."""
         yield from self._make(actor, screen, view, self.regenerate.side_by_side)
+
+    def clear_rarity(self, actor: Actor, screen: Screen, view: View) -> Iterator[Updates]:
+        """The pair made again without the findings that too few patients share."""
+        yield from self._make(actor, screen, view, self.regenerate.less)
 
     def _make(self, actor: Actor, screen: Screen, view: View, run: Callable[[str, Actor], Any]) -> Iterator[Updates]:
         """Run with progress; the contact sheet shows the versions as they stand in the end."""

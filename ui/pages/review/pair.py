@@ -31,6 +31,9 @@ element.addEventListener("scroll", (e) => {
   other.scrollTop = (one.scrollTop / Math.max(1, room(one))) * room(other);
 }, true);
 """
+GATES_JS = """
+element.addEventListener("click", (e) => { if (e.target.closest("[data-clear]")) trigger("clear_rarity"); });
+"""
 CONTACT_JS = """
 element.addEventListener("click", (e) => {
   const b = e.target.closest("[data-choose]");
@@ -69,7 +72,7 @@ class VerdictColumn:
     def __init__(self, shell: Shell) -> None:
         with gr.Column(elem_id="verdict-col", min_width=0):
             self.head = shell.part(elem_id="head", js=typed_js("#comment"))
-            self.gates = shell.part(elem_id="gates")
+            self.gates = shell.part(elem_id="gates", js=GATES_JS)
             with gr.Column(elem_id="verdict", min_width=0):
                 self.override = gr.Checkbox(
                     label="Override what blocks (say why below)", visible=False, elem_id="override"
@@ -140,7 +143,7 @@ class Pair:
         can_override = any(g["state"] == "block" and not g["hard"] for g in gates)
         return {
             s.head: review.head(detail),
-            s.gates: evidence.gates(gates, values),
+            s.gates: evidence.gates(gates, values, detail["leave_out"] if may(actor, "clear_rarity") else ()),
             c.prompt: review.prompt(detail["prompt"], current["prompt_text"] if current else ""),
             c.reports: report.reports(detail["report"]),
             c.findings: evidence.findings(detail["evidence"]),

@@ -103,6 +103,11 @@ class RegenerateBox:
         for step in self.shell.workbench.compare(record, actor=actor):
             yield f"{step.message or 'Method'}: {step.done} of {step.total} done", step.result
 
+    def less(self, record: str, actor: Actor) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        """One version without the findings that too few patients share: progress sentences, and the result."""
+        for step in self.shell.workbench.clear_rarity(record, actor=actor):
+            yield f"{step.stage.capitalize()} {step.done} of {step.total}", step.result
+
     def versions(self, detail: Mapping[str, Any], actor: Actor) -> Versions:
         """All versions of this pair, as a contact sheet and as the strip beside the original."""
         pictures: dict[int, str] = {}
