@@ -19,7 +19,7 @@ from updp_core.lexicon.folding import fold, words
 from updp_core.prompt.constraint import hits_in
 from updp_core.report import residual
 from updp_core.store import word_index
-from updp_core.store.standing import DISAGREES, MISCOUNTED
+from updp_core.store.standing import DISAGREES
 from updp_core.store.store import sha256
 from updp_core.workbench import Workbench
 
@@ -166,7 +166,7 @@ def test_an_edit_voids_exactly_what_a_look_at_every_prompt_and_report_finds(
                 row["candidate"]
                 for row in tx.all("SELECT candidate FROM violation WHERE lexicon_version = :v", v=version)
             }
-            assert tx.all(DISAGREES) == [] and tx.all(MISCOUNTED) == []
+            assert tx.all(DISAGREES) == [] and tx.miscounted() == []
         # states are read after saving: what was pending or approved is void now
         truth = forbidden_by_looking_at_each(bench, lexicon)
         assert marked == truth.keys(), (how, which, terms)

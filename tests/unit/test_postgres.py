@@ -18,7 +18,7 @@ from tests.unit.workbench_kit import ADMIN, OFFICER, READER, last, made, store, 
 from updp_core.errors import Conflict, DiskError, UpdpError, UsageError
 from updp_core.store import Store, migrations, postgres, purge, schema
 from updp_core.store.backup import restore_backup
-from updp_core.store.standing import DISAGREES, MISCOUNTED
+from updp_core.store.standing import DISAGREES
 from updp_core.workbench import Filters
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -68,6 +68,28 @@ def test_a_workspace_of_a_newer_version_is_refused_in_words(on_postgres: Server,
     owner.close()
     with pytest.raises(UpdpError, match=r"newer UPDP \(version 99; .*Update UPDP"):
         store(tmp_path / "ws")
+
+
+def test_an_older_workspace_is_brought_up_to_date_and_who_works_there_goes_on_working(
+    on_postgres: Server, tmp_path: Path
+) -> None:
+    home = tmp_path / "ws"
+    bench = workbench(home)
+    ids = made(bench, 2)
+    bench.decide(ids[0], "approve", actor=READER)
+    bench.close()
+    owner = on_postgres.connect(on_postgres.database(home))
+    owner.execute("DROP TABLE standing_count, facet_count")
+    owner.execute("CREATE TABLE gate_count (name text, state text, n integer, PRIMARY KEY (name, state))")
+    owner.execute("UPDATE alembic_version SET version_num = '0004'")
+    owner.close()
+    Store(home, on_postgres.url(on_postgres.database(home), OWNER)).close()
+    bench = workbench(home)
+    assert bench.counts(actor=READER)["states"]["approved"] == 1
+    assert bench.decide(ids[1], "reject", actor=READER)["state"] == "rejected"
+    with bench.desk.store.read() as tx:
+        assert tx.all(DISAGREES) == [] and tx.miscounted() == []
+        assert tx.value("SELECT to_regclass('gate_count')") is None
 
 
 def test_a_lock_ends_with_the_process_that_held_it(on_postgres: Server, tmp_path: Path) -> None:
@@ -129,7 +151,7 @@ def test_a_workspace_moves_with_its_chain_and_the_old_database_takes_no_more(ser
     assert there.page(actor=READER, filters=Filters(text="lungs"))["total"] == found
     assert there.lexicon_impact(add={"blacklist": {"names": ["effusion"]}}, actor=OFFICER)["approved"] == 1
     with there.desk.store.read() as tx:
-        assert tx.all(DISAGREES) == [] and tx.all(MISCOUNTED) == []
+        assert tx.all(DISAGREES) == [] and tx.miscounted() == []
     assert there.undo(actor=READER, record=ids[1])["state"] == "pending"
     assert last(there.release(tmp_path / "out", actor=OFFICER))["released"] == 1
     assert there.audit_verify(actor=OFFICER)["problems"] == []

@@ -35,6 +35,12 @@ _LONGEST: Final = 500
 """Characters of a word that are indexed as they are; the index takes none of more than some 2,000 bytes."""
 _READERS: Final = "readers"
 _OWNS: Final = "SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass('record')"
+_WORKERS: Final = (
+    "SELECT grantee FROM information_schema.role_table_grants WHERE table_schema = current_schema() "
+    "AND table_name = 'record' AND privilege_type = 'INSERT' AND grantee <> 'PUBLIC' "
+    "AND grantee <> (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('record'))"
+)
+"""Roles that work here and do not own the tables (see `grant`)."""
 _REFUSE: Final = (
     "BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; END"
 )
@@ -128,6 +134,8 @@ class Postgres:
         for name, statement in self.triggers().items():
             if name not in found:
                 tx.run(statement)
+        for role in tx.column(_WORKERS):  # a table or view that was made anew is nobody's but its owner's
+            self.grant(tx, role)
 
     def triggers(self) -> Mapping[str, str]:
         made = {"append_only": _REFUSE}

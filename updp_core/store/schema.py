@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import TextClause
+from sqlalchemy import TextClause, text
 from sqlmodel import Field, Index, SQLModel, UniqueConstraint
 
-VERSION = 4
+VERSION = 5
 """The version of these tables: the newest revision in `migrations/versions`."""
 
 APPEND_ONLY = (
@@ -34,6 +34,10 @@ TOLD = tuple(table for table in APPEND_ONLY if table not in ("audit_event", "pse
 GROUPED = {"violation": "lexicon_version", "release_pair": "release"}
 """Tables of which many rows come at once -> the column by which: an audit event may tell one digest of such a group,
 over the rows that no event tells one by one."""
+
+
+WAITING = text("state = 'pending' AND approvals > 0")
+"""Pairs that somebody has approved and that wait for another person's approval, in `standing`."""
 
 
 class Order(TextClause):
@@ -147,12 +151,34 @@ class GateValue(SQLModel, table=True):
     value: float | None
 
 
-class GateCount(SQLModel, table=True):
-    """How many current candidates have a gate in a state: kept with Standing, since counting takes half a second."""
+class StandingCount(SQLModel, table=True):
+    """How many records stand alike in all that the queue is narrowed by: kept with Standing, since counting a million
+    takes a second. What a record has not is "" or 0 here."""
 
-    __tablename__ = "gate_count"
-    name: str = Field(primary_key=True)
+    __tablename__ = "standing_count"
     state: str = Field(primary_key=True)
+    worst: str = Field(primary_key=True)
+    method: str = Field(primary_key=True)
+    lexicon_version: int = Field(primary_key=True)
+    reviewer: str = Field(primary_key=True)
+    flagged_for: str = Field(primary_key=True)
+    released: bool = Field(primary_key=True)
+    remarked: bool = Field(primary_key=True)
+    waiting: bool = Field(primary_key=True)
+    n: int
+
+
+class FacetCount(SQLModel, table=True):
+    """How many records have a facet of which one has several: a gate of the current candidate (kind "gate", its state
+    as `value`), or a finding (kind "finding", no value). Kept with Standing."""
+
+    __tablename__ = "facet_count"
+    kind: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    state: str = Field(primary_key=True)
+    worst: str = Field(primary_key=True)
+    method: str = Field(primary_key=True)
     n: int
 
 
@@ -296,7 +322,11 @@ class Standing(SQLModel, table=True):
         Index("standing_patient", "patient", "seq"),
         Index("standing_reviewer", "reviewer", "seq"),
         Index("standing_flagged", Order("flagged_at DESC"), "seq"),
-        Index("standing_counts", "state", "method", "lexicon_version", "released"),
+        Index("standing_method", "method", "seq"),
+        Index("standing_version", "lexicon_version", "seq"),
+        Index("standing_released", "released", "seq"),
+        Index("standing_remarked", "remarked", "seq"),
+        Index("standing_waiting", "seq", sqlite_where=WAITING, postgresql_where=WAITING),
     )
     seq: int = Field(primary_key=True)
     record: str = Field(unique=True, foreign_key="record.id")

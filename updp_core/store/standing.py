@@ -109,46 +109,82 @@ _REPLACE: Final = "ON CONFLICT (seq) DO UPDATE SET " + ", ".join(
     f"{column} = excluded.{column}" for column in COLUMNS.split(", ") if column != "seq"
 )
 _REFRESH: Final = f"INSERT INTO standing ({COLUMNS}) SELECT {COLUMNS} FROM {{source}} {_REPLACE}"
-REFRESH_ONE: Final = _REFRESH.format(source="derived_standing WHERE record = :record")
-REFRESH_ALL: Final = _REFRESH.format(source="derived_standing WHERE true")  # a bare ON would be read as of a join
 
-# The gates of a record's current candidate leave the count before its standing is derived anew, and join it after.
-_GATES: Final = "FROM gate_value g JOIN standing s ON s.candidate = g.candidate"
-UNCOUNT_ONE: Final = (
-    f"UPDATE gate_count SET n = n - 1 WHERE (name, state) IN (SELECT g.name, g.state {_GATES} WHERE s.record = :record)"
+# Counts of records that stand alike. A record leaves them before its standing is derived anew, and joins them after.
+_COUNTS: Final = {
+    "standing_count": (
+        "state, worst, method, lexicon_version, reviewer, flagged_for, released, remarked, waiting",
+        "SELECT s.state, coalesce(s.worst, ''), coalesce(s.method, ''), coalesce(s.lexicon_version, 0), "
+        "coalesce(s.reviewer, ''), coalesce(s.flagged_for, ''), s.released, s.remarked, "
+        f"CASE WHEN {WAITING} THEN true ELSE false END, {{sign}}count(*) FROM {{tables}} WHERE {{clause}} "
+        "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9",
+    ),
+    "facet_count": (
+        "kind, name, value, state, worst, method",
+        " UNION ALL ".join(
+            f"SELECT '{kind}', x.{name}, {value}, s.state, coalesce(s.worst, ''), coalesce(s.method, ''), "
+            f"{{sign}}count(*) FROM {{tables}} JOIN {table} WHERE {{clause}} GROUP BY 1, 2, 3, 4, 5, 6"
+            for kind, name, value, table in (
+                ("gate", "name", "x.state", "gate_value x ON x.candidate = s.candidate"),
+                ("finding", "finding", "''", "record_finding x ON x.seq = s.seq"),
+            )
+        ),
+    ),
+}
+"""Table of counts -> its key, and the query that counts the records of {tables}, {clause} for it."""
+
+
+def _count(table: str, sign: str = "", tables: str = "standing s", clause: str = "true") -> str:
+    """Add the records to a table of counts or, with "-", take them out."""
+    key, query = _COUNTS[table]
+    counted = query.format(sign=sign, tables=tables, clause=clause)
+    put = f"ON CONFLICT ({key}) DO UPDATE SET n = {table}.n + excluded.n"
+    return f"INSERT INTO {table} ({key}, n) SELECT * FROM ({counted}) counted WHERE true {put}"
+
+
+def _around(statement: str, **records: str) -> tuple[str, ...]:
+    """A statement that changes the standing of these records, and the counts with it."""
+    leave, join = ([_count(table, sign, **records) for table in _COUNTS] for sign in ("-", ""))
+    return (*leave, statement, *join)
+
+
+REFRESH_ONE: Final = _around(
+    _REFRESH.format(source="derived_standing WHERE record = :record"), clause="s.record = :record"
 )
-COUNT_ONE: Final = (
-    f"INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, 1 {_GATES} WHERE s.record = :record "
-    "ON CONFLICT (name, state) DO UPDATE SET n = gate_count.n + 1"
+REFRESH_ALL: Final = (
+    *(f"DELETE FROM {table}" for table in _COUNTS),
+    _REFRESH.format(source="derived_standing WHERE true"),  # a bare ON would be read as of a join
+    *map(_count, _COUNTS),
 )
-COUNT_ALL: Final = f"INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, count(*) {_GATES} GROUP BY 1, 2"
-# The same for any number of records: derived once into a table of this connection, then put in place. `before` is the
-# candidate that was current: where it still is, its gates are counted already.
-_DERIVED_NOW: Final = (
-    f"SELECT {COLUMNS}, (SELECT o.candidate FROM standing o WHERE o.record = d.record) AS before "
-    "FROM derived_standing d WHERE "
-)
+# For any number of records: derived once into a table of this connection, then put in place.
 DERIVE_SOME: Final = (
-    f"CREATE TEMP TABLE derived_now AS {_DERIVED_NOW} false",
-    f"INSERT INTO derived_now {_DERIVED_NOW} {{clause}}",
-)
-_TALLY: Final = (
-    "INSERT INTO gate_count (name, state, n) SELECT g.name, g.state, {sign}count(*) FROM derived_now n "
-    "JOIN gate_value g ON g.candidate = n.{which} WHERE coalesce(n.candidate, 0) <> coalesce(n.before, 0) "
-    "GROUP BY g.name, g.state ON CONFLICT (name, state) DO UPDATE SET n = gate_count.n + excluded.n"
+    f"CREATE TEMP TABLE derived_now AS SELECT {COLUMNS} FROM derived_standing WHERE false",
+    f"INSERT INTO derived_now SELECT {COLUMNS} FROM derived_standing WHERE {{clause}}",
 )
 REFRESH_DERIVED: Final = (
-    _TALLY.format(sign="-", which="before"),
-    _REFRESH.format(source="derived_now WHERE true"),
-    _TALLY.format(sign="", which="candidate"),
+    *_around(_REFRESH.format(source="derived_now WHERE true"), tables="derived_now n JOIN standing s ON s.seq = n.seq"),
     "DROP TABLE derived_now",
 )
-MISCOUNTED: Final = f"""
-SELECT name FROM (SELECT g.name AS name, g.state AS state, count(*) AS n {_GATES} GROUP BY 1, 2
-  EXCEPT SELECT name, state, n FROM gate_count) missing
-UNION SELECT name FROM (SELECT name, state, n FROM gate_count WHERE n <> 0
-  EXCEPT SELECT g.name, g.state, count(*) {_GATES} GROUP BY 1, 2) excess
-"""
+RELEASE: Final = _around(
+    "UPDATE standing SET released = true WHERE candidate IN {some}", clause="s.candidate IN {some}"
+)
+"""The one thing in a standing that a release changes; {some} are the candidates that leave."""
+
+
+def _differing(table: str) -> str:
+    key, query = _COUNTS[table]
+    sides = query.format(sign="", tables="standing s", clause="true"), f"SELECT {key}, n FROM {table} WHERE n <> 0"
+    named = key.split(", ")[1] if table == "facet_count" else "'records'"
+    columns = ", ".join((*key.split(", "), "n"))
+    heads = f"WITH due ({columns}) AS ({sides[0]}), kept ({columns}) AS ({sides[1]}) "
+    return heads + " UNION ".join(
+        f"SELECT {named} AS name FROM (SELECT * FROM {one} EXCEPT SELECT * FROM {other}) differing"
+        for one, other in (("due", "kept"), ("kept", "due"))
+    )
+
+
+MISCOUNTED: Final = tuple(map(_differing, _COUNTS))
+"""Queries of what is counted wrongly, by name."""
 DISAGREES: Final = f"""
 SELECT record FROM (SELECT {COLUMNS} FROM derived_standing EXCEPT SELECT {COLUMNS} FROM standing) missing
 UNION SELECT record FROM (SELECT {COLUMNS} FROM standing EXCEPT SELECT {COLUMNS} FROM derived_standing) excess

@@ -145,15 +145,14 @@ class Transaction:
     def refresh(self, records: Sequence[str] | None = None) -> None:
         """Derive the standing of these records anew (None: of all)."""
         if records is None:
-            self.run(standing.REFRESH_ALL)
-            self.run("DELETE FROM gate_count")
-            self.run(standing.COUNT_ALL)
+            for statement in standing.REFRESH_ALL:
+                self.run(statement)
         elif len(records) > FEW:
             some = self.dialect.each("records", record=str)
             self.refresh_where(f"record IN {some}", records=json.dumps(list(records)))
         else:
             for record in records:
-                for statement in (standing.UNCOUNT_ONE, standing.REFRESH_ONE, standing.COUNT_ONE):
+                for statement in standing.REFRESH_ONE:
                     self.run(statement, record=record)
 
     def refresh_where(self, clause: str, **values: Any) -> None:
@@ -163,6 +162,16 @@ class Transaction:
         self.run(filled.format(clause=clause), **values)
         for statement in standing.REFRESH_DERIVED:
             self.run(statement)
+
+    def note_released(self, candidates: Sequence[int]) -> None:
+        """Have the standing of these candidates' records say that they have left."""
+        some = self.dialect.each("some", candidate=int)
+        for statement in standing.RELEASE:
+            self.run(statement.format(some=some), some=json.dumps(list(candidates)))
+
+    def miscounted(self) -> list[str]:
+        """Whose counts differ from what is counted: names of gates and findings, or "records"."""
+        return sorted({name for query in standing.MISCOUNTED for name in self.column(query)})
 
     def tell(self, table: str, group: Any) -> None:
         """Have the next audit event tell one digest of all rows of a group (schema.GROUPED) that were just added."""

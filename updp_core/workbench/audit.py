@@ -231,8 +231,8 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
             yield f"The grade of candidate {row['id']} does not follow from its evidence and the policy in force."
     for row in tx.all(f"{standing.written_out(tx.dialect)} {standing.DISAGREES}"):
         yield f"The standing of record {row['record']} is not the one that follows from its decisions."
-    for row in tx.all(standing.MISCOUNTED):
-        yield f"The counts of the gate {row['name']} do not follow from the candidates."
+    for name in tx.miscounted():
+        yield f"The counts of {name} do not follow from the records."
     last = tx.value("SELECT max(at) FROM audit_event")
     told = seconds_of(last) if last else 0.0  # a clock that went back makes no hold a forgery
     latest = max(time.time(), told) + 60 * MAX_MINUTES

@@ -14,7 +14,7 @@ from updp_core.findings.levels import privacy_of
 from updp_core.methods import METHODS, entry_of
 from updp_core.store import Transaction
 from updp_core.store.store import canonical, now
-from updp_core.workbench import grades, levels, verdicts
+from updp_core.workbench import grades, levels, queue, verdicts
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb
 from updp_core.workbench.shapes import Policy, PolicyImpact
@@ -88,7 +88,7 @@ class _Stand:
     @classmethod
     def of(cls, tx: Transaction) -> _Stand:
         gates: dict[str, dict[str, int]] = {}
-        for row in tx.rows(_Gates, "SELECT name, state, n FROM gate_count WHERE n > 0"):
+        for row in tx.rows(_Gates, queue.GATES):
             gates.setdefault(row.name, {})[row.state] = row.n
         rows = tx.rows(_Record, "SELECT record, state, approvals FROM standing ORDER BY seq")
         return cls(

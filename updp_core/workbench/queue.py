@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 from updp_core.domain import Actor, GateState, Sort, State
 from updp_core.errors import UsageError
 from updp_core.store import Transaction
-from updp_core.store.schema import GateCount, Standing
+from updp_core.store.schema import Standing
 from updp_core.store.standing import VERDICTS, WAITING
 from updp_core.workbench import second_reading
 from updp_core.workbench.desk import Noun
@@ -48,11 +49,18 @@ _SIMPLE = {
     "remarked": "s.remarked = :remarked",
     "reviewer": "s.reviewer = :reviewer",
 }
-GATE_COUNT = "SELECT n FROM gate_count WHERE name = :gate AND state = :gate_state"
 MANY = 2000
 """From here on, a page in order meets enough matches that each record is asked; below, the matches are listed first."""
+GATES = (
+    "SELECT name, value AS state, sum(n) AS n FROM facet_count WHERE kind = 'gate' "
+    "GROUP BY name, value HAVING sum(n) > 0 ORDER BY name, value"
+)
+"""How many records have each gate in each state."""
+_WITH_FACET = "SELECT coalesce(sum(n), 0) FROM facet_count WHERE kind = :kind AND name = :name AND value = :value"
 
 
+_ALIKE = ("lexicon_version", "reviewer", "released", "remarked")
+"""Filters that `standing_count` answers by a column of the same name, and `facet_count` does not."""
 _LINE = (
     "s.record, s.state, s.patient, s.candidate, s.revision, s.method, s.lexicon_version, s.risk, s.worst, s.alignment, "
     "s.approvals, s.reviewer, s.decided_at, s.flagged_for, s.error"
@@ -87,12 +95,22 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Group:
-    """How many records have this much in common."""
+    """How many records have this much in common. What a record has not is "" or 0."""
 
     state: State
-    method: str | None
-    lexicon_version: int | None
+    method: str
+    lexicon_version: int
+    reviewer: str
+    flagged_for: str
     released: bool
+    waiting: bool
+    n: int
+
+
+@dataclass(frozen=True)
+class _Gate:
+    name: str
+    state: str
     n: int
 
 
@@ -114,7 +132,7 @@ class Queue(Noun):
             raise UsageError(f"A page begins at 0 or later and has 1 to {MAX_PAGE} records.")
         with self.desk.store.read() as tx:
             clause, values = where(tx, filters, actor)
-            total = _total(tx, filters, clause, values)
+            total = _total(tx, filters, actor)
             rows = tx.rows(
                 _Line,
                 f"""SELECT {_LINE}, r.study, r.view, r.report <> '' AS has_report, r.flags_json, h.holder
@@ -137,30 +155,34 @@ class Queue(Noun):
     @verb(EVERYBODY)
     def counts(self, *, actor: Actor) -> Counts:
         """How many records stand where, and who has done what."""
-        states: dict[str, int] = {name: 0 for name in ("new", "pending", "approved", "rejected", "failed", "void")}
+        states: Counter[str] = Counter(dict.fromkeys(get_args(State), 0))
+        methods: Counter[str] = Counter()
+        versions: Counter[str] = Counter()
+        reviewers: Counter[str] = Counter()
+        flags: Counter[str] = Counter()
         gates: dict[str, dict[str, int]] = {}
-        methods: dict[str, int] = {}
-        versions: dict[str, int] = {}
-        released = 0
+        released = waiting = 0
         today = datetime.now(UTC).date().isoformat()
         with self.desk.store.read() as tx:
             for row in tx.rows(
                 _Group,
-                "SELECT state, method, lexicon_version, released, count(*) AS n FROM standing "
-                "GROUP BY state, method, lexicon_version, released",
+                "SELECT state, method, lexicon_version, reviewer, flagged_for, released, waiting, sum(n) AS n "
+                "FROM standing_count GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING sum(n) > 0",
             ):
                 states[row.state] += row.n
                 released += row.n if row.released else 0
-                if row.method:
-                    methods[row.method] = methods.get(row.method, 0) + row.n
-                    version = str(row.lexicon_version)
-                    versions[version] = versions.get(version, 0) + row.n
-            for gate in tx.rows(GateCount, "SELECT name, state, n FROM gate_count WHERE n > 0 ORDER BY name, state"):
+                waiting += row.n if row.waiting else 0
+                for counted, value in ((methods, row.method), (reviewers, row.reviewer), (flags, row.flagged_for)):
+                    if value:
+                        counted[value] += row.n
+                if row.lexicon_version:
+                    versions[str(row.lexicon_version)] += row.n
+            for gate in tx.rows(_Gate, GATES):
                 gates.setdefault(gate.name, {})[gate.state] = gate.n
-            reviewers = _pairs(
-                tx, "SELECT reviewer AS name, count(*) AS n FROM standing WHERE reviewer IS NOT NULL GROUP BY reviewer"
+            findings = _pairs(
+                tx,
+                "SELECT name, sum(n) AS n FROM facet_count WHERE kind = 'finding' GROUP BY name HAVING sum(n) > 0",
             )
-            findings = _pairs(tx, "SELECT finding AS name, count(*) AS n FROM record_finding GROUP BY finding")
             stands = (
                 f"decided_at >= :today AND verdict IN {VERDICTS} "
                 "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id)"
@@ -180,22 +202,19 @@ class Queue(Noun):
             mine = tx.value(
                 "SELECT count(*) FROM hold WHERE holder = :me AND expires > :t", me=actor.name, t=time.time()
             )
-            flags = _pairs(
-                tx, "SELECT flagged_for AS name, count(*) AS n FROM standing WHERE flagged_at IS NOT NULL GROUP BY 1"
-            )
             blind = second_reading.number(tx, actor) if sees_phi(actor) else 0
             latest = tx.column(f"SELECT decided_at FROM decision WHERE verdict IN {VERDICTS} ORDER BY id DESC LIMIT 50")
             needed = self.desk.policy(tx)["verdicts"]
-            waiting = tx.value(f"SELECT count(*) FROM standing s WHERE {WAITING}") if needed > 1 else 0
+            waiting = waiting if needed > 1 else 0
         left = states["new"] + states["pending"] + states["void"]
         verdicts_left = needed * left - waiting
         return {
             "total": sum(states.values()),
-            "states": states,
+            "states": dict(states),
             "gates": gates,
-            "methods": methods,
-            "lexicon_versions": versions,
-            "reviewers": reviewers,
+            "methods": dict(methods),
+            "lexicon_versions": dict(versions),
+            "reviewers": dict(reviewers),
             "findings": findings,
             "today": day,
             "today_mine": day_mine,
@@ -235,11 +254,11 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
             values[name] = value
     if filters.gate and filters.gate_state:
         values |= {"gate": filters.gate, "gate_state": filters.gate_state}
-        known = tx.value(GATE_COUNT, gate=filters.gate, gate_state=filters.gate_state)
+        known = tx.value(_WITH_FACET, kind="gate", name=filters.gate, value=filters.gate_state)
         parts.append(
             "EXISTS (SELECT 1 FROM gate_value g WHERE g.candidate = s.candidate AND g.name = :gate "
             "AND g.state = :gate_state)"
-            if (known or 0) > MANY
+            if known > MANY
             else "s.candidate IN (SELECT candidate FROM gate_value WHERE name = :gate AND state = :gate_state)"
         )
     elif filters.gate_state:
@@ -249,7 +268,7 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
         raise UsageError("A gate filter needs a gate_state: clear, warn, block or unknown.")
     if filters.finding:
         values["finding"] = filters.finding
-        known = tx.value("SELECT count(*) FROM record_finding WHERE finding = :f", f=filters.finding)
+        known = tx.value(_WITH_FACET, kind="finding", name=filters.finding, value="")
         parts.append(
             "EXISTS (SELECT 1 FROM record_finding f WHERE f.finding = :finding AND f.seq = s.seq)"
             if known > MANY
@@ -318,10 +337,44 @@ def beyond(columns: list[tuple[str, bool]], place: Standing) -> tuple[str, dict[
     return f"({further} OR (s.{name} = :place_value AND {later_seq}))", values
 
 
-def _total(tx: Transaction, filters: Filters, clause: str, values: dict[str, Any]) -> int:
-    if set(filters.to_dict()) == {"gate", "gate_state"}:  # kept ready, since it may be most of the queue
-        return int(tx.value(GATE_COUNT, **values) or 0)
+def _total(tx: Transaction, filters: Filters, actor: Actor) -> int:
+    """How many records the filters leave. Kept counts answer what no single patient, text or reader narrows."""
+    if filters.free:  # few records are in somebody's hands
+        freely = replace(filters, free=False)
+        clause, values = where(tx, freely, actor)
+        held = "s.record IN (SELECT record FROM hold WHERE expires > :clock AND holder <> :holder)"
+        clause = f"{clause} AND {held}" if clause else f"WHERE {held}"
+        others = tx.value(f"SELECT count(*) FROM standing s {clause}", **values, clock=time.time(), holder=actor.name)
+        return _total(tx, freely, actor) - int(others)
+    clause, values = where(tx, filters, actor)
+    kept = None if "second_share" in values else _kept(filters)
+    if kept:
+        return int(tx.value(f"SELECT coalesce(sum(n), 0) FROM {kept}", **asdict(filters)))
     return int(tx.value(f"SELECT count(*) FROM standing s {clause}", **values))
+
+
+def _kept(filters: Filters) -> str | None:
+    """The rows of a table of counts that these filters ask for, as a FROM clause over their values; None where they
+    ask for more than is kept."""
+    asked = {name for name, value in asdict(filters).items() if value not in (None, "") and value is not False}
+    asked |= {name for name in ("released", "remarked") if getattr(filters, name) is not None}
+    by_gate = "gate" in asked
+    parts = [f"{name} = :{name}" for name in ("state", "method") if name in asked]
+    if "gate_state" in asked and not by_gate:
+        parts.append("worst = :gate_state")
+    if by_gate or "finding" in asked:
+        if not asked <= {"state", "method", "gate_state", "gate" if by_gate else "finding"}:
+            return None
+        facet = "'gate' AND name = :gate AND value = :gate_state" if by_gate else "'finding' AND name = :finding"
+        return f"facet_count WHERE {' AND '.join([f'kind = {facet}', *parts])}"
+    if not asked <= {*_ALIKE, "state", "method", "gate_state", "flagged", "waiting"}:
+        return None
+    parts += [f"{name} = :{name}" for name in _ALIKE if name in asked]
+    if filters.flagged:
+        parts.append("flagged_for <> ''" if filters.flagged == "any" else "flagged_for IN (:flagged, 'anybody')")
+    if filters.waiting:
+        parts.append("waiting")
+    return f"standing_count WHERE {' AND '.join(parts) or 'true'}"
 
 
 def _card(row: _Line, actor: Actor) -> Card:

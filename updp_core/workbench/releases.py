@@ -469,11 +469,7 @@ def record(
         tx.tell("release_pair", name)
         told = {key: about[key] for key in ("pairs", "manifest_sha256", "root_digest")}
         tx.audit(actor, "release", name, signed_by=signed_by, **told)
-        # the one thing in a standing that a release changes
-        tx.run(
-            f"UPDATE standing SET released = true WHERE candidate IN {some}",
-            some=json.dumps(list(approved)),
-        )
+        tx.note_released(list(approved))
 
 
 def pair_of(desk: Desk, tx: Transaction, candidate: int, pixels: bool = True) -> ReleasePair:

@@ -69,7 +69,7 @@ class Upkeep(Noun):
         with self.desk.store.read() as tx:
             states = dict[str, int].fromkeys(get_args(State), 0)
             released = 0
-            for row in tx.all("SELECT state, released, count(*) AS n FROM standing GROUP BY state, released"):
+            for row in tx.all("SELECT state, released, sum(n) AS n FROM standing_count GROUP BY state, released"):
                 states[row["state"]] += row["n"]
                 released += row["n"] if row["released"] else 0
             last = {
@@ -81,7 +81,7 @@ class Upkeep(Noun):
                 "coalesce(sum(seconds), 0) AS seconds, "
                 "count(*) FILTER (WHERE state IN ('running', 'paused')) AS active FROM run"
             )[0]
-            flagged = tx.value("SELECT count(*) FROM standing WHERE flagged_at IS NOT NULL")
+            flagged = tx.value("SELECT coalesce(sum(n), 0) FROM standing_count WHERE flagged_for <> ''")
         return {
             "states": states,
             "released": released,

@@ -61,7 +61,7 @@ VERSIONS = [str(FOLDER / "versions")]
 
 ROWS: Final = 1000
 """Rows that are copied at a time."""
-DERIVED_TABLES = ("standing", "gate_count")
+DERIVED_TABLES = ("standing", "standing_count", "facet_count")
 """Tables that can be made anew from the others at any time."""
 
 
