@@ -226,12 +226,20 @@ class Shell:
         if inspect.isgeneratorfunction(handler):
             steps = self.answer(in_steps)
 
-            def told_in_steps(request: gr.Request, *given: Any) -> Iterator[Updates]:
-                for updates in steps(request, {}, given):
+            def sent_in_steps(
+                request: gr.Request, data: Mapping[str, Any], given: tuple[Any, ...]
+            ) -> Iterator[Updates]:
+                for updates in steps(request, data, given):
                     yield self._sent(updates, quiet)
                     self.session.enter(request)
 
-            return told_in_steps
+            def told_in_steps(request: gr.Request, *given: Any) -> Iterator[Updates]:
+                yield from sent_in_steps(request, {}, given)
+
+            def told_in_steps_with_data(request: gr.Request, event: gr.EventData, *given: Any) -> Iterator[Updates]:
+                yield from sent_in_steps(request, event._data, given)
+
+            return told_in_steps_with_data if fields else told_in_steps
         answer = self.answer(once)
 
         def told(request: gr.Request, *given: Any) -> Updates:

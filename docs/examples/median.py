@@ -12,7 +12,7 @@ from scipy.ndimage import median_filter
 from updp_core.config import setting
 from updp_core.domain import MethodInput, Proposal, Step
 from updp_core.intake.pixels import letterbox
-from updp_core.methods.base import Entry, obfuscation
+from updp_core.methods.base import Entry, Slider, obfuscation
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,5 @@ ENTRY = Entry(
     defaults=lambda settings: Config(),
     check=lambda settings: None,
     make=lambda settings, lexicon, config: Median(config),
+    sliders=(Slider("window", (3, 7, 15), 1, 31, 2),),
 )

@@ -91,6 +91,15 @@ def test_no_part_of_the_review_has_one(page: Any, part: str, theme: str) -> None
     check(page, f"{part}, {theme}")
 
 
+def test_the_methods_side_by_side_have_none(page: Any, theme: str) -> None:
+    go_to(page, "r", "Review")
+    page.evaluate("updp.open('regen-box')")
+    page.locator("#regen-compare").click()
+    page.locator("#methods [data-method]").first.wait_for()
+    check(page, f"methods, {theme}")
+    page.keyboard.press("Escape")
+
+
 @pytest.mark.parametrize("key", SHEETS)
 def test_no_dialog_has_one(page: Any, key: str, theme: str) -> None:
     go_to(page, "r", "Review")

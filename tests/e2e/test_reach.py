@@ -93,7 +93,9 @@ def test_the_evidence_scrolls_by_wheel_and_by_keys(page: Any, size: tuple[int, i
 
 
 @pytest.mark.parametrize("size", [*DESKS, ZOOMED, PHONE])
-@pytest.mark.parametrize("sheet", ["reject-box", "flag-box", "regen-box", "word-box", "batch-box", "help-box"])
+@pytest.mark.parametrize(
+    "sheet", ["reject-box", "flag-box", "regen-box", "methods-box", "word-box", "batch-box", "help-box"]
+)
 def test_every_button_of_every_sheet_is_reached(page: Any, size: tuple[int, int], sheet: str) -> None:
     sized(page, size)
     page.evaluate("(id) => updp.open(id)", sheet)

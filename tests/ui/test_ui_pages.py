@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ui.pages.review import Review, viewer
 from ui.shell import Screen
 from updp_core.domain import Actor
 from updp_core.errors import NotAllowed, UsageError
+from updp_core.methods import METHODS
 from updp_core.workbench import Workbench
 
 READER, GUEST = "radiologist", "observer"
@@ -219,10 +221,27 @@ def test_leaving_a_menu_of_the_filter_moves_nothing_and_changing_one_opens_the_f
 
 
 def test_methods_stand_side_by_side_and_the_current_version_stays(desk: Desk) -> None:
-    before = desk.now["candidate"]
-    *_, end = desk.page.compare(desk.acting(), desk.asked(), desk.view)
-    assert end[desk.page.pair.column.contact].count("data-choose") >= 3
+    before, cards, actor = desk.now["candidate"], desk.page.methods.cards, desk.acting()
+    here = {m["name"] for m in desk.bench.methods(actor=actor) if m["available"]}
+    opened = desk.page.methods.look(actor, desk.asked())[cards]
+    assert set(re.findall(r'data-method="([a-z-]+)"', opened)) == here and "not made yet" in opened
+    for name in here:
+        assert METHODS[name].holds in unescape(opened)
+        assert all(f'data-setting="{slider.name}"' in opened for slider in METHODS[name].sliders)
+    *steps, end = desk.page.compare(actor, "", {"dp-pix": {"b": 4}}, 7, desk.asked(), desk.view)
     assert end[desk.page.pair.column.viewer]["candidate"] == before
+    sheet = [s[cards] for s in steps if cards in s][-1]
+    assert "not made yet" not in sheet and sheet.count('class="marks"') == len(here)
+    made = {c["method"]: c for c in desk.bench.show(desk.now["record"], actor=actor)["candidates"]}
+    assert made["dp-pix"]["settings"]["requested"]["settings"] == {"b": 4} and {
+        made[name]["seed"] for name in here
+    } == {7}
+    # Only what may leave can be made current: of these, UPDP's.
+    assert re.findall(r'data-choose="(\d+)"', sheet) == [str(made["updp"]["candidate"])]
+    assert "for comparison only" in sheet and "the policy does not let it out" in sheet
+    *_, told, _ = desk.page.compare(actor, "dp-pix", {"dp-pix": {"b": 0}}, 7, desk.asked(), desk.view)
+    assert "from 1 to 512" in str(told[desk.page.shell.message]), "and the sheet can be used again"
+    assert "disabled" not in told[cards]
 
 
 def test_a_click_beside_a_rare_combination_makes_the_pair_again_without_what_makes_it_rare(desk: Desk) -> None:

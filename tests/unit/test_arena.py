@@ -138,9 +138,12 @@ def test_every_method_s_slider_is_a_setting_of_it_with_values_in_its_range() -> 
         assert points and len({point.label for point in points}) == len(points)
         for point in points:
             config_of(entry.name, Settings(), dict(point.changes), point.named)
-        if entry.slider:
-            [setting] = [s for s in listed(config) if s.name == entry.slider.name]
-            assert setting.kind in ("int", "number") and len(entry.slider.values) > 1
+        for slider in entry.sliders:
+            [setting] = [s for s in listed(config) if s.name == slider.name]
+            assert setting.kind in ("int", "number") and len(slider.values) > 1
+            assert slider.low <= min(slider.values) and max(slider.values) <= slider.high
+            for value in (slider.low, slider.high):  # what the page offers, the method takes
+                config_of(entry.name, Settings(), {slider.name: value})
 
 
 def test_each_method_stands_there_at_each_point_of_its_slider_with_figures_in_their_intervals(whole) -> None:

@@ -139,6 +139,11 @@ def test_a_candidate_is_made_again_from_what_is_recorded_and_methods_are_compare
     assert again["same_models"] and not again["same_image"], "DP-Pix draws its noise anew: a seed would undo it"
     made = run("regenerate", record, "--reviewer", "ada", "--method", "dp-pix", "--seed", 5)
     assert len(made["candidates"]) == 1 and made["current"] == made["candidates"][0]
+    beside = run("regenerate", record, "--reviewer", "ada", "--compare", "--method", "dp-pix", "--set", "b=2")
+    assert beside["current"] == made["current"] and run("show", record)["candidates"][-1]["settings"]["b"] == 2
+    assert "has a setting 'mu'" in run(
+        "regenerate", record, "--reviewer", "ada", "--compare", "--method", "dp-pix", "--set", "mu=1", code=1
+    )
 
 
 def test_a_methods_settings_are_listed_with_their_range_and_set_for_a_run(source: Path) -> None:

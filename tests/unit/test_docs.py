@@ -42,6 +42,14 @@ def test_every_method_and_preset_stands_in_the_readme(name: str) -> None:
     assert f"`{name}`" in README
 
 
+def test_the_readme_tells_of_each_method_what_its_file_says() -> None:
+    rows = [
+        f"| `{e.name}` | {e.title} | {e.holds} | {', '.join(f'`{s.name}`' for s in e.sliders) or 'none'} |"
+        for e in METHODS.values()
+    ]
+    assert [row for row in README.splitlines() if re.match(r"\| `([a-z-]+)` \| .* \| .* \| ", row)] == rows
+
+
 def test_the_space_runs_the_gradio_that_is_pinned() -> None:
     pinned = re.search(r"^gradio==(\S+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     stated = re.search(r"^sdk_version: (\S+)$", README, re.MULTILINE)

@@ -169,6 +169,13 @@ def test_methods_are_compared_on_one_seed_and_the_current_version_stays(bench: W
     assert [row["method"] for row in tried] == here and {row["seed"] for row in tried} == {7}
     assert detail["candidate"] == before["candidate"] == result["current"]
     assert detail["state"] == "approved", "a comparison takes no verdict away"
+    steps = bench.compare(record, seed=7, methods=["dp-pix"], settings={"dp-pix": {"b": 4}}, actor=READER)
+    [one] = last(steps)["candidates"]
+    row = bench.show(record, actor=READER)["candidates"][-1]
+    assert (row["candidate"], row["method"]) == (one, "dp-pix") and row["settings"]["requested"]["settings"] == {"b": 4}
+    for wrong in ({"methods": ["updp"], "settings": {"dp-pix": {"b": 4}}}, {"settings": {"dp-pix": {"b": 0}}}):
+        with pytest.raises(UsageError):
+            bench.compare(record, actor=READER, **wrong)
     with pytest.raises(Conflict, match="in hand"):
         bench.take(record, actor=SECOND)
         bench.compare(record, actor=READER)

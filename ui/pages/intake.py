@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from updp_core.workbench import Filters, may
 
 AS_SET = [("As set for this workspace", "")]
 USUAL = [("As usual", "")]
+SLIDERS = 2
+"""As many as a method has at most."""
 
 
 def clean_uploads(home: Path) -> list[str]:
@@ -82,9 +85,10 @@ class Intake(Page):
             self.method,
         ]
         now = [self.running, self.runs, self.failures]
-        asked = [self.method, self.batch, self.retry, self.named, self.settings_text]
+        asked = [self.method, self.batch, self.retry, self.named, self.settings_text, *self.sliders]
+        of_method = [self.named, self.settings_text, self.holds, *self.sliders]
         shell.on(self.start.click, self.generate, asked, now)
-        shell.on(self.method.change, self.chosen, [self.method], [self.named, self.settings_text])
+        shell.on(self.method.change, self.chosen, [self.method], of_method)
         for button, wish in ((self.pause, "pause"), (self.stop, "stop")):
             shell.on(button.click, functools.partial(self.tell, wish), [], now)
 
@@ -99,7 +103,9 @@ class Intake(Page):
             self.stop = gr.Button("■ Stop", elem_id="run-stop", min_width=0)
         with gr.Accordion("Settings of the next run", open=False):
             self.method = gr.Dropdown(AS_SET, value="", label="Method", elem_id="run-method")
+            self.holds = shell.part(elem_id="run-holds")
             self.named = gr.Dropdown(USUAL, value="", label="Set of settings", elem_id="run-named")
+            self.sliders = [gr.Slider(0, 1, 0, visible=False, elem_id=f"run-slider-{n}") for n in range(SLIDERS)]
             self.settings_text = gr.Textbox(
                 label="Other settings, one a line", placeholder="b=4", lines=3, elem_id="run-settings"
             )
@@ -117,14 +123,34 @@ class Intake(Page):
         return gr.update(choices=[*AS_SET, *rows])
 
     def chosen(self, actor: Actor, method: str) -> Updates:
-        """The sets of settings of a method, and its settings with their values and ranges as a hint."""
-        name = method or self.settings.method
-        row = next(row for row in self.bench.methods(actor=actor) if row["name"] == name)
+        """What a method hides and not, its sets of settings, its sliders, and its settings with values as a hint.
+
+        Where a method is asked for by name; "as set" stays as it is set, so that it has no slider here.
+        """
+        row = self._row(actor, method or self.settings.method)
         hint = "\n".join(f"{s['name']}={json.dumps(s['value'])}  {s['doc']}" for s in row["settings"])
+        hidden = dict.fromkeys(self.sliders, gr.update(visible=False))
+        shown = {
+            component: gr.update(
+                visible=True,
+                minimum=min(s["low"], s["value"]),
+                maximum=max(s["high"], s["value"]),
+                step=s["step"],
+                value=s["value"],
+                label=s["doc"],
+            )
+            for component, s in zip(self.sliders, row["sliders"] if method else (), strict=False)
+        }
         return {
             self.named: gr.update(choices=[*USUAL, *row["sets"]], value=""),
             self.settings_text: gr.update(placeholder=hint, value=""),
+            self.holds: show.render("muted.html", text=row["holds"]),
+            **hidden,
+            **shown,
         }
+
+    def _row(self, actor: Actor, method: str) -> Mapping[str, Any]:
+        return next(row for row in self.bench.methods(actor=actor) if row["name"] == method)
 
     def tick(self, actor: Actor, screen: Screen) -> Updates:
         return self.now(actor)
@@ -149,13 +175,22 @@ class Intake(Page):
         }
 
     def generate(
-        self, actor: Actor, method: str, batch: int, retry: bool, named: str = "", settings: str = ""
+        self,
+        actor: Actor,
+        method: str,
+        batch: int,
+        retry: bool,
+        named: str = "",
+        settings: str = "",
+        *sliders: float,
     ) -> Updates:
-        """Generate in the background, in this person's name."""
+        """Generate in the background, in this person's name. A slider counts where it was moved, a line above it."""
         for run in self.bench.runs(actor=actor, limit=3):
             if run["state"] == "paused":
                 self.bench.control(run["run"], "resume", actor=actor)
                 return self.now(actor)
+        rows = self._row(actor, method)["sliders"] if method else []
+        moved = {s["name"]: value for s, value in zip(rows, sliders, strict=False) if value != s["value"]}
         self.background.go(
             self.bench.generate(
                 actor=actor,
@@ -163,7 +198,7 @@ class Intake(Page):
                 batch_size=int(batch),
                 retry_failed=bool(retry),
                 named=named or "",
-                settings=settings_in(settings or ""),
+                settings={**moved, **settings_in(settings or "")},
             )
         )
         return {**self.now(actor), **self.shell.say("Generation starts in the background.")}

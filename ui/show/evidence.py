@@ -61,6 +61,53 @@ def contact_sheet(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str]
     return render("review/contact_sheet.html", versions=[version(row) for row in rows], current=current)
 
 
+def methods(
+    record: str = "",
+    rows: Sequence[Mapping[str, Any]] = (),
+    newest: Mapping[str, Mapping[str, Any]] | None = None,
+    pictures: Mapping[str, str] | None = None,
+    original: str = "",
+    busy: bool = False,
+    drawn: int = 0,
+) -> str:
+    """Each method with its slider, what it hides and not, and its newest version of this pair with all gates.
+
+    `drawn` tells one drawing of the same cards from another, since a script has disabled their buttons.
+    """
+    cards = [_method(row, (newest or {}).get(row["name"]), (pictures or {}).get(row["name"], "")) for row in rows]
+    return render("review/methods.html", record=record, cards=cards, original=original, busy=busy, drawn=drawn)
+
+
+def _method(row: Mapping[str, Any], version: Mapping[str, Any] | None, picture: str) -> dict[str, Any]:
+    sliders = []
+    for slider in row["sliders"]:
+        made = version and _set_to(version["settings"], slider["name"])
+        now = slider["value"] if made is None else made
+        low, high = min(slider["low"], now), max(slider["high"], now)
+        sliders.append({**slider, "made": made, "now": now, "low": low, "high": high})
+    gates_ = version["gates"] if version else ()
+    measured = [gate for gate in gates_ if gate["state"] in ORDER]
+    leaves = version["releasable"] if version else row["leaves"]
+    stays = "" if leaves else "stays in the house: the policy does not let it out"
+    return {
+        "method": row,
+        "version": version,
+        "sliders": sliders,
+        "picture": picture,
+        "measured": measured,
+        "missing": len(gates_) - len(measured),
+        "stays": stays if row["releasable"] else "for comparison only, never released",
+    }
+
+
+def _set_to(settings: Mapping[str, Any], name: str) -> Any:
+    """The value of a setting, by its dotted name, in what is recorded with a candidate; None where it is not."""
+    value: Any = settings
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
 def strip(rows: Sequence[Mapping[str, Any]], pictures: Mapping[int, str], current: int | None) -> list[dict[str, Any]]:
     """Versions as small pictures beside the original, each with how many of its gates are not clear."""
     if len(rows) < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
@@ -310,7 +311,10 @@ def regenerate(
     seed: Annotated[list[int], typer.Option(help="A seed; repeat for a contact sheet.")] = [],  # noqa: B006
     method: Annotated[str | None, typer.Option(help="Another method [default: that of the pair].")] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="One by each method; the current one stays current.")
+        bool,
+        typer.Option(
+            "--compare", help="One by each method, --set where it has such a setting; the current one stays current."
+        ),
     ] = False,
     preset: Annotated[str | None, typer.Option(help="The pair of models.")] = None,
     prompt: PromptOptions = [],  # noqa: B006
@@ -331,7 +335,13 @@ def regenerate(
         steps = (
             bench.clear_rarity(record, actor=who)
             if clear_rarity
-            else bench.compare(record, seed=seed[0] if seed else None, actor=who)
+            else bench.compare(
+                record,
+                seed=seed[0] if seed else None,
+                methods=[method] if method else (),
+                settings=_where_known(bench.methods(actor=who), pairs(set_, "--set"), method),
+                actor=who,
+            )
             if compare
             else bench.regenerate(
                 record,
@@ -349,6 +359,17 @@ def regenerate(
     lines = [f"candidates {', '.join(map(str, outcome['candidates'])) or 'none'}; current is {outcome['current']}."]
     lines += [f"left out: {', '.join(outcome['left_out'])}"] if "left_out" in outcome else []
     result(outcome, as_json, [*[f"failed: {reason}" for reason in outcome["failed"]], *lines])
+
+
+def _where_known(
+    rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], only: str | None
+) -> dict[str, dict[str, Any]]:
+    """Settings by method, for each method that can run here and has them. Raises UsageError for one that none has."""
+    rows = [row for row in rows if row["available"] and only in (None, row["name"])]
+    known = {row["name"]: {setting["name"] for setting in row["settings"]} for row in rows}
+    if unknown := set(settings).difference(*known.values()):
+        raise UsageError(f"None of the methods that are compared has a setting {sorted(unknown)[0]!r}. See `methods`.")
+    return {name: {k: v for k, v in settings.items() if k in has} for name, has in known.items() if has & set(settings)}
 
 
 @command

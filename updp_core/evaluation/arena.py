@@ -31,7 +31,7 @@ from updp_core.evaluation.statistics import UNKNOWN, Estimate, auc_within, draws
 from updp_core.evaluation.studies import as_float, code_digest, key_of, phantom_digest, similarity, write_whole
 from updp_core.evaluation.testbed import DRAWING, Testbed, in_parts
 from updp_core.methods import METHODS, Entry
-from updp_core.methods.base import holds_strength
+from updp_core.methods.base import holds_strength, spoken
 
 TRAINED = ("network", "encoder")
 FAMILIES: Mapping[str, str] = {
@@ -97,15 +97,15 @@ class Point:
     def label(self) -> str:
         if self.named:
             return self.named
-        return ", ".join(f"{name.rpartition('.')[2].replace('_', ' ')} {value:g}" for name, value in self.changes)
+        return ", ".join(f"{spoken(name)} {value:g}" for name, value in self.changes)
 
 
 def points_of(entry: Entry) -> Iterator[Point]:
-    """The points at which a method is drawn: those of its slider, then its named sets."""
-    if entry.slider is None:
+    """The points at which a method is drawn: those of its first slider, then its named sets."""
+    if not entry.sliders:
         yield Point(entry)
-    for value in entry.slider.values if entry.slider else ():
-        yield Point(entry, ((entry.slider.name, value),))  # type: ignore[union-attr]
+    for slider in entry.sliders[:1]:
+        yield from (Point(entry, ((slider.name, value),)) for value in slider.values)
     for named in entry.sets:
         yield Point(entry, named=named)
 

@@ -112,10 +112,26 @@ class SettingSet:
 
 @dataclass(frozen=True)
 class Slider:
-    """The setting that trades privacy against use, by its dotted name, and the values at which methods are compared."""
+    """A setting that trades privacy against use, by its dotted name.
+
+    The arena draws a method at the `values` of its first slider; the page offers `low` to `high` in steps of `step`.
+    """
 
     name: str
     values: tuple[float, ...]
+    low: float
+    high: float
+    step: float
+
+    @property
+    def label(self) -> str:
+        """The setting's own name in words."""
+        return spoken(self.name)
+
+
+def spoken(name: str) -> str:
+    """A setting's dotted name in words: "generation.guidance_scale" is the guidance scale."""
+    return name.rpartition(".")[2].replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -124,7 +140,7 @@ class Entry:
 
     `holds` is one sentence on what it can and cannot hide. `defaults` gives the method's Config (a frozen dataclass,
     see `updp_core.methods.settings`) under some Settings, and `sets` named changes to it. `derivation` reads the
-    settings recorded with an image. `slider` is what the arena moves and the page offers. `check` raises
+    settings recorded with an image. `sliders` are what the page offers; the arena moves the first. `check` raises
     ModelUnavailable where the models cannot be had.
     """
 
@@ -137,7 +153,7 @@ class Entry:
     check: Callable[[Settings], None]
     make: Callable[[Settings, Lexicon, Any], Method]
     sets: Mapping[str, SettingSet] = field(default_factory=dict)
-    slider: Slider | None = None
+    sliders: tuple[Slider, ...] = ()
 
 
 def reason_of(error: Exception) -> str:

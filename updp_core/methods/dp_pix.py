@@ -91,5 +91,5 @@ ENTRY = Entry(
     defaults=lambda settings: Config(),
     check=lambda settings: None,
     make=lambda settings, lexicon, config: DpPix(config),
-    slider=Slider("b", (4, 8, 16, 32)),
+    sliders=(Slider("b", (4, 8, 16, 32), 1, 32, 1), Slider("epsilon", (0.05, 0.1, 1), 0.05, 2, 0.05)),
 )

@@ -50,5 +50,5 @@ ENTRY = Entry(
     defaults=lambda settings: Config(),
     check=lambda settings: check(NAME),
     make=lambda settings, lexicon, config: Altered.load(NAME, TITLE, "warp", _warped, settings, config),
-    slider=Slider("mu", (0.01, 0.03, 0.1)),
+    sliders=(Slider("mu", (0.01, 0.03, 0.1), 0, 0.1, 0.005),),
 )

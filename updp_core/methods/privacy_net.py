@@ -47,5 +47,5 @@ ENTRY = Entry(
     defaults=lambda settings: Config(),
     check=lambda settings: check(NAME),
     make=lambda settings, lexicon, config: Altered.load(NAME, TITLE, "image", _redrawn, settings, config),
-    slider=Slider("share", (0.5, 1.0)),
+    sliders=(Slider("share", (0.5, 1.0), 0, 1, 0.05),),
 )

@@ -214,5 +214,5 @@ ENTRY = Entry(
     check=lambda settings: presets.check(presets.resolve(settings)),
     make=Updp.load,
     sets={"paper": PAPER},
-    slider=Slider("generation.guidance_scale", (1.0, 2.5, 5.0)),
+    sliders=(Slider("generation.guidance_scale", (1.0, 2.5, 5.0), 1, 12, 0.5),),
 )

@@ -38,5 +38,5 @@ ENTRY = Entry(
     defaults=Config.of,
     check=updp.ENTRY.check,
     make=load,
-    slider=Slider("strength", (0.3, 0.6, 0.9)),
+    sliders=(Slider("strength", (0.3, 0.6, 0.9), 0.2, 1, 0.05),),
 )

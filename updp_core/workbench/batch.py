@@ -422,6 +422,7 @@ def described(desk: Desk, entry: Entry) -> MethodRow:
     policy = desk.policy()
     wish = policy["methods"].get(entry.name, {})
     config = config_of(entry.name, desk.settings, wish.get("settings"), wish.get("named", ""))
+    settings = {setting.name: setting for setting in listed(config)}
     return {
         "name": entry.name,
         "title": entry.title,
@@ -431,6 +432,13 @@ def described(desk: Desk, entry: Entry) -> MethodRow:
         "source_pixels": entry.derivation(asdict(config)).source_pixels,
         "available": not remedy,
         "remedy": remedy,
-        "settings": [asdict(setting) for setting in listed(config)],
+        "settings": [asdict(setting) for setting in settings.values()],
         "sets": {name: {"doc": each.doc, "changes": dict(each.changes)} for name, each in entry.sets.items()},
+        "sliders": [
+            {
+                **{part: getattr(slider, part) for part in ("name", "label", "low", "high", "step")},
+                **{part: getattr(settings[slider.name], part) for part in ("value", "doc")},
+            }
+            for slider in entry.sliders
+        ],
     }

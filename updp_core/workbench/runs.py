@@ -200,17 +200,34 @@ class Runs(Noun):
         return _less_told(_regenerate(self.desk, record, seeds, options, actor), out)
 
     @verb(READERS)
-    def compare(self, record: str, *, actor: Actor, seed: int | None = None) -> Iterator[Progress]:
+    def compare(
+        self,
+        record: str,
+        *,
+        actor: Actor,
+        seed: int | None = None,
+        methods: Sequence[str] = (),
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Iterator[Progress]:
         """Make a candidate by each method that can run here, with one seed, to be looked at side by side.
 
-        The current candidate stays current. Result as of `regenerate`.
+        `methods` narrows them; `settings` are changes by dotted name, by method. The current candidate stays current.
+        Result as of `regenerate`.
         """
+        asked, here = settings or {}, [row["name"] for row in self.methods(actor=actor) if row["available"]]
+        each = [Options(name, settings=asked.get(name), keep_current=True) for name in methods or here]
+        if unknown := set(asked) - {options.method for options in each}:
+            raise UsageError(
+                f"Settings are given of {sorted(unknown)[0]!r}, which is not among the methods to compare."
+            )
+        for options in each:
+            batch.requested_of(self.desk, options)
         with self.desk.store.read() as tx:
             known(tx.value("SELECT 1 FROM record WHERE id = :r", r=record), f"record {record}")
             attempt = tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record)
             holds.nobody_elses(tx, record, actor)
         seeds = [batch.seed_for(self.desk.store.secret, 0, record, attempt) if seed is None else seed]
-        return _compare(self.desk, record, seeds, actor)
+        return _compare(self.desk, record, seeds, each, actor)
 
     @verb(READERS)
     def reproduce(self, candidate: int, *, actor: Actor) -> dict[str, Any]:
@@ -396,21 +413,19 @@ def _run(desk: Desk, row: RunRow) -> Run:
     }
 
 
-def _compare(desk: Desk, record: str, seeds: list[int], actor: Actor) -> Iterator[Progress]:
-    names = [method["name"] for method in Runs(desk).methods(actor=actor) if method["available"]]
+def _compare(desk: Desk, record: str, seeds: list[int], methods: Sequence[Options], actor: Actor) -> Iterator[Progress]:
     made: list[int] = []
     errors: list[str] = []
-    for done, name in enumerate(names):
-        options = Options(name, keep_current=True)
+    for done, options in enumerate(methods):
         for step in _regenerate(desk, record, seeds, options, actor):
             if step.result is None:
-                yield Progress(step.stage, done, len(names), name)
+                yield Progress(step.stage, done, len(methods), options.method, step.preview)
             else:
                 made += step.result["candidates"]
                 errors += step.result["failed"]
                 current = step.result["current"]
     result = {"record": record, "candidates": made, "current": current, "failed": errors}
-    yield Progress("done", len(names), len(names), result=result)
+    yield Progress("done", len(methods), len(methods), result=result)
 
 
 def _regenerate(desk: Desk, record: str, seeds: list[int], options: Options, actor: Actor) -> Iterator[Progress]:

@@ -614,7 +614,8 @@ class MethodRow(TypedDict):
     `holds`: what it can and cannot hide. `leaves`: its images may be released under the policy in force.
     `source_pixels`: pixels of the source reach its images, so they leave only where the policy names it.
     `settings`: rows of {"name", "kind" (int, number, text, choice, switch), "value", "doc", "low", "high", "choices",
-    "optional"}, the value that of the policy. `sets`: name -> {"doc", "changes"}.
+    "optional"}, the value that of the policy. `sets`: name -> {"doc", "changes"}. `sliders`: the settings that
+    trade privacy against use, as rows of {"name", "label", "value", "doc", "low", "high", "step"}.
     """
 
     name: str
@@ -627,6 +628,7 @@ class MethodRow(TypedDict):
     remedy: str
     settings: list[dict[str, Any]]
     sets: dict[str, dict[str, Any]]
+    sliders: list[dict[str, Any]]
 
 
 class Run(TypedDict):

@@ -13,6 +13,7 @@ from ui.pages.page import Page
 from ui.pages.review.batch import BatchBox
 from ui.pages.review.filters import FilterBar, way_into, way_of
 from ui.pages.review.flags import FlagBox
+from ui.pages.review.methods import MethodsBox
 from ui.pages.review.pair import Pair
 from ui.pages.review.regenerate import RegenerateBox
 from ui.pages.review.words import WordBox
@@ -81,6 +82,7 @@ class Review(Page):
             self.because = shell.part(template, js=APPROVE_JS)
             gr.Button("Cancel", elem_classes=["sheet-close"])
         self.regenerate, self.words, self.batch = RegenerateBox(shell), WordBox(shell), BatchBox(shell)
+        self.methods = MethodsBox(shell)
         self.flags = FlagBox(shell)
         self.word_open = gr.Button("Word", visible="hidden", elem_id="word-open")
         self.inputs = [self.filters.view]
@@ -141,8 +143,12 @@ class Review(Page):
         on(now.then, self.make, [screen, view, *box.settings], self.every, how=LONG).then(None, js=VERSIONS)
         leave_out = self.pair.side.gates.clear_rarity
         on(leave_out, self.clear_rarity, [screen, view], self.every, how=LONG)
-        compare = box.compare.click(None, js=CLOSE)
-        on(compare.then, self.compare, [screen, view], self.every, how=LONG).then(None, js=VERSIONS)
+        methods = self.methods
+        box.compare.click(None, js=opens("methods-box"))
+        on(box.compare.click, methods.look, [screen], [methods.cards])
+        asked, every = [screen, view], [methods.cards, *self.every]
+        on(methods.cards.draw, self.compare, asked, every, tells=["method", "settings", "seed"], how=LONG)
+        on(methods.cards.choose, self.choose, asked, self.every, tells=["candidate"])
 
     def _wire_words(self) -> None:
         on, screen, view, box = self.shell.on, self.shell.screen, self.filters.view, self.words
@@ -374,9 +380,19 @@ class Review(Page):
     def _run(self, settings: tuple[Any, ...], record: str, actor: Actor) -> Any:
         return self.regenerate.run(record, actor, *settings)
 
-    def compare(self, actor: Actor, screen: Screen, view: View) -> Iterator[Updates]:
-        """A version by each method."""
-        yield from self._make(actor, screen, view, self.regenerate.side_by_side)
+    def compare(
+        self,
+        actor: Actor,
+        method: str,
+        settings: Mapping[str, Mapping[str, float]],
+        seed: int | None,
+        screen: Screen,
+        view: View,
+    ) -> Iterator[Updates]:
+        """A version by this method, or by each, at its slider; the sheet shows each as it comes."""
+        yield from self.methods.draw(screen.opened(), actor, method, settings, seed)
+        detail = self.bench.show(screen.opened(), actor=actor)
+        yield {**self.open(detail, actor), **self.listing(actor, view)}
 
     def clear_rarity(self, actor: Actor, screen: Screen, view: View) -> Iterator[Updates]:
         """The pair made again without the findings that too few patients share."""

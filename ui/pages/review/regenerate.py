@@ -55,9 +55,7 @@ class RegenerateBox:
                 )
                 self.later = gr.Button("Back to the queue", elem_id="regen-later", min_width=0)
                 self.cancel = gr.Button("Cancel", elem_id="regen-cancel", elem_classes=["sheet-close"], min_width=0)
-            self.compare = gr.Button(
-                "Compare the methods: one version by each, with one seed", elem_id="regen-compare", size="sm"
-            )
+            self.compare = gr.Button("Compare methods on this pair…", elem_id="regen-compare", size="sm")
 
     @property
     def settings(self) -> list[gr.components.Component]:
@@ -97,11 +95,6 @@ class RegenerateBox:
             generation={k: v for k, v in generation.items() if v != getattr(_MODEL, k)} or None,
         ):
             yield f"{step.stage.capitalize()} {step.done} of {step.total}", step.result
-
-    def side_by_side(self, record: str, actor: Actor) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        """One version by each method that can run here: progress sentences, and in the end the result."""
-        for step in self.shell.workbench.compare(record, actor=actor):
-            yield f"{step.message or 'Method'}: {step.done} of {step.total} done", step.result
 
     def less(self, record: str, actor: Actor) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """One version without the findings that too few patients share: progress sentences, and the result."""
