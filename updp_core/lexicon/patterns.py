@@ -28,6 +28,22 @@ MONTHS = (
     "january|february|march|april|may|june|july|august|september|october|november|december"
     "|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
 )
+OTHER_MONTHS = (
+    "januari|januar|janvier|janeiro|enero|gennaio|ianuarie|január|stycznia|ocak|leden|ledna|jänner"
+    "|februari|februar|février|febrero|febbraio|fevereiro|februarie|február|lutego|şubat|únor|února"
+    "|märz|mars|marzo|março|maart|marts|martie|március|marca|mart|března"
+    "|avril|abril|aprile|aprilie|április|kwietnia|nisan|dubna"
+    "|mai|mayo|maggio|maio|május|maja|mayıs|mei|maj|května"
+    "|juni|juin|junio|giugno|junho|iunie|június|czerwca|haziran|června"
+    "|juli|juillet|julio|luglio|julho|iulie|július|lipca|temmuz|července"
+    "|août|agosto|augusti|augustus|augusztus|sierpnia|ağustos|srpna"
+    "|septembre|septiembre|setiembre|settembre|setembro|septembrie|szeptember|września|eylül|září"
+    "|oktober|octobre|octubre|ottobre|outubro|octombrie|október|października|ekim|října"
+    "|novembre|noviembre|novembro|noiembrie|listopada|listopadu|kasım"
+    "|dezember|décembre|diciembre|dicembre|dezembro|decembrie|desember|grudnia|aralık|prosince"
+    "|févr|janv|mrz|mrt|okt|dez|déc"
+)
+"""The months in Latin letters of fourteen more languages, as a date writes them (source: Unicode CLDR)."""
 WEEKDAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 ORDINALS = (
     "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth"

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 
+from updp_core.lexicon.folding import unaccented
 from updp_core.lexicon.patterns import (
     DAY,
     DECADES,
     MONTHS,
     NUMBER_WORDS,
     ORDINALS,
+    OTHER_MONTHS,
     WEEKDAYS,
     YEAR,
     YEAR_WORDS,
@@ -28,6 +30,7 @@ from updp_core.report.words import Piece, Reading, Strength
 _I = re.IGNORECASE
 # "May" and "March" are verbs too, and "mar" or "dec" may end a sentence: alone they need a year or an ordinal.
 _SAFE_MONTHS = "|".join(m for m in MONTHS.split("|") if m not in ("march", "may", "mar"))
+_OTHER_MONTHS = f"{OTHER_MONTHS}|{unaccented(OTHER_MONTHS)}"
 _SHORT_YEAR = rf"(?:{YEAR}|'?[0-9]{{2}})"
 _SUFFIX = r"(?:st|nd|rd|th)"
 _AGE_UNIT = r"(?:years?|yrs?|yr|months?|mos?|weeks?|wks?|days?)"
@@ -137,6 +140,13 @@ REPORT_RULES: tuple[Rule, ...] = (
         "date: month after preposition",
         "dates_and_times",
         rf"\b(?:(?:in|since|until|on|from|by) )?(?P<phi>(?:(?:last|this|next|early|late|mid)[ \-])(?:{MONTHS.title()})|(?<=in )(?:{MONTHS.title()})|(?<=since |until )(?:{MONTHS.title()})|(?<=from )(?:{MONTHS.title()})|(?<=by )(?:{MONTHS.title()}))\b",
+    ),
+    rule(
+        "date: month of another language",
+        "dates_and_times",
+        rf"(?<![0-9.])(?:{DAY}(?:\.|er|º|°)?[ \-]{{0,2}}(?:de )?(?:{_OTHER_MONTHS})\b"
+        rf"|(?<!\w)(?:{_OTHER_MONTHS})\b(?=\.?,? {{0,2}}(?:del? )?{YEAR}))(?:\.?,? {{0,2}}(?:del? )?{_SHORT_YEAR}\b)?",
+        _I,
     ),
     rule(
         "date: weekday",
