@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # index offers, what is installed: nothing else is.
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+# Where this is set, each of the hundreds of processes that the tests start compiles torch and gradio again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: app test lint bench lock
 app: $(VENV)/.app

@@ -65,7 +65,7 @@ class Release(Page):
         shell.on(self.signing.yes.click, self.write, given, written, how=STREAM)
         shell.on(self.past.zip, self.give_zip, [], [], tells=["release"])
         shell.on(self.past.certificate, self.show_certificate, [], [self.certificate], tells=["release"])
-        shell.on(check.click, self.check, [self.check_path], [self.checked])
+        shell.on(check.click, self.check, [self.check_path], [self.checked], how=STREAM)
 
     def _build_leaving(self) -> None:
         shell = self.shell
@@ -165,7 +165,13 @@ class Release(Page):
         pieces = self.bench.release_zip(str(release), actor=actor)
         return self.shell.give(actor, f"{release}.zip", "application/zip", pieces)
 
-    def check(self, actor: Actor, folder: str) -> Updates:
-        """Verify a release to the byte."""
-        report = self.bench.verify(self.place(folder), actor=actor)
-        return {self.checked: show.render("verified.html", report=report)}
+    def check(self, actor: Actor, folder: str) -> Iterator[Updates]:
+        """Verify a release to the byte; a large one takes minutes."""
+        place = self.place(folder)
+        yield {self.checked: show.empty("Reading every file…")}
+        try:
+            report = self.bench.verify(place, actor=actor)
+        except UpdpError as error:
+            yield {self.checked: "", **self.shell.say(str(error), "stop")}
+            return
+        yield {self.checked: show.render("verified.html", report=report)}
