@@ -121,6 +121,7 @@ def few() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     train = attackers.train_linker
     patch.setattr(arena, "METHODS", SOME)
+    patch.setattr(attackers, "HEADS", attackers.HEADS[:1])
     patch.setattr(attackers, "train_linker", lambda data, patients, seed: train(data, patients, seed, epochs=4))
     yield
     patch.undo()
@@ -245,7 +246,8 @@ def test_a_method_that_fails_is_named_without_what_it_said_and_the_others_go_on(
     assert any("prichexy-net was not measured" in sentence for sentence in found["reading"])
 
 
-def test_without_reports_findings_are_not_measurable_and_nobody_dominates(tmp_path) -> None:
+def test_without_reports_findings_are_not_measurable_and_nobody_dominates(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(arena, "METHODS", {"updp": METHODS["updp"], "dp-pix": METHODS["dp-pix"]})
     found = fought(tmp_path, films=Films(12, told=False))
     assert all(p["findings"]["value"] is None and not p["dominated_by"] for p in found["points"])
     assert "nothing can be said" in "\n".join(found["reading"])
@@ -324,6 +326,7 @@ def test_an_archive_gives_two_studies_of_a_patient_and_no_picture_twice(tmp_path
 def test_the_command_runs_on_an_archive_and_keeps_no_word_of_it(tmp_path, monkeypatch) -> None:
     (tmp_path / "in").mkdir()
     counter = {"drawn": 0}
+    monkeypatch.setattr(arena, "METHODS", {"updp": METHODS["updp"]})
     monkeypatch.setattr(cli, "Models", lambda folder: Models(counter))
     monkeypatch.setattr(cli.run_arena, "QUICK", replace(TINY, couples=12))
     out, home = tmp_path / "out", tmp_path / "home"
