@@ -122,6 +122,7 @@ def few() -> Iterator[None]:
     train = attackers.train_linker
     patch.setattr(arena, "METHODS", SOME)
     patch.setattr(attackers, "HEADS", attackers.HEADS[:1])
+    patch.setattr(arena, "_SSIM_SIDE", 24)
     patch.setattr(attackers, "train_linker", lambda data, patients, seed: train(data, patients, seed, epochs=4))
     yield
     patch.undo()
