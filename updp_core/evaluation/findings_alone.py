@@ -87,14 +87,14 @@ def linkage(told: Told, seed: int = 0, most: int = _MOST_PATIENTS) -> tuple[Esti
     the other way round. Each patient counts by at most ten pairs. The interval draws patients. Unknown below 20;
     `most` patients are asked at most.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     rng = np.random.default_rng([seed, 7020])
     order = np.argsort(told.patient, kind="stable")
     _, first, count = np.unique(told.patient[order], return_index=True, return_counts=True)
     twice = rng.permutation(np.flatnonzero(count > 1))[:most]
     if len(twice) < 20:
         return UNKNOWN, len(twice)
+    from sklearn.ensemble import HistGradientBoostingClassifier  # slow: not before there is something to learn
+
     folds, scores, truths, owners, strata = (twice[::2], twice[1::2]), [], [], [], []
     for fold, (train, test) in enumerate((folds, folds[::-1])):
         learned, tested = (_pairs(order, first, count, part, rng) for part in (train, test))

@@ -106,22 +106,29 @@ def take_over(
     actor: Actor,
     proposal: Proposal,
     settings: dict[str, Any],
+    measured: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Keep for a leased record what was proposed elsewhere, with its report filtered and its evidence measured here;
-    whether it was kept. It is not where the privacy level leaves out what it may show. A failure leaves the record as
-    it was."""
+    """Keep for a leased record what was proposed elsewhere; whether it was kept. It is not where the privacy level
+    leaves out what it may show. A failure leaves the record as it was.
+
+    Its report is filtered and its evidence measured here, unless `measured` holds what the same filter and the same
+    judges found ("filtered", "spans", "evidence").
+    """
     with desk.store.read() as tx:
         version, lexicon = desk.lexicon(tx)
         policy = desk.policy(tx)
         row = known(tx.get(Record, id=record), f"record {record}")
     privacy = privacy_of(policy["privacy"])
     context = _Context(version, lexicon, policy["report_policy"], privacy, options, settings["requested"], actor)
-    task = _task(desk, context, row, (proposal.seed,))
+    task = _task(desk, context, row, (proposal.seed,), measured)
     if task.hidden & set(json.loads(row.findings_json)) or told_of(proposal.prompt_text, task.hidden):
         return False
-    with desk.model_lock:
-        evidence = _measure(desk, context, [task], [proposal])
-    kept = _keep(desk, worker, context, task, [(proposal, evidence[0])], settings, releasable=True)
+    if measured:
+        evidence = dict(measured["evidence"])
+    else:
+        with desk.model_lock:
+            [evidence] = _measure(desk, context, [task], [proposal])
+    kept = _keep(desk, worker, context, task, [(proposal, evidence)], settings, releasable=True)
     return kept[0].candidate is not None
 
 
@@ -134,12 +141,17 @@ def _seed(desk: Desk, options: Options, row: Record, attempt: int) -> int:
     return seed_for(desk.store.secret, options.seed, row.id, attempt)
 
 
-def _task(desk: Desk, context: _Context, row: Record, seeds: tuple[int, ...]) -> _Task:
+def _task(
+    desk: Desk, context: _Context, row: Record, seeds: tuple[int, ...], measured: Mapping[str, Any] | None = None
+) -> _Task:
     image: Any = decode_png(desk.store.get_image(row.image))
     header = json.loads(row.header_json)
     with desk.store.read() as tx:
         own = _own(tx, context, row.id)
         hidden = levels.left_out(desk, tx, frozenset(json.loads(row.findings_json)), context.privacy, own)
+    if measured:
+        item = MethodInput(row.id, image, row.report, str(measured["filtered"]))
+        return _Task(row, item, list(measured["spans"]), [], seeds, own, hidden, {})
     key, ner = desk.stand_in_key(row.id), desk.models.ner()
     found = filter_report(row.report, context.lexicon, header, context.report_policy, key, ner, hidden)
     spans, surrogates = ([asdict(span) for span in part] for part in (found.spans, found.surrogates))

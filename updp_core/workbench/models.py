@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from updp_core import methods
-from updp_core.config import GeneratorConfig, PromptConfig, Settings
+from updp_core.backends.files import digest
+from updp_core.config import STARTER, GeneratorConfig, PromptConfig, Settings
 from updp_core.domain import MethodInput, Proposal
 from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.evidence import pair
@@ -59,6 +60,10 @@ class Models:
             except (ImportError, ModelUnavailable):
                 self._judges = (None,)
         return self._judges[0]
+
+    def judges_digest(self) -> str:
+        """The digest of the judges' files, "" where they are not to be had; none is loaded."""
+        return digest(STARTER / "judges") if (STARTER / "judges").is_dir() else ""
 
     def measure(
         self, inputs: Sequence[MethodInput], proposals: Sequence[Proposal], lexicon: Lexicon, judges: Any, **more: Any

@@ -1,8 +1,10 @@
 """Pairs that come ready made with the sample studies, so that a first look need not wait for the models.
 
-A file beside the sample holds what the shipped models drew of one study: prompt, image, seed and settings. Taking it
-over filters the report and measures the evidence here, as for any other pair; only the drawing is not repeated. A pair
-whose models are not those of this installation is left out, and drawn anew like the rest.
+A file beside the sample holds what the shipped models drew of one study: prompt, image, seed and settings; and how they
+filtered its report and measured the pair among the sample's patients. A pair whose models are not those of this
+installation is left out, and drawn anew like the rest. Where anything that the filter or a measure rests on is not what
+it was (lexicon, policy, judges, a recogniser of the house's own, the studies beside it), both are done here as for any
+other pair.
 """
 
 from __future__ import annotations
@@ -17,9 +19,12 @@ from updp_core.backends import presets
 from updp_core.backends.files import LOCAL, digest, local_folder
 from updp_core.config import SAMPLE
 from updp_core.domain import Actor, Prompt, Proposal, RefusedToken, Token
+from updp_core.findings.levels import privacy_of
 from updp_core.intake.pixels import decode_png
+from updp_core.report.ner import RECOGNISER
+from updp_core.store import Transaction
 from updp_core.store.schema import Candidate, Record
-from updp_core.store.store import canonical, known, write_file
+from updp_core.store.store import canonical, known, sha256, write_file
 from updp_core.workbench import batch, leases
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import OPERATORS, verb
@@ -56,11 +61,38 @@ class Ready(Noun):
                 "seed": made.seed,
                 "settings": _settings(json.loads(made.settings_json)),
                 "prompt": json.loads(made.prompt_json or "null"),
+                "measured": self._measured(row, made),
                 "png": base64.b64encode(self.desk.store.get_image(str(made.image))).decode(),
             }
             write_file(folder / f"{name}.json", (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
             names.append(name)
         return names
+
+    def _measured(self, row: Record, made: Candidate) -> dict[str, Any]:
+        """What was found of a pair, and under which conditions the same would be found again."""
+        with self.desk.store.read() as tx:
+            return {
+                "under": conditions(self.desk, tx),
+                "filtered": made.filtered,
+                "spans": json.loads(made.spans_json),
+                "evidence": {**json.loads(made.evidence_json), "method": {MARK: True}},
+            }
+
+
+def conditions(desk: Desk, tx: Transaction) -> dict[str, Any]:
+    """All that the filter of a report and the measures of a pair of the starter's rest on, besides the pair and this
+    version of the program."""
+    policy = desk.policy(tx)
+    studies = sorted(tx.column("SELECT sha256 FROM record"))
+    return {
+        "lexicon": desk.lexicon(tx)[1].digest,
+        "judges": desk.models.judges_digest(),
+        "recogniser": digest(RECOGNISER),
+        "ner": desk.settings.ner,
+        "report_policy": policy["report_policy"],
+        "privacy": privacy_of(policy["privacy"]).to_dict(),
+        "among": sha256(canonical(studies)),
+    }
 
 
 def _take(desk: Desk, actor: Actor, folder: Path) -> Iterator[Progress]:
@@ -69,6 +101,7 @@ def _take(desk: Desk, actor: Actor, folder: Path) -> Iterator[Progress]:
     with desk.store.read() as tx:
         waiting = {record: study for record in _new(tx) if (study := _source(tx, record)) in files}
         lexicon = desk.lexicon(tx)[1]
+        now_is = canonical(conditions(desk, tx))
     if not waiting:
         yield Progress("done", 0, 0, result={"taken": 0})
         return
@@ -86,7 +119,9 @@ def _take(desk: Desk, actor: Actor, folder: Path) -> Iterator[Progress]:
                 worker.take_one(record)
                 settings |= {**here, "lexicon": lexicon.digest}
                 made = proposal(record, found)
-                taken += batch.take_over(desk, worker, record, options, actor, made, settings)
+                known_of = found.get("measured") or {}
+                so = known_of if canonical(known_of.get("under")) == now_is else None
+                taken += batch.take_over(desk, worker, record, options, actor, made, settings, so)
                 yield Progress("generate", taken, len(waiting), preview=record)
     yield Progress("done", taken, taken, result={"taken": taken})
 

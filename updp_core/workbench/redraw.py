@@ -1,7 +1,10 @@
-"""`python -m updp_core.workbench.redraw` draws the ready-made pairs of the sample again, after its models changed."""
+"""`python -m updp_core.workbench.redraw` draws the ready-made pairs of the sample again, after its models changed; with
+`measures` they are only filtered and measured again, after the filter, the lexicon, a judge or a measure changed."""
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -33,12 +36,35 @@ def redraw(folder: Path = PAIRS, say: Callable[[str], None] = print) -> list[str
     return names
 
 
-def chosen(bench: Workbench) -> list[str]:
-    """The records of STUDIES, in their order."""
+def measure(folder: Path = PAIRS, names: tuple[str, ...] = STUDIES, out: Path | None = None) -> list[str]:
+    """Filter and measure the ready-made pairs of `names` anew, as they are drawn, and write them to `out` (where they
+    are); their names."""
+    with tempfile.TemporaryDirectory() as place:
+        bench = Workbench.open(Settings(home=Path(place) / "home"))
+        for _ in bench.import_(SAMPLE, actor=ACTOR):
+            pass
+        bare = Path(place) / "pairs"
+        bare.mkdir()
+        for name in names:
+            found = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+            found.pop("measured", None)
+            (bare / f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
+        for _ in bench.take_ready(actor=ACTOR, folder=bare):
+            pass
+        written = bench.write_ready(chosen(bench, names), actor=ACTOR, folder=out or folder)
+        bench.close()
+    return written
+
+
+def chosen(bench: Workbench, studies: tuple[str, ...] = STUDIES) -> list[str]:
+    """The records of these studies, in their order."""
     rows = bench.page(actor=ACTOR, filters=Filters(), sort="imported", limit=500)["records"]
     names = {Path(bench.show(row["record"], actor=ACTOR)["source"] or "").stem: row["record"] for row in rows}
-    return [names[name] for name in STUDIES]
+    return [names[name] for name in studies]
 
 
 if __name__ == "__main__":
-    redraw()
+    if sys.argv[1:] == ["measures"]:
+        measure()
+    else:
+        redraw()
