@@ -222,15 +222,17 @@ def test_a_version_saved_while_an_edit_is_being_looked_at_is_not_lost(
     assert {"first", "second"} <= set(bench.lexicon_current(actor=READER)["blacklist"]["names"])
 
 
-def test_one_short_event_tells_of_all_that_an_edit_or_a_release_touches(filled: Path, tmp_path: Path) -> None:
+def test_one_short_event_tells_of_all_that_a_turn_of_an_edit_or_a_release_touches(filled: Path, tmp_path: Path) -> None:
     shutil.copytree(filled, tmp_path / "ws")
     bench = workbench(tmp_path / "ws")
     saved = bench.lexicon_edit(add={"blacklist": {"names": ["chest"]}}, comment="", actor=OFFICER)
     touched = sum(saved["impact"][name] for name in ("pending", "approved", "other"))
-    [event] = bench.audit(actor=OFFICER, verb="lexicon_edit", limit=1)["events"]
-    told = event["detail"]["groups"]["violation"][str(saved["version"])]
-    assert touched == 16 and told["rows"] == touched + 1, "one candidate has left and was replaced since"
-    assert "violation" not in event["detail"]["rows"]
+    [event] = bench.audit(actor=OFFICER, verb="void", limit=1)["events"]
+    [(part, told)] = event["detail"]["groups"]["violation"].items()
+    assert part.startswith(f"{saved['version']}|") and touched == 16 and told["rows"] == touched + 1, (
+        "one candidate has left and was replaced since"
+    )
+    assert "rows" not in event["detail"]
     [left] = bench.audit(actor=OFFICER, verb="release")["events"]
     assert [group["rows"] for group in left["detail"]["groups"]["release_pair"].values()] == [left["detail"]["pairs"]]
 

@@ -222,7 +222,7 @@ def tampered(home: Path, *statements: str) -> list[str]:
         ("UPDATE lexicon_version SET content_json = '{}' WHERE version = 1", "lexicon version 1 was changed"),
         ("UPDATE policy_version SET verdicts = 0", "policy version 1 was changed"),
         ("DELETE FROM violation WHERE candidate = 1", "is missing"),
-        ("UPDATE violation SET terms_json = '[]' WHERE candidate = 1", "lexicon version 2 was changed"),
+        ("UPDATE violation SET terms_json = '[]' WHERE candidate = 1", "lexicon version 2 (1 to 2) was changed"),
         (
             "INSERT INTO violation SELECT candidate, 1, record, '[]', 0 FROM violation WHERE candidate = 1",
             "No audit event tells of violation",

@@ -6,10 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.workbench_kit import OBSERVER, OFFICER, READER, QuickMethod, add, last, made, study, workbench
-from updp_core.errors import Conflict, LexiconError, NotAllowed, UsageError
+from tests.unit import workbench_kit
+from tests.unit.workbench_kit import (
+    OBSERVER,
+    OFFICER,
+    READER,
+    QuickMethod,
+    add,
+    last,
+    made,
+    measure_all_clear,
+    study,
+    workbench,
+)
+from updp_core.errors import Conflict, LexiconError, NotAllowed, ReleaseError, UsageError
 from updp_core.lexicon import load_lexicon
-from updp_core.workbench import Workbench
+from updp_core.store import Transaction
+from updp_core.workbench import Workbench, lexicons
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -193,3 +206,60 @@ def test_no_weights_are_read_to_tell_of_word_pieces(bench: Workbench, monkeypatc
     monkeypatch.setattr(encoder, "_from_folder", lambda *args: pytest.fail("the weights were read"))
     bench.desk.model_lock.acquire()  # somebody is generating
     assert bench.lexicon_pieces(add=forbid("effusion"), actor=READER)["masked"]
+
+
+def test_what_a_lexicon_forbids_is_void_at_once_though_its_rows_follow_in_turns_and_who_opens_it_next_ends_them(
+    tmp_path: Path, each_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure_all_clear(monkeypatch)
+    bench = workbench(tmp_path / "ws", QuickMethod(words=["copper"]))
+    records = made(bench, 5)
+    bench.decide(records[4], "approve", actor=READER)
+    turn = lexicons._carry_out
+
+    def ends_early(tx: Transaction, part: range) -> None:
+        if bench.audit(actor=OFFICER, verb="void")["total"]:
+            raise RuntimeError("the process ends")
+        turn(tx, part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lexicons, "_FEW", 2)
+        patch.setattr(lexicons, "_carry_out", ends_early)
+        with pytest.raises(RuntimeError):
+            bench.lexicon_edit(add={"blacklist": {"names": ["copper"]}}, comment="", actor=OFFICER)
+    assert bench.counts(actor=READER)["states"]["void"] == 2, "the rest are in no row yet"
+    with bench.desk.store.read() as tx:
+        assert tx.column("SELECT DISTINCT state FROM derived_standing") == ["void"]
+    assert bench.approve_preview(actor=READER)["number"] == 0
+    with pytest.raises(Conflict, match="lexicon forbids"):
+        bench.decide(records[2], "approve", actor=READER)
+    with pytest.raises(ReleaseError, match="approved"):
+        last(bench.release(tmp_path / "out", actor=OFFICER))
+    bench.decide(records[3], "reject", actor=READER)
+    bench.close()
+
+    bench = workbench(tmp_path / "ws")
+    assert bench.counts(actor=READER)["states"]["void"] == 5
+    assert bench.audit_verify(actor=OFFICER)["problems"] == []
+    told = bench.audit(actor=OFFICER, verb="void")["events"]
+    assert sorted(event["said"] for event in told) == [
+        "voided 2 versions by lexicon 2",
+        "voided 3 versions by lexicon 2",
+    ]
+    bench.lexicon_edit(remove={"blacklist": {"names": ["copper"]}}, comment="", actor=OFFICER)
+    assert bench.counts(actor=READER)["states"]["pending"] == 5, "verdicts from before do not come back"
+
+
+def test_a_row_that_was_voided_in_a_turn_cannot_be_changed_or_slipped_in_unseen(
+    tmp_path: Path, each_database: str
+) -> None:
+    bench = workbench(tmp_path / "ws", QuickMethod(words=["copper"]))
+    made(bench, 3)
+    bench.lexicon_edit(add={"blacklist": {"names": ["copper"]}}, comment="", actor=OFFICER)
+    plain = workbench_kit.raw(tmp_path / "ws")
+    plain.drop_triggers()
+    plain.execute("UPDATE violation SET terms_json = '[]' WHERE candidate = 2")
+    plain.execute("DELETE FROM violation WHERE candidate = 3")
+    plain.close()
+    problems = " ".join(bench.audit_verify(actor=OFFICER)["problems"])
+    assert "A row of violation, lexicon version 2 (1 to 3) is missing: 2 of 3 are there." in problems

@@ -33,7 +33,7 @@ TOLD = tuple(table for table in APPEND_ONLY if table not in ("audit_event", "pse
 
 GROUPED = {"violation": "lexicon_version", "release_pair": "release"}
 """Tables of which many rows come at once -> the column by which: an audit event may tell one digest of such a group,
-over the rows that no event tells one by one."""
+over the rows that no event tells one by one, or of a part of it: "GROUP|FIRST-LAST" by the table's first key."""
 
 
 WAITING = text("state = 'pending' AND approvals > 0")
@@ -202,6 +202,16 @@ class Violation(SQLModel, table=True):
     record: str = Field(foreign_key="record.id", index=True)
     terms_json: str
     after_decision: int
+
+
+class ViolationDue(SQLModel, table=True):
+    """What the lexicon version in force forbids and no row of Violation says yet, since a verdict should not wait until
+    all are written: a pair named here is void already. Without terms: its standing is to be derived anew."""
+
+    __tablename__ = "violation_due"
+    candidate: int = Field(primary_key=True, foreign_key="candidate.id")
+    record: str = Field(foreign_key="record.id")
+    terms_json: str
 
 
 class Decision(SQLModel, table=True):

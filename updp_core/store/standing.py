@@ -69,7 +69,8 @@ FROM (
         + (SELECT count(*) FROM decision x WHERE x.record = r.id)
         + (SELECT count(*) FROM violation x WHERE x.record = r.id) AS revision,
       EXISTS (SELECT 1 FROM violation x WHERE x.candidate = c.id
-        AND x.lexicon_version = (SELECT max(version) FROM lexicon_version)) AS forbidden,
+        AND x.lexicon_version = (SELECT max(version) FROM lexicon_version))
+        OR EXISTS (SELECT 1 FROM violation_due x WHERE x.candidate = c.id AND x.terms_json <> '') AS forbidden,
       EXISTS (SELECT 1 FROM release_pair x WHERE x.candidate = c.id) AS released,
       (SELECT CASE count(DISTINCT f.audience) WHEN 0 THEN NULL WHEN 1 THEN max(f.audience) ELSE 'anybody' END
         FROM open_flag f WHERE f.record = r.id) AS flagged_for,

@@ -14,7 +14,7 @@ import logging
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -173,16 +173,20 @@ class Transaction:
         """Whose counts differ from what is counted: names of gates and findings, or "records"."""
         return sorted({name for query in standing.MISCOUNTED for name in self.column(query)})
 
-    def tell(self, table: str, group: Any) -> None:
-        """Have the next audit event tell one digest of all rows of a group (schema.GROUPED) that were just added."""
-        rows, digest = 0, hashlib.sha256()
-        for row in self.stream(
-            f"SELECT * FROM {table} WHERE {schema.GROUPED[table]} = :group ORDER BY {keys(table)}", group=group
-        ):
-            rows += 1
-            digest.update(row_digest(row).encode())
+    def tell(self, table: str, group: Any, part: range | None = None, known: Container[int] = ()) -> int:
+        """Have the next audit event tell one digest of the rows of a group (schema.GROUPED) that were just added; how
+        many. `part`: only those whose first key lies in there, without the `known`, of which other events tell."""
+        rows, digest, first = 0, hashlib.sha256(), keys(table).split(", ")[0]
+        clause = f"{schema.GROUPED[table]} = :group" + (f" AND {first} BETWEEN :first AND :last" if part else "")
+        values = {"first": part[0], "last": part[-1]} if part else {}
+        for row in self.stream(f"SELECT * FROM {table} WHERE {clause} ORDER BY {keys(table)}", group=group, **values):
+            if part is None or row[first] not in known:
+                rows += 1
+                digest.update(row_digest(row).encode())
         if rows:
-            self._untold_groups.setdefault(table, {})[str(group)] = {"rows": rows, "sha256": digest.hexdigest()}
+            name = f"{group}|{part[0]}-{part[-1]}" if part else str(group)
+            self._untold_groups.setdefault(table, {})[name] = {"rows": rows, "sha256": digest.hexdigest()}
+        return rows
 
     def audit(self, actor: Actor, verb: str, subject: str = "", **detail: Any) -> None:
         """Append an event to the chain. `detail` carries ids, counts and digests: no patient text.

@@ -30,7 +30,7 @@ from updp_core.workbench.imports import Imports
 from updp_core.workbench.insight import Insight
 from updp_core.workbench.keys import Keys
 from updp_core.workbench.levels import Levels
-from updp_core.workbench.lexicons import Lexicons
+from updp_core.workbench.lexicons import Lexicons, carry_out
 from updp_core.workbench.models import Models
 from updp_core.workbench.pacs import Pacs
 from updp_core.workbench.pairs import Pairs
@@ -110,6 +110,7 @@ class Workbench(
         """
         desk = Desk.open(settings, models)
         follow_rules(desk)
+        carry_out(desk)
         return cls(desk)
 
     def twin(self, home: Path) -> Workbench:

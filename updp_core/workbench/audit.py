@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -14,7 +16,7 @@ from updp_core.errors import UsageError
 from updp_core.store import Store, Transaction, purge, standing
 from updp_core.store.schema import GROUPED, TOLD
 from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key, seconds_of
-from updp_core.workbench import grades, population, trail
+from updp_core.workbench import grades, lexicons, population, trail
 from updp_core.workbench import keys as keyring
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.holds import MAX_MINUTES
@@ -94,6 +96,7 @@ class Audit(Noun):
     def audit_verify(self, *, actor: Actor) -> AuditReport:
         """Recompute the chain, hold every row that it tells of to it, and compute again what is derived from them."""
         problems: list[str] = []
+        lexicons.carry_out(self.desk)
         with self.desk.store.read() as tx:
             for problem in _problems(self.desk.store, tx, self.desk.policy(tx)):
                 problems.append(problem)
@@ -285,6 +288,10 @@ def _anchor(store: Store) -> tuple[int, str] | None:
         return None
 
 
+_PART = re.compile(r"(.+)\|(\d+)-(\d+)")
+_SAID = r"\1 (\2 to \3)"
+
+
 class _Told:
     """Digests of rows as the events tell them, to be held against the tables."""
 
@@ -344,10 +351,18 @@ class _Groups:
         self.column, self.name = GROUPED.get(table, ""), table.replace("_", " ")
         self.told = told
         self.found = {group: (0, hashlib.sha256()) for group in told}
+        self.first = keys(table).split(", ")[0]
+        self.parts: dict[str, list[tuple[int, int, str]]] = {}
+        for name in told:
+            if found := _PART.fullmatch(name):
+                group, first, last = found.groups()
+                self.parts.setdefault(group, []).append((int(first), int(last), name))
+        for parts in self.parts.values():
+            parts.sort()
 
     def add(self, row: dict[str, Any]) -> bool:
         """Count a row in; False where no event tells of its group."""
-        group = str(row.get(self.column))
+        group = self._group(row)
         if group not in self.found:
             return False
         rows, digest = self.found[group]
@@ -355,10 +370,17 @@ class _Groups:
         self.found[group] = rows + 1, digest
         return True
 
+    def _group(self, row: dict[str, Any]) -> str:
+        """The name under which an event may tell of this row."""
+        group = str(row.get(self.column))
+        parts = self.parts.get(group, [])
+        place = bisect.bisect(parts, row[self.first], key=lambda part: part[0]) - 1
+        return parts[place][2] if place >= 0 and row[self.first] <= parts[place][1] else group
+
     def differences(self) -> Iterator[str]:
         for group, (rows, digest) in self.found.items():
             noted = self.told[group]
-            of = f"{self.name}, {self.column.replace('_', ' ')} {group}"
+            of = f"{self.name}, {self.column.replace('_', ' ')} {_PART.sub(_SAID, group)}"
             if rows < noted["rows"]:
                 yield f"A row of {of} is missing: {rows} of {noted['rows']} are there."
             elif rows > noted["rows"]:

@@ -21,7 +21,7 @@ from updp_core.prompt.constraint import hits_in, tokens_that_read_as
 from updp_core.report import residual
 from updp_core.store import Transaction, word_index
 from updp_core.workbench import second_reading
-from updp_core.workbench.desk import Noun
+from updp_core.workbench.desk import CURRENT_LEXICON, Noun
 from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import Impact, Piece, Pieces, Terms
 
@@ -143,18 +143,21 @@ def foresee(tx: Transaction, version: int, old: Lexicon, new: Lexicon) -> Forese
 
 def catch_up(tx: Transaction, seen: Foreseen) -> dict[int, list[str]]:
     """The hits as they are now, under the lock, the version being the same: only what was chosen since is looked at."""
-    chosen = tx.column("SELECT DISTINCT candidate FROM choice WHERE id > :last", last=seen.choice)
-    if not chosen:
+    chosen = "SELECT DISTINCT candidate FROM choice WHERE id > :last"
+    fresh = set(tx.column(f"SELECT candidate FROM ({IN_QUESTION}) q WHERE candidate IN ({chosen})", last=seen.choice))
+    if not fresh:
         return seen.hits
-    among = set(tx.column(IN_QUESTION))
-    fresh = set(chosen) & among
-    hits = {c: terms for c, terms in seen.hits.items() if c in among and c not in fresh}
+    hits = {c: terms for c, terms in seen.hits.items() if c not in fresh}
     return hits | _checked(tx, fresh, seen.old, seen.new, void_under(tx, seen.version), fresh)
 
 
 def void_under(tx: Transaction, version: int) -> set[int]:
-    """Candidates that a version forbids."""
-    return set(tx.column("SELECT candidate FROM violation WHERE lexicon_version = :v", v=version))
+    """Candidates that a version forbids; of the one in force, also those whose rows are yet to be written."""
+    forbidden = (
+        "SELECT candidate FROM violation WHERE lexicon_version = :v UNION ALL SELECT candidate FROM violation_due "
+        f"WHERE terms_json <> '' AND :v = ({CURRENT_LEXICON})"
+    )
+    return set(tx.column(forbidden, v=version))
 
 
 def _suspects(tx: Transaction, old: Lexicon, new: Lexicon) -> tuple[dict[int, set[str]], set[int], set[int]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from updp_core.domain import Actor
+from updp_core.domain import SYSTEM, Actor
 from updp_core.errors import Conflict, LexiconError
 from updp_core.lexicon import Lexicon, edit
 from updp_core.report import filter_report
@@ -19,6 +20,13 @@ from updp_core.workbench.impact import catch_up, difference, foresee, impact, ro
 from updp_core.workbench.roles import EVERYBODY, OFFICER, READERS, sees_phi, verb
 from updp_core.workbench.shapes import LexiconDiff, LexiconRow, LexiconView, Terms
 from updp_core.workbench.wording import written
+
+_FEW = 200
+"""Pairs that are voided in the first turn; how many in the next follows from how long it took."""
+_TURN_S = 0.25
+"""How long others wait for a turn."""
+_PAUSE_S = 0.12
+"""Between two turns: whoever waits for SQLite asks again every tenth of a second."""
 
 
 class Lexicons(Noun):
@@ -119,9 +127,13 @@ def _view(desk: Desk, version: int | None) -> LexiconView:
 def _save(
     desk: Desk, make: Callable[[Transaction, int, Lexicon], Lexicon], comment: str, actor: Actor, verb: str
 ) -> dict[str, Any]:
-    """Look at everything while others go on working; then, in one transaction, at what changed since, and save."""
+    """Look at everything while others go on working; then, in one transaction, at what changed since, and save.
+
+    From then on what the version forbids is void; its rows follow part by part (see `carry_out`).
+    """
     comment = written(comment)
     while True:
+        carry_out(desk)
         with desk.store.read() as tx:
             version, old = desk.lexicon(tx)
             new = make(tx, version, old)
@@ -129,11 +141,15 @@ def _save(
             if not added and not removed:
                 raise LexiconError("This edit changes nothing: every term is already as you want it.")
             seen = foresee(tx, version, old, new)
+            told = impact(tx, seen, seen.hits, actor)
+            due = json.dumps([(candidate, canonical(terms)) for candidate, terms in seen.hits.items()])
         with desk.store.write() as tx:
-            if tx.value(CURRENT_LEXICON) != version:
+            if tx.value(CURRENT_LEXICON) != version or tx.value("SELECT 1 FROM violation_due LIMIT 1"):
                 continue  # somebody saved a version while we looked
             hits = catch_up(tx, seen)
-            told = impact(tx, seen, hits, actor)
+            if hits is not seen.hits:
+                told = impact(tx, seen, hits, actor)
+                due = json.dumps([(candidate, canonical(terms)) for candidate, terms in hits.items()])
             number = tx.insert(
                 "lexicon_version",
                 version=version + 1,
@@ -146,7 +162,18 @@ def _save(
                 removed=_count(removed),
                 created_at=now(),
             )
-            _mark_all(tx, hits, number)
+            tx.run(
+                "INSERT INTO violation_due (candidate, record, terms_json) SELECT c.id, c.record, hit.terms "
+                f"FROM {tx.dialect.each('due', candidate=int, terms=str)} hit JOIN candidate c ON c.id = hit.candidate",
+                due=due,
+            )
+            # What the version before forbade may be allowed again: its state changes too.
+            tx.run(
+                "INSERT INTO violation_due (candidate, record, terms_json) SELECT v.candidate, v.record, '' "
+                "FROM violation v WHERE v.lexicon_version = :before "
+                "AND NOT EXISTS (SELECT 1 FROM violation_due x WHERE x.candidate = v.candidate)",
+                before=version,
+            )
             tx.audit(
                 actor,
                 verb,
@@ -159,26 +186,48 @@ def _save(
                 nonce=secrets.token_hex(16),
                 **({"comment_sha256": sha256(comment)} if comment else {}),
             )
-            # What the version before forbade may be allowed again: its state changes too.
-            tx.refresh_where(
-                "record IN (SELECT record FROM violation WHERE lexicon_version IN (:before, :after))",
-                before=version,
-                after=number,
-            )
-            return {"version": number, "digest": new.digest, "impact": told}
+        carry_out(desk)
+        return {"version": number, "digest": new.digest, "impact": told}
 
 
-def _mark_all(tx: Transaction, hits: Mapping[int, Sequence[str]], version: int) -> None:
-    """As `mark`, for all that an edit forbids. The audit event tells one digest of these rows, however many."""
+def carry_out(desk: Desk) -> None:
+    """Write what the version in force forbids into the book, and derive the standings that follow: some at a time, so
+    that nobody's verdict waits for all. Who opens the workspace finishes what a process that ended has left."""
+    with desk.store.read() as tx:
+        if tx.value("SELECT 1 FROM violation_due LIMIT 1") is None:
+            return
+    some = _FEW
+    while True:
+        with desk.store.write() as tx:
+            began = time.perf_counter()
+            candidates = tx.column("SELECT candidate FROM violation_due ORDER BY candidate LIMIT :some", some=some)
+            if candidates:
+                _carry_out(tx, range(candidates[0], candidates[-1] + 1))
+        if len(candidates) < some:
+            return
+        some = max(1, min(2 * some, round(some * _TURN_S / (time.perf_counter() - began))))
+        time.sleep(_PAUSE_S)
+
+
+def _carry_out(tx: Transaction, part: range) -> None:
+    version = tx.value(CURRENT_LEXICON)
+    between = "candidate BETWEEN :first AND :last"
+    values = {"first": part[0], "last": part[-1]}
+    known = tx.column(f"SELECT candidate FROM violation WHERE lexicon_version = :v AND {between}", v=version, **values)
     tx.run(
         "INSERT INTO violation (candidate, lexicon_version, record, terms_json, after_decision) "
-        "SELECT c.id, :v, c.record, hit.terms, "
-        "  coalesce((SELECT max(d.id) FROM decision d WHERE d.candidate = c.id), 0) "
-        f"FROM {tx.dialect.each('hits', candidate=int, terms=str)} hit JOIN candidate c ON c.id = hit.candidate",
+        "SELECT x.candidate, :v, x.record, x.terms_json, "
+        "  coalesce((SELECT max(d.id) FROM decision d WHERE d.candidate = x.candidate), 0) "
+        f"FROM violation_due x WHERE x.{between} AND x.terms_json <> '' AND NOT EXISTS "
+        "(SELECT 1 FROM violation v WHERE v.candidate = x.candidate AND v.lexicon_version = :v)",
         v=version,
-        hits=json.dumps([(candidate, canonical(terms)) for candidate, terms in sorted(hits.items())]),
+        **values,
     )
-    tx.tell("violation", version)
+    records = tx.column(f"SELECT record FROM violation_due WHERE {between}", **values)
+    tx.run(f"DELETE FROM violation_due WHERE {between}", **values)
+    if number := tx.tell("violation", version, part, set(known)):
+        tx.audit(SYSTEM, "void", f"lexicon {version}", number=number)
+    tx.refresh_where(f"record IN {tx.dialect.each('records', record=str)}", records=json.dumps(records))
 
 
 def mark(tx: Transaction, candidate: int, version: int, record: str, terms: Iterable[str]) -> None:
@@ -194,11 +243,19 @@ def mark(tx: Transaction, candidate: int, version: int, record: str, terms: Iter
     )
 
 
+def is_due(tx: Transaction, candidate: int | None) -> bool:
+    """Whether the version in force forbids a candidate and the book is yet to say so."""
+    due = "SELECT 1 FROM violation_due WHERE candidate = :c AND terms_json <> ''"
+    return bool(tx.value(due, c=candidate))
+
+
 def check_candidate(tx: Transaction, desk: Desk, candidate: int) -> None:
     """Mark a candidate that the current lexicon forbids and that no edit has looked at, since it was not current."""
     version, lexicon = desk.lexicon(tx)
     [row] = rows(tx, [candidate])
-    seen = tx.value("SELECT 1 FROM violation WHERE candidate = :c AND lexicon_version = :v", c=candidate, v=version)
+    seen = is_due(tx, candidate) or tx.value(
+        "SELECT 1 FROM violation WHERE candidate = :c AND lexicon_version = :v", c=candidate, v=version
+    )
     if row.lexicon_version != version and not seen and (terms := violations(lexicon, row)):
         mark(tx, candidate, version, row.record, terms)
 

@@ -14,7 +14,7 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Verdicts and flags",
         ("approve", "reject", "regenerate", "undo", "approve_all", "choose", "flag", "clear"),
     ),
-    "lexicons": ("Word lists", ("lexicon_edit", "lexicon_revert")),
+    "lexicons": ("Word lists", ("lexicon_edit", "lexicon_revert", "void")),
     "imports": ("Imports", ("import", "import_list")),
     "runs": (
         "Runs and versions",
@@ -105,6 +105,7 @@ SENTENCES: Mapping[str, Callable[[Row], str]] = {
     "clear": lambda e: f"cleared a flag of {e['subject']}",
     "lexicon_edit": _edited,
     "lexicon_revert": _edited,
+    "void": lambda e: f"voided {_n(e['detail'].get('number'), 'version')} by {e['subject']}",
     "import": _imported,
     "import_list": lambda e: f"saved the list of what {e['subject']} had not taken",
     "generate": lambda e: f"started {e['subject']} by {_d(e, 'method')} over {_n(e['detail'].get('queue'), 'record')}",

@@ -173,7 +173,7 @@ def _may_approve(
     blind: bool,
 ) -> None:
     state = stands.state
-    if state == "void":
+    if state == "void" or lexicons.is_due(tx, stands.candidate):
         raise Conflict("The lexicon forbids something in this pair, so it cannot be approved. Generate it again.")
     if state == "new":
         raise Conflict("This pair waits to be regenerated, so it cannot be approved. Generate it, or undo the verdict.")
@@ -298,7 +298,8 @@ def _all_clear(desk: Desk, tx: Transaction, filters: Filters, actor: Actor) -> t
     usable = set(
         tx.column(
             "SELECT s.candidate FROM standing s JOIN candidate c ON c.id = s.candidate "
-            "WHERE s.state = 'pending' AND s.worst = 'clear' AND s.flagged_for IS NULL AND c.releasable"
+            "WHERE s.state = 'pending' AND s.worst = 'clear' AND s.flagged_for IS NULL AND c.releasable "
+            "AND NOT EXISTS (SELECT 1 FROM violation_due x WHERE x.candidate = c.id AND x.terms_json <> '')"
         )
     )
     fit = [row for row in rows if row.candidate in usable - approved and row.record not in taken]

@@ -1,4 +1,4 @@
-"""Counts are kept of all that the queue is narrowed by: the table of gates' counts goes, and two are made anew."""
+"""Counts are kept of all that the queue is narrowed by, and what a lexicon forbids is written part by part."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """The new tables are derived, so they are made with the others."""
+    """The new tables are empty or derived, so they are made with the others."""
     op.execute("DROP TABLE IF EXISTS gate_count")
 
 
