@@ -12,7 +12,7 @@ from updp_core.errors import Conflict, NotAllowed, ReleaseError, UsageError
 from updp_core.store.schema import Standing
 from updp_core.workbench import Filters, Workbench, verdicts
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = pytest.mark.usefixtures("quick", "each_database")
 
 
 def flags(bench: Workbench, record: str, actor: Actor = OFFICER) -> list[str]:

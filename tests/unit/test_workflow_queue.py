@@ -151,12 +151,14 @@ class Verbs(RuleBasedStateMachine):
             self.bench.close()
 
 
+@pytest.mark.usefixtures("each_database")
 def test_the_queue_always_equals_what_is_derived_from_the_history(tmp_path: Path) -> None:
     Verbs.home = tmp_path
-    quick = settings(max_examples=8, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
+    quick = settings(max_examples=4, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Verbs, settings=quick)
 
 
+@pytest.mark.usefixtures("each_database")
 def test_filters_narrow_by_state_finding_patient_text_and_reviewer(bench: Workbench) -> None:
     records = made(bench, 4, patients=2)
     bench.decide(records[1], "approve", actor=READER)
@@ -177,6 +179,7 @@ def test_filters_narrow_by_state_finding_patient_text_and_reviewer(bench: Workbe
     assert sorted(ids(bench, gate_state="unknown") + ids(bench, gate_state="warn")) == sorted(records)
 
 
+@pytest.mark.usefixtures("each_database")
 def test_a_search_finds_the_current_prompt_only(tmp_path: Path) -> None:
     method = QuickMethod(words=["granuloma"])
     bench = workbench(tmp_path / "ws", method)
@@ -261,6 +264,7 @@ def test_who_takes_another_pair_lets_go_of_the_one_before(bench: Workbench) -> N
     assert bench.take_next(actor=SECOND) == records[0]
 
 
+@pytest.mark.usefixtures("each_database")
 def test_what_one_has_approved_and_waits_for_a_second_person_is_offered_to_others_only(bench: Workbench) -> None:
     records = made(bench)
     bench.set_policy({"verdicts": 2}, actor=OFFICER)
@@ -283,6 +287,7 @@ def test_a_hold_that_has_run_out_is_free(bench: Workbench, monkeypatch: pytest.M
     assert bench.take(record, actor=SECOND) == record
 
 
+@pytest.mark.usefixtures("each_database")
 def test_batch_approval_takes_only_pairs_whose_gates_are_all_clear_and_the_confirmed_number(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +305,7 @@ def test_batch_approval_takes_only_pairs_whose_gates_are_all_clear_and_the_confi
     assert ids(bench, state="approved") == records[:2]
 
 
+@pytest.mark.usefixtures("each_database")
 def test_counts_say_how_far_the_work_is(bench: Workbench) -> None:
     records = made(bench, 3)
     bench.decide(records[0], "approve", actor=READER)
@@ -313,6 +319,7 @@ def test_counts_say_how_far_the_work_is(bench: Workbench) -> None:
     assert counts["findings"]["nodule"] == 1
 
 
+@pytest.mark.usefixtures("each_database")
 def test_drafts_and_views_are_each_persons_own(bench: Workbench) -> None:
     [record] = made(bench, 1)
     bench.save_draft(record, {"comment": "half a sen"}, actor=READER)
