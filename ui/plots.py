@@ -31,13 +31,20 @@ def _upright(name: str) -> str:
     return f'<text transform="translate(11 {middle}) rotate(-90)" text-anchor="middle">{esc(name)}</text>'
 
 
-def figure(title: str, svg: str, note: str = "") -> Markup:
-    """A chart with its title, a sentence, and a button that saves it."""
+def figure(title: str, svg: str, note: str = "", below: str = "") -> Markup:
+    """A chart with its title, a sentence, a button that saves it, and markup below it."""
     said = f'<figcaption class="muted">{esc(note)}</figcaption>' if note else ""
     return Markup(
         f'<figure class="plot"><div class="plot-head"><h3>{esc(title)}</h3>'
-        f'<button type="button" data-save="{esc(title)}">Save as SVG</button></div>{svg}{said}</figure>'
+        f'<button type="button" data-save="{esc(title)}">Save as SVG</button></div>{svg}{said}{esc(below)}</figure>'
     )
+
+
+def _limit(x: float, limit: float) -> str:
+    """An upright line at x px, with the limit written on the side where there is room."""
+    left = x > (LEFT + RIGHT) / 2
+    name = _text(x - 4 if left else x + 4, TOP + 9, f"limit {_short(limit)}", "end" if left else "start")
+    return f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>{name}'
 
 
 def _axes(x0: float, x1: float, y0: float, y1: float, x_name: str, y_name: str) -> str:
@@ -58,19 +65,35 @@ def _svg(inside: str, label: str, above: int = 0) -> str:
     )
 
 
-def scatter(groups: Mapping[str, Sequence[tuple[float, float]]], x_name: str, y_name: str) -> str:
-    """Points by group; each group has its own colour and sign, named above the chart, where no point can lie."""
+def scatter(
+    groups: Mapping[str, Sequence[tuple[float, float, str]]],
+    x_name: str,
+    y_name: str,
+    x_limit: float | None = None,
+    y_limit: float | None = None,
+) -> str:
+    """Points (x, y, record) by group; each group has its own colour and sign, named above the chart, where no point can
+    lie. A point opens its record; limits are drawn as lines."""
     points = [p for group in groups.values() for p in group]
     if not points:
         return ""
-    (x0, x1), (y0, y1) = (_range([p[i] for p in points]) for i in (0, 1))
+    (x0, x1), (y0, y1) = (
+        _range([*(float(p[i]) for p in points), *([] if limit is None else [limit])])
+        for i, limit in ((0, x_limit), (1, y_limit))
+    )
     right, base = RIGHT, HEIGHT - BOTTOM
     out = [_axes(x0, x1, y0, y1, x_name, y_name)]
+    if x_limit is not None:
+        out.append(_limit(LEFT + (x_limit - x0) / (x1 - x0) * (right - LEFT), x_limit))
+    if y_limit is not None:
+        y = base - (y_limit - y0) / (y1 - y0) * (base - TOP)
+        out.append(f'<line class="limit" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
     for n, (name, group) in enumerate(groups.items()):
         colour, sign = SERIES[n % len(SERIES)]
-        for x, y in group[:600]:
+        for x, y, record in group[:600]:
+            opens = f' data-to-record="{esc(record)}"' if record else ""
             across, up = (x - x0) / (x1 - x0) * (right - LEFT), (y - y0) / (y1 - y0) * (base - TOP)
-            out.append(_text(LEFT + across, base - up + 3, sign, extra=f' fill="{colour}" class="dot"'))
+            out.append(_text(LEFT + across, base - up + 3, sign, extra=f' fill="{colour}" class="dot"{opens}'))
         row, column = divmod(n, NAMES_A_ROW)
         said = f"{sign} {name} ({len(group)})"
         out.append(_text(8 + column * WIDTH / NAMES_A_ROW, -14 * row, said, "start", f' fill="{colour}"'))
@@ -78,11 +101,11 @@ def scatter(groups: Mapping[str, Sequence[tuple[float, float]]], x_name: str, y_
     return _svg("".join(out), f"{y_name} against {x_name}, {len(points)} pairs", above)
 
 
-def histogram(values: Sequence[float], name: str, bins: int = 24) -> str:
-    """How many pairs have which value."""
+def histogram(values: Sequence[float], name: str, limit: float | None = None, bins: int = 24) -> str:
+    """How many pairs have which value; the gate's limit as a line."""
     if not values:
         return ""
-    x0, x1 = _range(values)
+    x0, x1 = _range([*values, *([] if limit is None else [limit])])
     counts = [0] * bins
     for v in values:
         counts[min(bins - 1, int((v - x0) / (x1 - x0) * bins))] += 1
@@ -94,7 +117,9 @@ def histogram(values: Sequence[float], name: str, bins: int = 24) -> str:
         for i, n in enumerate(counts)
         if n
     )
-    return _svg(_axes(x0, x1, 0, top, name, "pairs") + bars, f"{name}: {len(values)} pairs")
+    line = "" if limit is None else _limit(LEFT + (limit - x0) / (x1 - x0) * (right - LEFT), limit)
+    said = "" if limit is None else f", limit {_short(limit)}"
+    return _svg(_axes(x0, x1, 0, top, name, "pairs") + bars + line, f"{name}: {len(values)} pairs{said}")
 
 
 def columns(rows: Sequence[tuple[str, Mapping[str, float]]], y_name: str) -> str:

@@ -71,7 +71,7 @@ def test_without_a_measurement_the_page_says_how_to_get_one() -> None:
 
 
 def test_no_point_of_a_scatter_lies_under_the_names() -> None:
-    groups = {f"method-{n}": [(0.0, 0.0), (1.0, 1.0), (n / 5, 1.0)] for n in range(5)}
+    groups = {f"method-{n}": [(0.0, 0.0, ""), (1.0, 1.0, ""), (n / 5, 1.0, "")] for n in range(5)}
     chart = plots.scatter(groups, "likeness", "fit")
     texts = re.findall(r'<text x="([\d.]+)" y="(-?[\d.]+)"([^>]*)>([^<]+)<', chart)
     dots = [float(y) for _, y, rest, _ in texts if "dot" in rest]
@@ -79,3 +79,37 @@ def test_no_point_of_a_scatter_lies_under_the_names() -> None:
     assert len(dots) == 15 and len(set(names.values())) == len(names) == 5
     top = -float(re.search(r'viewBox="0 (-\d+) ', chart)[1])  # type: ignore[index]
     assert max(y for _, y in names.values()) + 4 < min(dots) - 4 and min(y for _, y in names.values()) > 10 - top
+
+
+RULE: Any = {"name": "identity_similarity", "title": "Likeness", "worse": "above", "limit": 0.6}
+
+
+def numbers(*values: float) -> dict[str, Any]:
+    rows = [
+        {"record": f"R{n}", "candidate": n, "method": "updp", "lexicon_version": 1, "state": "pending"}
+        | {"identity_similarity": value, "prompt_score": 0.5 + n / 100}
+        for n, value in enumerate(values)
+    ]
+    return {"candidates": rows, "decisions": [], "throughput": [], "lexicon": []}
+
+
+def test_a_gates_limit_is_drawn_in_its_plot_and_the_pairs_beyond_it_open_the_worst_first() -> None:
+    markup = insight.charts(numbers(0.1, 0.61, 0.3, 0.95), {"identity_similarity": RULE})
+    histogram = markup[markup.index("<h3>Likeness</h3>") :].split("</figure>")[0]
+    assert "limit 0.60" in plain(histogram) and 'class="limit"' in histogram
+    assert "2 pairs above the limit" in plain(histogram)
+    assert re.findall('class="to-pair" data-to-record="(R[0-9])"', histogram) == ["R3", "R1"]
+
+
+def test_each_point_opens_its_pair_and_lies_on_its_side_of_the_limit() -> None:
+    markup = insight.charts(numbers(0.1, 0.61, 0.3, 0.95), {"identity_similarity": RULE})
+    chart = markup[markup.index("Privacy against use") :].split("</figure>")[0]
+    [line] = re.findall(r'class="limit" x1="([\d.]+)"', chart)
+    points = {r: float(x) for x, r in re.findall(r'<text x="([\d.]+)"[^>]*class="dot" data-to-record="(R\d)"', chart)}
+    assert {record for record, x in points.items() if x > float(line)} == {"R1", "R3"} and len(points) == 4
+
+
+def test_a_limit_that_no_pair_comes_near_is_drawn_all_the_same() -> None:
+    markup = insight.charts(numbers(0.1, 0.2), {"identity_similarity": RULE})
+    histogram = markup[markup.index("<h3>Likeness</h3>") :].split("</figure>")[0]
+    assert "limit 0.60" in plain(histogram) and "above the limit" not in plain(histogram)

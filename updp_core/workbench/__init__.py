@@ -40,7 +40,7 @@ from updp_core.workbench.ready import Ready
 from updp_core.workbench.releases import Releases
 from updp_core.workbench.roles import ROLE_VERBS, may, sees_phi
 from updp_core.workbench.runs import Runs
-from updp_core.workbench.shapes import Counts, Filters, Progress
+from updp_core.workbench.shapes import Counts, Filters, GateRule, Progress
 from updp_core.workbench.signing import Signing
 from updp_core.workbench.studies import Studies
 from updp_core.workbench.trail import KINDS as EVENT_KINDS
@@ -59,6 +59,7 @@ __all__ = [
     "Actor",
     "Counts",
     "Filters",
+    "GateRule",
     "Models",
     "Progress",
     "Workbench",
