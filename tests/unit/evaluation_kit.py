@@ -123,7 +123,8 @@ class Bench(dict):
     """What was drawn and rendered, and where to be killed."""
 
     def bed(self, folder: Path, sizes: testbed.Sizes = TINY) -> testbed.Testbed:
-        return testbed.Testbed(ToyModels(self), folder, sizes, say=quiet, renderer=self.render, chunk=2)
+        drawn = {"renderer": self.render, "plain": self.render}
+        return testbed.Testbed(ToyModels(self), folder, sizes, say=quiet, chunk=2, **drawn)
 
     def render(self, keys, population):
         self["rendered"] += len(keys)

@@ -25,7 +25,7 @@ from updp_core.domain import Proposal, Step
 from updp_core.errors import Conflict, IntakeError
 from updp_core.evaluation import archive, arena, arena_report, attackers, testbed
 from updp_core.evaluation.arena import Size, kernel_distance, near_duplicates, points_of, similarity
-from updp_core.evaluation.run import alone
+from updp_core.evaluation.studies import alone
 from updp_core.methods import METHODS, config_of
 from updp_core.methods.settings import listed
 from updp_core.workbench import Workbench

@@ -35,7 +35,7 @@ def whole(result: dict[str, Any]) -> None:
     assert result["hardware"] and result["software"].startswith("0.")
     page = cards.report(result)
     for row in cards.rows(result):
-        assert row["measure"] in page and (row["n"] or row["name"] in derived)
+        assert row["measure"] in page and (row["n"] or row["name"] in derived | set(result["needs"]))
     for figure in suite.figures:
         value, ends = suite.value(result, figure), result["intervals"].get(figure.name)
         assert value is None or ends is None or ends[0] <= value <= ends[1], figure.name

@@ -26,6 +26,8 @@ from updp_core.report import filter_report
 _PATIENT = ("patient_id", "patientid", "patient", "subject_id")
 _LABELS = ("finding_labels", "labels", "findings_labels")
 _REPORT = ("report_text", "report", "text")
+_SEX = ("sex", "patient_sex", "patientsex", "gender", "patient_gender")
+_AGE = ("age", "patient_age", "patientage")
 _NONE = ("", "no finding", "no findings", "no_findings", "normal")
 
 
@@ -104,6 +106,23 @@ def couples(source: Path, layout: str, most: int, size: int) -> Couples:
         np.array([", ".join(sorted(some)) for some in labels], np.str_),
         studies,
     )
+
+
+def demographics(source: Path) -> dict[str, tuple[str, int | None]]:
+    """Patient -> sex ("M", "F" or "") and age in years (None: not said), as columns of a CSV table state them; nothing
+    of other layouts."""
+    file = inside(source, MANIFEST) if source.is_dir() else source
+    if recognise(source) != "csv":
+        return {}
+    names, rows = read_csv(file)
+    lower = {name.lower().replace(" ", "_"): name for name in reversed(names)}
+    patient, sex, age = (next((lower[n] for n in some if n in lower), None) for some in (_PATIENT, _SEX, _AGE))
+    found: dict[str, tuple[str, int | None]] = {}
+    for _, row in rows if patient and (sex or age) else ():
+        said = (row[sex] if sex else "").strip().upper()[:1]
+        years = "".join(c for c in (row[age] if age else "") if c.isdigit())
+        found.setdefault(row[patient].strip(), (said if said in ("M", "F") else "", int(years) if years else None))  # type: ignore[index]
+    return found
 
 
 def as_told(visits: Iterable[tuple[str, frozenset[str]]]) -> Told:

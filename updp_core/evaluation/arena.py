@@ -26,9 +26,8 @@ from updp_core.errors import ModelUnavailable, UpdpError
 from updp_core.evaluation import attackers, statistics
 from updp_core.evaluation.attackers import Linkage, Score
 from updp_core.evaluation.findings_alone import figure
-from updp_core.evaluation.run import alone
 from updp_core.evaluation.statistics import UNKNOWN, Estimate, auc_within, draws, mean, share
-from updp_core.evaluation.studies import as_float, code_digest, key_of, phantom_digest, similarity, write_whole
+from updp_core.evaluation.studies import alone, as_float, code_digest, key_of, phantom_digest, similarity, write_whole
 from updp_core.evaluation.testbed import DRAWING, Testbed, in_parts
 from updp_core.methods import METHODS, Entry
 from updp_core.methods.base import holds_strength, spoken

@@ -56,7 +56,7 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "name": figure.name,
                 "part": figure.part,
                 "measure": figure.words,
-                "value": "not measured" if value is None else _in_words(value, unit),
+                "value": _unmeasured(result, figure.name) if value is None else _in_words(value, unit),
                 "interval": spread,
                 "chance": "" if chance is None else _in_words(chance, unit),
                 "bar": _bar_in_words(figure.bar, unit) if figure.bar else "",
@@ -65,6 +65,11 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
             }
         )
     return out
+
+
+def _unmeasured(result: Mapping[str, Any], name: str) -> str:
+    lacking = result.get("needs", {}).get(name)
+    return f"not measured: needs {lacking}" if lacking else "not measured"
 
 
 def _bar_in_words(bar: Bar, unit: Unit) -> str:

@@ -41,6 +41,12 @@ class Found:
     figures: dict[str, Estimate] = field(default_factory=dict)
     n: dict[str, dict[str, int]] = field(default_factory=dict)
     chance: dict[str, float] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)
+
+    def lack(self, name: str, what: str) -> None:
+        """A figure that cannot be measured here, and what it needs."""
+        self.put(name, UNKNOWN)
+        self.needs[name] = what
 
     def put(self, name: str, figure: Estimate, chance: float | None = None, **n: int) -> None:
         self.figures[name], self.n[name] = figure, n

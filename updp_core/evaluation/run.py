@@ -10,18 +10,17 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from updp_core import __version__
 from updp_core.backends.memory import keep_memory
-from updp_core.errors import Conflict, UsageError
+from updp_core.errors import UsageError
 from updp_core.evaluation.cards import missed
 from updp_core.evaluation.measures import Found, Measure
-from updp_core.evaluation.studies import code_digest, key_of, phantom_digest, write_whole
+from updp_core.evaluation.studies import alone, code_digest, key_of, phantom_digest, write_whole
 from updp_core.evaluation.suites import Suite
 from updp_core.evaluation.testbed import DRAWING, Testbed
 
@@ -65,20 +64,6 @@ def evaluate(suite: Suite, bed: Testbed, only: Sequence[str] = ()) -> dict[str, 
     return result
 
 
-@contextmanager
-def alone(work: Path) -> Iterator[None]:
-    """Hold the folder `work`, so that two runs never write the same files. Raises Conflict where one does."""
-    import fcntl
-
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Conflict("Another evaluation is using this folder. Wait for it, or choose another folder.") from None
-        yield
-
-
 def _taken(measure: Measure, bed: Testbed) -> tuple[Found, float]:
     """What a measure found and the minutes it took; not taken again while all that it depends on is the same."""
     files = ["attackers.py", "measures.py", "statistics.py", "studies.py", "testbed.py"]
@@ -105,13 +90,14 @@ def _taken(measure: Measure, bed: Testbed) -> tuple[Found, float]:
         for name, ends in kept["figures"].items():
             value, low, high = (math.nan if x is None else float(x) for x in ends)
             found.put(name, (value, low, high), kept["chance"].get(name), **kept["n"][name])
+        found.needs |= kept.get("needs", {})
         return found, kept["minutes"]
     bed.say(f"measure {measure.name}")
     begun = time.monotonic()
     found = measure.function(bed)
     minutes = (time.monotonic() - begun) / 60
     plain = {k: [None if math.isnan(x) else x for x in v] for k, v in found.figures.items()}
-    kept = {"figures": plain, "n": found.n, "chance": found.chance, "minutes": minutes}
+    kept = {"figures": plain, "n": found.n, "chance": found.chance, "needs": found.needs, "minutes": minutes}
     write_whole(file, json.dumps(kept))
     for figure, (value, low, high) in found.figures.items():
         bed.say(f"{figure} {value:.4f} ({low:.4f} to {high:.4f})")
@@ -120,22 +106,25 @@ def _taken(measure: Measure, bed: Testbed) -> tuple[Found, float]:
 
 def _figures(found: dict[str, tuple[Found, float]], bed: Testbed) -> dict[str, Any]:
     """Figures by group and part, with "intervals", "n" and "chance" by "group.part"; null where one could not be
-    measured."""
+    measured, with what it "needs" where that is known."""
     result: dict[str, Any] = {}
     intervals: dict[str, list[float] | None] = {}
     n: dict[str, dict[str, int]] = {}
     chance: dict[str, float] = {}
+    needs: dict[str, str] = {}
     for part, _ in found.values():
         for name, (value, low, high) in part.figures.items():
             known = math.isfinite(value)
             _put(result, name, round(value, 4) if known else None)
             intervals[name] = [round(low, 4), round(high, 4)] if known and math.isfinite(low + high) else None
             n[name] = part.n[name]
+        needs |= part.needs
         chance |= {name: round(value, 4) for name, value in part.chance.items()}
     return result | {
         "intervals": intervals,
         "n": n,
         "chance": chance,
+        "needs": needs,
         "models": dict(bed.models.digests),
         "phantom": phantom_digest(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),

@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import repeat
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from updp_core.domain import MethodInput
+from updp_core.errors import Conflict
 from updp_core.imageset import ImageSet, append, open_set, trim
 from updp_core.phantom import FINDINGS, clinic, render, sample_patient, sample_visit
 from updp_core.phantom.patient import Finding, PopulationName, Visit
@@ -80,6 +82,20 @@ class Studies:
         return [MethodInput(str(i), self.images[i], t, filter_report(t, lexicon).text) for i, t in raw.items()]
 
 
+@contextmanager
+def alone(work: Path) -> Iterator[None]:
+    """Hold the folder `work`, so that two runs never write the same files. Raises Conflict where one does."""
+    import fcntl
+
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Conflict("Another evaluation is using this folder. Wait for it, or choose another folder.") from None
+        yield
+
+
 def as_float(images: NDArray[Any]) -> NDArray[np.float32]:
     """uint8 or uint16 images (B, S, S) as float32 in 0..1."""
     return images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
@@ -120,6 +136,19 @@ def _visits(keys: Sequence[tuple[int, int]], population: PopulationName) -> tupl
 def render_keys(keys: Sequence[tuple[int, int]], population: PopulationName) -> NDArray[np.uint16]:
     """Radiographs (B, S, S) of (patient seed, visit) keys."""
     return render(_visits(keys, population), SIDE)
+
+
+def plain_keys(keys: Sequence[tuple[int, int]], population: PopulationName) -> NDArray[np.uint16]:
+    """As `render_keys`, without letters in the picture: what a generator is trained on."""
+    return render(_visits(keys, population), SIDE, annotate=False)
+
+
+def pictures(
+    name: str, keys: Sequence[tuple[int, int]], folder: Path, workers: int, say: Say, renderer: Renderer, chunk: int
+) -> NDArray[np.uint16]:
+    """Radiographs (B, S, S) of (patient seed, visit) keys of the enriched population, kept in `folder` as `name`."""
+    parts = partial(_render, population="enriched", workers=workers, renderer=renderer, chunk=chunk)
+    return _rendered(folder / f"{name}-{phantom_digest()}.u16", keys, parts, say)
 
 
 def studies(
@@ -202,12 +231,13 @@ def generated(
     lexicon: Any,
     say: Say = print,
     chunk: int = CHUNK,
+    note: Callable[[str], Mapping[str, Any]] | None = None,
 ) -> ImageSet:
     """What `method` makes of the studies at `index`, with the prompts and the seconds each took in `rows`.
 
     `folder` keeps what is made; a later call with the same beginning of `index` goes on there. Its name must tell the
-    method's settings (`key_of`). Raises RuntimeError where the method fails on a study: a suite must not leave out
-    hard ones in silence.
+    method's settings (`key_of`), and `note`, which says of a prompt what else its row shall hold. Raises RuntimeError
+    where the method fails on a study: a suite must not leave out hard ones in silence.
     """
     done = trim(folder, SIDE)
 
@@ -225,7 +255,8 @@ def generated(
             each = (time.monotonic() - begun) / len(part)
             times = {"seconds": round(each, 3), "processor_seconds": round((time.process_time() - used) / len(part), 3)}
             texts = {i: "" if data.private else found[str(i)].prompt_text for i in part}
-            rows = [{"study": i, "prompt": texts[i]} | times for i in part]
+            notes = {i: note(found[str(i)].prompt_text) if note else {} for i in part}
+            rows = [{"study": i, "prompt": texts[i], **notes[i]} | times for i in part]
             say(f"{folder.name}: {start + len(part)} of {len(index)} images, {each:.1f} s each")
             yield np.stack([found[str(i)].image for i in part]), rows
 

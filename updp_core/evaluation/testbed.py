@@ -6,7 +6,7 @@ models by digest included. A run that was cut off at any point goes on there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ from updp_core.evaluation.studies import (
     generated,
     key_of,
     phantom_digest,
+    pictures,
+    plain_keys,
     render_keys,
     studies,
 )
@@ -168,7 +170,7 @@ class Models:
 class Testbed:
     """What a run measures on. `methods` are the suite's, the first its subject; `real` is a folder of real radiographs
     (PNG, JPEG) for the one figure that needs some, `source` a file of one's own for the suites that read one; `workers`
-    processes render phantoms."""
+    processes render phantoms, by `renderer`, and by `plain` where they shall bear no letters."""
 
     models: Models
     work: Path
@@ -180,6 +182,7 @@ class Testbed:
     source: Path | None = None
     methods: tuple[str, ...] = ()
     renderer: Renderer = render_keys
+    plain: Renderer = plain_keys
     chunk: int = CHUNK
     shared: dict[str, Any] = field(default_factory=dict)  # what several measures need, in memory
 
@@ -211,6 +214,10 @@ class Testbed:
         first = HELD_OUT.start + 10_000 * (self.seed % 90) + offset
         return studies(first, visits, self.work, self.workers, self.say, population, self.renderer, self.chunk)
 
+    def trained_on(self, name: str, keys: Sequence[tuple[int, int]]) -> NDArray[np.uint16]:
+        """Phantoms (B, S, S) by patient seed and visit as a generator is trained on them, kept as `name`."""
+        return pictures(name, keys, self.work, self.workers, self.say, self.plain, self.chunk)
+
     def held_out(self, visits: int) -> NDArray[np.int64]:
         """The last `visits` studies of each person: everybody's last first, so that more visits only add."""
         last = np.cumsum(self.sizes.visits) - 1
@@ -224,18 +231,22 @@ class Testbed:
         index: NDArray[Any],
         changes: Mapping[str, Any] | None = None,
         again: int = 0,
+        lexicon: Lexicon | None = None,
+        note: Callable[[str], Mapping[str, Any]] | None = None,
         **how: Any,
     ) -> ImageSet:
         """What `method` draws of the studies at `index`, with settings changed by dotted name (and `how`, as of
-        `make_method`), kept under all that it depends on. `again` counts other drawings of the same, with other seeds.
+        `make_method`), kept under all that it depends on. `again` counts other drawings of the same, with other seeds;
+        `lexicon` is another one than the house's; `note` is as of `generated`.
         """
-        made = self.models.method(method, self.lexicon, changes, **how)
+        lexicon = lexicon or self.lexicon
+        made = self.models.method(method, lexicon, changes, **how)
         # Models are named by their digests, so that a folder may be moved.
         settings = {k: v["sha256"] if isinstance(v, dict) and "sha256" in v else v for k, v in made.settings().items()}
         seed = self.seed + 7_919 * again
         key = key_of(settings, seed, phantom_digest(), code_digest(*DRAWING))
         folder = self.work / f"{name}-{method}-{key}"
-        return generated(made, data, index, seed, folder, self.lexicon, self.say, self.chunk)
+        return generated(made, data, index, seed, folder, lexicon, self.say, self.chunk, note)
 
 
 def digests(models: Path) -> dict[str, str]:

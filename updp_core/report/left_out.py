@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from updp_core.findings import labeler
+from updp_core.lexicon import Lexicon, edit
 from updp_core.report.categories import category_of
 
 _MARK = category_of("left_out").placeholder
@@ -59,3 +60,20 @@ def _without(text: str, ranges: list[tuple[int, int]]) -> str:
     for start, end in sorted(ranges, reverse=True):
         text = text[:start] + _MARK + text[end:]
     return text
+
+
+def words_of(lexicon: Lexicon, names: frozenset[str], prompt: str) -> list[str]:
+    """The words that tell of findings `names`: those of the whitelist, and those that `prompt` used."""
+
+    def says(words: str) -> bool:
+        return bool(names & labeler.statuses(words).keys())
+
+    words = prompt.lower().split()
+    used = [" ".join(words[i : i + n]) for n in (1, 2, 3) for i in range(len(words) - n + 1)]
+    least = {term for term in used if says(term) and not any(says(part) for part in term.split() if part != term)}
+    return sorted({term for term in lexicon.preferred_terms if says(term)} | least)
+
+
+def denied(lexicon: Lexicon, words: Iterable[str]) -> Lexicon:
+    """The lexicon with `words` forbidden besides."""
+    return edit(lexicon, add={"blacklist": {"left_out": words}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,11 +11,10 @@ from updp_core.domain import Actor, MethodInput, Proposal, Span, Step
 from updp_core.errors import ModelUnavailable, UpdpError, UsageError
 from updp_core.findings.levels import Privacy, privacy_of
 from updp_core.intake.pixels import decode_png, encode_png
-from updp_core.lexicon import edit
 from updp_core.methods import Entry, config_of, entry_of
 from updp_core.methods.settings import listed
 from updp_core.report import filter_report
-from updp_core.report.left_out import told_of
+from updp_core.report.left_out import denied, told_of, words_of
 from updp_core.store import Transaction, word_index
 from updp_core.store.schema import Candidate, Record
 from updp_core.store.secret import Secret
@@ -213,8 +212,8 @@ def _obeying(
         for _ in range(0 if pixels else 3):
             if not told_of(proposal.prompt_text, task.hidden):
                 break
-            words |= set(levels.words_of(context.lexicon, task.hidden, proposal.prompt_text))
-            method = desk.models.make_method(_denied(context.lexicon, words), context.requested)
+            words |= set(words_of(context.lexicon, task.hidden, proposal.prompt_text))
+            method = desk.models.make_method(denied(context.lexicon, words), context.requested)
             made = [p for step in method.propose([task.input], seeds=[seed]) for p in step.proposals]
             proposal = made[-1] if made else proposal
         task.words[seed] = sorted(words)
@@ -225,10 +224,6 @@ def _obeying(
             reason = "The prompt tells of a finding that the privacy level leaves out. Regenerate with another seed."
         out.append(replace(proposal, image=None, error=reason) if reason and not proposal.error else proposal)
     return out
-
-
-def _denied(lexicon: Lexicon, words: Iterable[str]) -> Lexicon:
-    return edit(lexicon, add={"blacklist": {"left_out": words}})
 
 
 def _measure(
@@ -407,7 +402,7 @@ def again(desk: Desk, record: Record, candidate: Candidate, lexicon: Lexicon) ->
     item = MethodInput(record.id, image, record.report, candidate.filtered)
     words = settings.get("privacy", {}).get("words", ())
     with desk.model_lock:
-        method = desk.models.method(_denied(lexicon, words) if words else lexicon, requested)
+        method = desk.models.method(denied(lexicon, words) if words else lexicon, requested)
         proposals = [p for step in method.propose([item], seeds=[candidate.seed]) for p in step.proposals]
     now_is = {"requested": requested, **method.settings()}
     now_is |= {"privacy": settings["privacy"]} if "privacy" in settings else {}

@@ -6,13 +6,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from updp_core.domain import Actor
 from updp_core.errors import NotAllowed
 from updp_core.evaluation.archive import as_told
 from updp_core.evaluation.findings_alone import figure, linkage, rare
-from updp_core.findings.labeler import statuses
 from updp_core.findings.levels import LEVELS, Privacy, privacy_of, told
 from updp_core.findings.terms import FINDINGS
 from updp_core.report.left_out import told_of
@@ -20,9 +19,6 @@ from updp_core.store import Transaction
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb
 from updp_core.workbench.shapes import LevelPreview
-
-if TYPE_CHECKING:
-    from updp_core.lexicon import Lexicon
 
 _MOST = 400  # patients asked for linkage, so that it takes seconds
 _AT_ONCE = 500
@@ -160,15 +156,3 @@ def breaking(desk: Desk, tx: Transaction, candidates: Sequence[int]) -> list[Hel
             if hidden and (told_of(row.filtered, hidden) or told_of(row.prompt_text, hidden)):
                 found.append(row)
     return found
-
-
-def words_of(lexicon: Lexicon, names: frozenset[str], prompt: str) -> list[str]:
-    """The words that tell of findings `names`: those of the whitelist, and those that `prompt` used."""
-
-    def says(words: str) -> bool:
-        return bool(names & statuses(words).keys())
-
-    words = prompt.lower().split()
-    used = [" ".join(words[i : i + n]) for n in (1, 2, 3) for i in range(len(words) - n + 1)]
-    least = {term for term in used if says(term) and not any(says(part) for part in term.split() if part != term)}
-    return sorted({term for term in lexicon.preferred_terms if says(term)} | least)
