@@ -14,6 +14,7 @@ from PIL import Image
 from tests.tiny_models import write_diffusion_folder
 from tests.unit.evaluation_kit import TINY, Bench, Judges
 from tests.unit.test_suites import whole
+from tests.unit.workbench_kit import hush
 from updp_core.backends.generator import load_generator
 from updp_core.evaluation import attackers, cards, denoising, disclosure
 from updp_core.evaluation.archive import demographics
@@ -25,7 +26,8 @@ METHODS = ("updp", "raw_report")
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(attackers, "HEADS", attackers.HEADS[:1])
+    hush(monkeypatch)
+    monkeypatch.setattr(attackers, "HEADS", ())
     made = Judges.__init__
 
     def with_bank(self: Judges) -> None:
