@@ -49,7 +49,7 @@ _READER = _few("reader", True, name=String)
 # Every record n has its kind and, four times of five, a candidate; candidates are numbered without a gap.
 _SOME = "WITH RECURSIVE i(n) AS (SELECT CAST(:first AS bigint) UNION ALL SELECT n + 1 FROM i WHERE n < :last)"
 _ID = "'R' || ((n * 2654435761) % 4294967296)"
-_KINDLY = f"FROM i JOIN kind ON kind.k = n % {KINDS}"
+_KINDLY = "FROM i JOIN kind ON kind.k = n % :kinds"
 _CANDIDATE = "n - n / 5"
 _HAS = "WHERE n % 5 <> 0"
 _DECIDED = f"{_HAS} AND (n * 48271) % 2147483647 % 10 < 6"
@@ -61,17 +61,17 @@ _INTO: Mapping[str, str] = {
     "n || '.png', 'sha256 of ' || n, 'none', 512, 512, 12, 'PA', report, '{}', "
     "CASE n % 10 WHEN 0 THEN '[\"flag\"]' ELSE '[]' END, "
     f"findings_json, finding_key, CAST(:now AS text) {_KINDLY}",
-    "record_finding (finding, seq)": f"SELECT f.finding, n FROM i JOIN kind_finding f ON f.k = n % {KINDS}",
+    "record_finding (finding, seq)": "SELECT f.finding, n FROM i JOIN kind_finding f ON f.k = n % :kinds",
     "candidate (id, record, method, releasable, settings_json, lexicon_version, seed, prompt_text, filtered, "
     "spans_json, surrogates_json, report_policy, image, height, width, evidence_json, error, actor, created_at)": (
-        f"SELECT {_CANDIDATE}, {_ID}, {_METHOD}, true, '{{}}', 1, n % {KINDS}, prompt, report, '[]', '[]', "
+        f"SELECT {_CANDIDATE}, {_ID}, {_METHOD}, true, '{{}}', 1, n % :kinds, prompt, report, '[]', '[]', "
         f"'placeholder', 'none', 256, 256, evidence_json, error, 'b', CAST(:now AS text) {_KINDLY} {_HAS}"
     ),
     "grade (candidate, gates_json, worst, risk, alignment)": (
         f"SELECT {_CANDIDATE}, '[]', worst, risk, alignment {_KINDLY} {_HAS}"
     ),
     "gate_value (candidate, name, state, value)": (
-        f"SELECT {_CANDIDATE}, g.name, g.state, g.value FROM i JOIN kind_gate g ON g.k = n % {KINDS} {_HAS}"
+        f"SELECT {_CANDIDATE}, g.name, g.state, g.value FROM i JOIN kind_gate g ON g.k = n % :kinds {_HAS}"
     ),
     "choice (id, record, candidate, after_decision, actor, created_at)": (
         f"SELECT {_CANDIDATE}, {_ID}, {_CANDIDATE}, 0, 'b', CAST(:now AS text) FROM i {_HAS}"
@@ -100,12 +100,19 @@ def fill(store: Store, records: int) -> None:
 
     Only the rows: they are in no event of the chain, and there are no images.
     """
+    kinds = min(KINDS, max(records // 10, 50))
     on_server = isinstance(store.dialect, Postgres)
     with store.write() as tx:
         _META.create_all(tx.connection)
-        _repeat(tx, random.Random(0))
+        _repeat(tx, random.Random(0), kinds)
     for first in range(1, records + 1, AT_ONCE):
-        values = {"first": first, "last": min(first + AT_ONCE - 1, records), "all": records, "now": now()}
+        values = {
+            "first": first,
+            "last": min(first + AT_ONCE - 1, records),
+            "all": records,
+            "now": now(),
+            "kinds": kinds,
+        }
         with store.write() as tx:
             if not on_server:
                 tx.run("PRAGMA cache_size = -1000000")  # of this connection: it must hold the indexes that are filled
@@ -120,13 +127,13 @@ def fill(store: Store, records: int) -> None:
         tx.run("ANALYZE")
 
 
-def _repeat(tx: Transaction, rng: random.Random) -> None:
+def _repeat(tx: Transaction, rng: random.Random, number: int) -> None:
     """What the records repeat."""
     kinds: list[dict[str, Any]] = []
     gate_rows: list[dict[str, Any]] = []
     finding_rows: list[dict[str, Any]] = []
-    for k in range(KINDS):
-        rare = [word for word, share in SHARES.items() if k % 2000 < share * 2000]
+    for k in range(number):
+        rare = [word for word, share in SHARES.items() if k * 7919 % KINDS < share * KINDS]
         text = " ".join([*rng.choices(WORDS + OTHERS, k=60), *rare])
         said, near = word_index.indexed(word_index.Texts(text[:80], text, "[]"))
         findings = sorted(f for f in FINDINGS if rng.random() < 0.15)

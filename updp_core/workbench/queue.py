@@ -51,6 +51,8 @@ _SIMPLE = {
 }
 MANY = 2000
 """From here on, a page in order meets enough matches that each record is asked; below, the matches are listed first."""
+LISTED = 100_000
+"""The same where all matches are counted, so that none is met early."""
 GATES = (
     "SELECT name, value AS state, sum(n) AS n FROM facet_count WHERE kind = 'gate' "
     "GROUP BY name, value HAVING sum(n) > 0 ORDER BY name, value"
@@ -133,18 +135,13 @@ class Queue(Noun):
         with self.desk.store.read() as tx:
             clause, values = where(tx, filters, actor)
             total = _total(tx, filters, actor)
-            rows = tx.rows(
-                _Line,
-                f"""SELECT {_LINE}, r.study, r.view, r.report <> '' AS has_report, r.flags_json, h.holder
+            asked = f"""SELECT {_LINE}, r.study, r.view, r.report <> '' AS has_report, r.flags_json, h.holder
                 FROM (SELECT s.seq FROM standing s {clause} ORDER BY {order(sort)} LIMIT :limit OFFSET :offset) p
                 JOIN standing s ON s.seq = p.seq JOIN record r ON r.seq = s.seq
                 LEFT JOIN hold h ON h.record = s.record AND h.expires > :clock
-                ORDER BY {order(sort)}""",
-                **values,
-                limit=limit,
-                offset=offset,
-                clock=time.time(),
-            )
+                ORDER BY {order(sort)}"""
+            values |= {"limit": limit, "offset": offset, "clock": time.time()}
+            rows = tx.rows(_Line, asked, **values) if total > offset else []  # to find nothing takes longest
             blind = second_reading.among(tx, [row.record for row in rows], actor)
         cards = [_card(row, actor) for row in rows]
         for card in cards:
@@ -243,8 +240,8 @@ class Queue(Noun):
         return values
 
 
-def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[str, Any]]:
-    """The WHERE clause (with "WHERE", or empty) over `standing s` and its values."""
+def where(tx: Transaction, filters: Filters, actor: Actor, many: int = MANY) -> tuple[str, dict[str, Any]]:
+    """The WHERE clause (with "WHERE", or empty) over `standing s` and its values. See `MANY` for `many`."""
     parts: list[str] = []
     values: dict[str, Any] = {}
     for name, clause in _SIMPLE.items():
@@ -258,7 +255,7 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
         parts.append(
             "EXISTS (SELECT 1 FROM gate_value g WHERE g.candidate = s.candidate AND g.name = :gate "
             "AND g.state = :gate_state)"
-            if known > MANY
+            if known > many
             else "s.candidate IN (SELECT candidate FROM gate_value WHERE name = :gate AND state = :gate_state)"
         )
     elif filters.gate_state:
@@ -271,7 +268,7 @@ def where(tx: Transaction, filters: Filters, actor: Actor) -> tuple[str, dict[st
         known = tx.value(_WITH_FACET, kind="finding", name=filters.finding, value="")
         parts.append(
             "EXISTS (SELECT 1 FROM record_finding f WHERE f.finding = :finding AND f.seq = s.seq)"
-            if known > MANY
+            if known > many
             else "s.seq IN (SELECT seq FROM record_finding WHERE finding = :finding)"
         )
     if filters.text and (words := re.findall(r"[^\W_]+\*?", filters.text)):
@@ -346,7 +343,7 @@ def _total(tx: Transaction, filters: Filters, actor: Actor) -> int:
         clause = f"{clause} AND {held}" if clause else f"WHERE {held}"
         others = tx.value(f"SELECT count(*) FROM standing s {clause}", **values, clock=time.time(), holder=actor.name)
         return _total(tx, freely, actor) - int(others)
-    clause, values = where(tx, filters, actor)
+    clause, values = where(tx, filters, actor, LISTED)
     kept = None if "second_share" in values else _kept(filters)
     if kept:
         return int(tx.value(f"SELECT coalesce(sum(n), 0) FROM {kept}", **asdict(filters)))
