@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,12 +18,13 @@ from tests.tiny_models import wordpiece_vocab
 from tests.toy_encoder import ToyEncoder, images
 from updp_core.backends.encoder import load_encoder
 from updp_core.backends.vocabulary import from_word_pieces
-from updp_core.config import STARTER, PromptConfig
+from updp_core.config import SAMPLE, STARTER, PromptConfig
 from updp_core.lexicon import Lexicon, load_lexicon
 from updp_core.methods.updp import OPTIMISERS, what_it_says
 from updp_core.prompt.constraint import Constraint
 from updp_core.prompt.mma import promising
 from updp_core.prompt.search import Search, pools_of, random_search
+from updp_core.prompt.start import start_text
 from updp_core.prompt.steps import TensorTrain
 
 
@@ -151,11 +153,38 @@ def starter() -> Any:
 @pytest.mark.parametrize("run", [OPTIMISERS["pez"]])
 def test_pez_beats_random_search_at_an_equal_budget_on_the_starter_encoder(run: Run) -> None:
     encoder, budget = starter(), 300
-    constraint = Constraint(load_lexicon(), encoder)
     config = replace(PromptConfig(), length=8, whole_words=True)
     image = np.random.default_rng(5).integers(0, 65535, (64, 64), dtype=np.uint16)
     text = "mild cardiomegaly with small left pleural effusion"
-    ours, control = (Search(encoder, constraint, image, text, config, 3, budget) for _ in range(2))
+    ours, control = (Search(encoder, constraint(), image, text, config, 3, budget) for _ in range(2))
     run(ours), random_search(control)
     assert len(pools_of(control)[0]) > 100 and control.used > 0.9 * budget
     assert ours.used <= budget and ours.best_score > control.best_score
+
+
+BUDGET, SAMPLES = 300, ("sample-02-1", "sample-03-1")
+
+
+@cache
+def found(name: str, sample: str) -> float:
+    """The best cosine that an optimiser finds for a sample study, from its report (the impression, where it has one)."""
+    study = SAMPLE / "studies" / sample
+    pixels = pydicom.dcmread(study.with_suffix(".dcm")).pixel_array.astype(np.float64)
+    image = (pixels / pixels.max() * 65535).astype(np.uint16)
+    text = study.with_suffix(".txt").read_text(encoding="utf-8").rpartition("IMPRESSION:")[2]
+    config = replace(PromptConfig(), length=8)
+    one = Search(starter(), constraint(), image, start_text(text, load_lexicon()), config, 3, BUDGET)
+    {**OPTIMISERS, "random": random_search}[name](one)
+    assert 0.9 * BUDGET < one.used <= BUDGET and max(map(len, pools_of(one))) > 100
+    return float(one.best_score)
+
+
+@cache
+def constraint() -> Constraint:
+    return Constraint(load_lexicon(), starter())
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize("name", ["mma", "steps"])
+def test_mma_and_steps_beat_random_search_at_an_equal_budget_on_the_starter_encoder(name: str, sample: str) -> None:
+    assert found(name, sample) > found("random", sample)
