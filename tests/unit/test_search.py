@@ -167,7 +167,7 @@ BUDGET, SAMPLES = 300, ("sample-02-1", "sample-03-1")
 
 @cache
 def found(name: str, sample: str) -> float:
-    """The best cosine that an optimiser finds for a sample study, from its report (the impression, where it has one)."""
+    """The best cosine that an optimiser finds for a sample study, from its report (its impression if there is one)."""
     study = SAMPLE / "studies" / sample
     pixels = pydicom.dcmread(study.with_suffix(".dcm")).pixel_array.astype(np.float64)
     image = (pixels / pixels.max() * 65535).astype(np.uint16)
