@@ -9,6 +9,7 @@ import pytest
 from desk import acting, shell_on
 
 from tests.unit.workbench_kit import OFFICER, READER, hush, made, measure_all_clear, workbench
+from ui import show
 from ui.pages.release import Release
 from ui.shell import Screen
 from updp_core.errors import UsageError
@@ -50,3 +51,12 @@ def test_a_policy_s_impact_stands_on_the_page_before_it_is_set(page: Release) ->
     told = page.policy.foretell(officer, 2, 0, "placeholder", "release", "", "", None)[page.policy.impact]
     assert "<b>2</b> approved now, <b>0</b> afterwards" in told and "Waits for a second approval" in told
     assert page.bench.policy(actor=officer)["verdicts"] == 1
+
+
+def test_what_stays_is_told_of_one_and_of_many() -> None:
+    assert show.of_many("is not decided yet", 3) == "not decided yet"
+    assert show.of_many("waits for a second approval", 1) == "waits for a second approval"
+    assert show.of_many("was rejected", 2) == "were rejected"
+    assert show.of_many("has no version yet, or waits to be made again", 16) == (
+        "have no version yet, or wait to be made again"
+    )

@@ -76,6 +76,19 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'s' if n != 1 else ''}"
 
 
+_OF_MANY = {"was": "were", "has": "have", "waits": "wait", "holds": "hold"}
+
+
+def of_many(said: str, n: int) -> str:
+    """What is said of one, behind a number: "is approved, and a flag waits" of 2 is "approved, and a flag waits", "has
+    left" of 2 "have left"."""
+    first, _, rest = said.removeprefix("is ").partition(" ")
+    if n == 1:
+        return f"{first} {rest}"
+    rest = rest.replace(", or waits", ", or wait")
+    return f"{_OF_MANY.get(first, first)} {rest}"
+
+
 def when(stamp: str | None) -> str:
     """An ISO time to the minute."""
     return (stamp or "")[:16].replace("T", " ")
@@ -120,6 +133,7 @@ _ENV.filters.update(
     titled_start=titled_start,
     number=number,
     counted=counted,
+    of_many=of_many,
     when=when,
     some=some,
     quoted=quoted,

@@ -191,7 +191,7 @@ RULES: Mapping[str, Rule] = {
         0,
         "warn",
         "No stated finding that the judge sees in the original is missing in the synthetic image.",
-        "{value} stated finding(s) that the judge sees in the original are missing in the synthetic image: {lost}.",
+        "Stated, seen by the judge in the original, and missing in the synthetic image: {lost}.",
         _NO_JUDGE,
         advice="Look for it in the synthetic image, with the heat map (H); if it is missing, make other versions (G).",
         needs=("judges", "report"),
@@ -204,8 +204,7 @@ RULES: Mapping[str, Rule] = {
         0,
         "warn",
         "The judge sees no finding in the synthetic image that neither report nor original shows.",
-        "{value} finding(s) in the synthetic image are neither in the report nor, for the judge, in the original: "
-        "{invented}.",
+        "In the synthetic image, but neither in the report nor, for the judge, in the original: {invented}.",
         _NO_JUDGE,
         advice="Look for it in both images, with the heat map (H); if only the synthetic one shows it, reject.",
         needs=("judges", "report"),

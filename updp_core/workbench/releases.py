@@ -38,7 +38,7 @@ from updp_core.workbench.wording import place_of, written
 
 LOG = logging.getLogger("updp")
 REASONS = {
-    "new": "has no candidate, or waits to be regenerated",
+    "new": "has no version yet, or waits to be made again",
     "pending": "is not decided yet",
     "waiting": "waits for a second approval",
     "rejected": "was rejected",
