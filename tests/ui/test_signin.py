@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -137,6 +138,16 @@ def test_uploads_are_bounded_and_what_is_refused_or_broken_off_leaves_nothing(at
     for path in waiting(home):
         path.unlink()
     assert upload(peter, ("e.dcm", b"x")).status_code == 200
+
+
+def test_uploads_at_the_same_time_share_one_bound(at: str, home: Path) -> None:
+    rita, before = person(at, "rita"), len(waiting(home))
+    with ThreadPoolExecutor(8) as many:
+        answers = list(many.map(lambda n: upload(rita, (f"{n}.dcm", b"x" * 300_000)).status_code, range(8)))
+    assert set(answers) <= {200, 413} and answers.count(200) <= 3
+    assert len(waiting(home)) - before == answers.count(200)
+    for path in waiting(home):
+        path.unlink()
 
 
 def _stops(body: bytes) -> Iterator[bytes]:

@@ -3,8 +3,11 @@ approval that nobody gave, and a folder that keeps the app from answering."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import threading
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +15,23 @@ import pytest
 
 from tests.unit.intake_sources import save_picture
 from tests.unit.test_imports import done, table
-from tests.unit.workbench_kit import ADMIN, OBSERVER, OFFICER, READER, hush, made, raw, workbench
-from updp_core.errors import IntakeError, NotAllowed, UsageError
+from tests.unit.workbench_kit import (
+    ADMIN,
+    OBSERVER,
+    OFFICER,
+    READER,
+    QuickMethod,
+    add,
+    hush,
+    made,
+    raw,
+    study,
+    workbench,
+)
+from ui.show.report import reports
+from updp_core.errors import IntakeError, NotAllowed, UpdpError, UsageError
 from updp_core.intake import look_at
+from updp_core.intake.archive import unpack
 from updp_core.release.verifying import check
 from updp_core.store import standing
 
@@ -121,3 +138,96 @@ def test_a_release_folder_with_a_pipe_in_it_is_told_of_at_once(tmp_path: Path) -
     reading.start()
     reading.join(20)
     assert found, "it answers"
+
+
+def test_a_view_that_was_replaced_for_the_moment_of_a_release_lets_nothing_leave_and_is_told(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "home")
+    rejected, approved = made(bench, 2)
+    bench.decide(rejected, "reject", actor=READER, reasons=("other",), comment="no")
+    bench.decide(approved, "approve", actor=READER)
+    query = standing.views(bench.desk.store.dialect)["derived_standing"].replace(
+        "ELSE 'rejected'", "WHEN NOT EXISTS (SELECT 1 FROM release) THEN 'approved' ELSE 'rejected'"
+    )
+    base = raw(tmp_path / "home")
+    base.execute("DROP VIEW derived_standing")
+    base.execute(f"CREATE VIEW derived_standing AS {query}")
+    assert any("derived_standing was replaced" in problem for problem in bench.audit_verify(actor=OFFICER)["problems"])
+    assert done(bench.release(tmp_path / "out", actor=OFFICER))["released"] == 1
+    with bench.desk.store.read() as tx:
+        assert tx.column("SELECT record FROM release_pair") == [approved]
+
+
+def test_a_void_pair_that_is_void_no_longer_is_told(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "home", QuickMethod(words=("quiet",)))
+    [record] = made(bench, 1)
+    bench.decide(record, "approve", actor=READER)
+    bench.lexicon_edit(add={"blacklist": {"names": ["quiet"]}}, comment="a name", actor=OFFICER)
+    assert bench.audit_verify(actor=OFFICER)["ok"]
+    with bench.desk.store.write() as tx:
+        tx.run("DROP TRIGGER violation_no_delete")
+        tx.run("DELETE FROM violation")
+    assert any("void no longer" in problem for problem in bench.audit_verify(actor=OFFICER)["problems"])
+
+
+def test_what_a_visitor_destroys_is_destroyed_for_nobody_else(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "home")
+    [record] = made(bench, 1)
+    twin = bench.twin(tmp_path / "visitor")
+    twin.decide(record, "reject", actor=READER, reasons=("other",), comment="no")
+    assert twin.purge(0, actor=ADMIN)["records"] == 1
+    assert bench.image(record, "original", actor=OFFICER).size
+    with pytest.raises(UpdpError):
+        twin.image(record, "original", actor=OFFICER)
+
+
+def test_who_may_not_read_a_comment_cannot_confirm_a_guess_at_it(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "home")
+    [record] = made(bench, 1)
+    with bench.desk.store.read() as tx:
+        events = tx.all("SELECT detail_json FROM audit_event")
+    for _ in range(2):
+        bench.decide(record, "approve", actor=READER, comment="as Mrs Quill said")
+        bench.undo(actor=READER)
+    with bench.desk.store.read() as tx:
+        events = [json.loads(e["detail_json"]) for e in tx.all("SELECT detail_json FROM audit_event")]
+    nonces = [event["nonce"] for event in events]
+    assert len(set(nonces)) == len(nonces), "each event holds what nobody can guess"
+    shown_to_them = json.dumps(bench.audit(actor=ADMIN, limit=100))
+    assert not any(nonce in shown_to_them for nonce in nonces)
+
+
+def test_a_table_without_a_header_line_shows_no_cell_to_roles_that_see_no_patients(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "home")
+    save_picture(tmp_path / "a.png")
+    source = table(tmp_path / "m.csv", ("a.png", "2", "PA", "Clear."), header=("a.png", "Kowalczyk Anna", "PA", "Mass"))
+    assert "Kowalczyk" not in str(bench.import_look(source, actor=ADMIN))
+    assert "Kowalczyk Anna" in bench.import_look(source, actor=OFFICER)["columns"]
+    with pytest.raises(IntakeError) as refused:
+        list(bench.import_(source, actor=ADMIN))
+    assert "Kowalczyk" not in str(refused.value)
+
+
+def test_a_small_table_or_archive_that_would_fill_the_memory_is_refused_at_once(tmp_path: Path) -> None:
+    table(tmp_path / "wide.csv", ("a",), header=tuple(f"c{n}" for n in range(1_001)))
+    with pytest.raises(IntakeError, match="1,000 columns"):
+        look_at(tmp_path / "wide.csv", "csv")
+    with gzip.open(tmp_path / "bomb.csv.gz", "wb", compresslevel=9) as out:
+        out.write(b"file,patient_id,view,report_text\n")
+        for _ in range(80):
+            out.write(b"\n" * 2**20)
+    with pytest.raises(IntakeError, match="unpacks to far more"):
+        look_at(tmp_path / "bomb.csv.gz", "csv")
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for n in range(60):
+            archive.writestr(f"{n}.txt", b"")
+    (tmp_path / "to").mkdir()
+    with pytest.raises(IntakeError, match="more than 10 files"):
+        list(unpack(tmp_path / "many.zip", tmp_path / "to", most_files=10))
+
+
+def test_a_long_report_that_no_pair_was_made_of_is_not_filtered_while_somebody_looks(tmp_path: Path) -> None:
+    bench = workbench(tmp_path / "home")
+    short, long = add(bench, [study(0, report="Clear."), study(1, report="Clear lungs. " * 1_000)])
+    assert bench.show(short, actor=OFFICER)["report"]["filtered"] == "Clear."
+    told = bench.show(long, actor=OFFICER)["report"]
+    assert told["filtered"] is None and "filtered when its pair is made" in reports(told)

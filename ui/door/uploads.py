@@ -16,7 +16,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -65,7 +65,8 @@ class Uploads:
 
     def __init__(self, session: Session, demo: bool = False) -> None:
         self.session, self.demo = session, demo
-        self._coming: Counter[str] = Counter()  # person -> bytes of uploads that are under way
+        self._coming: Counter[str] = Counter()  # person -> bytes that are yet to come of an upload under way
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # person -> one upload after another
 
     def routes(self) -> list[Route]:
         """To be put before Gradio's own, which they replace."""
@@ -81,16 +82,19 @@ class Uploads:
             most = await run_in_threadpool(self.session.workbench.upload, actor=actor)
             if self.demo:
                 raise UsageError("This public demonstration takes the sample studies only.")
-            mine, all_ = [await run_in_threadpool(held, place) for place in (folder_of(actor.name), _root())]
-            files = min(most["files"] - mine[0], most["files_of_all"] - all_[0])
-            coming = self._coming
-            room = min(
-                most["megabytes"] * MEGABYTE - mine[1] - coming[actor.name],
-                most["megabytes_of_all"] * MEGABYTE - all_[1] - coming.total(),
-            )
-            if files <= 0 or room < int(request.headers.get("content-length") or 0):
-                raise _Full
-            return JSONResponse(await self._kept(request, actor.name, files, room))
+            size = int(request.headers.get("content-length") or 0)
+            async with self._turns[actor.name]:
+                mine, all_ = [await run_in_threadpool(held, place) for place in (folder_of(actor.name), _root())]
+                files = min(most["files"] - mine[0], most["files_of_all"] - all_[0])
+                room = min(
+                    most["megabytes"] * MEGABYTE - mine[1],
+                    most["megabytes_of_all"] * MEGABYTE - all_[1] - self._coming.total(),
+                )
+                if files <= 0 or room < size:
+                    raise _Full
+                size = size or room  # of a body that does not say how long it is
+                self._coming[actor.name] = size  # nothing was awaited since the sum was taken
+                return JSONResponse(await self._kept(request, actor.name, files, size))
         except _Full:
             return _refused(FULL, 413)
         except (UpdpError, ValueError) as error:
@@ -130,7 +134,7 @@ class Uploads:
             except StopAsyncIteration:
                 return
             got += len(piece)
-            self._coming[person] += len(piece)
+            self._coming[person] -= len(piece)
             if got > room:
                 raise _Full
             if (gone := time.monotonic() - began) > 60 and got < LEAST_RATE * gone:

@@ -91,7 +91,7 @@ def reports(report: Mapping[str, Any]) -> Markup:
     return render(
         "review/reports.html",
         left=None if original is None else original_report(original, spans),
-        right=filtered_report(original, report["filtered"] or "", spans),
+        right=None if report["filtered"] is None else filtered_report(original, report["filtered"], spans),
         number=len(spans),
         disguised=sorted({span["rule"] for span in spans if span["category"] in DISGUISES}),
     )

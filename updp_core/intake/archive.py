@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ SMALL = 256 * 2**20
 """Up to here content may be any number of times larger: a table of reports shrinks well."""
 _PIECE = 2**20
 _DEPTH = 32
+_ENTRY = 256
+"""Bytes that a member takes in the archive's directory, generously: the whole of it is read at once."""
 
 
 def is_zip(path: Path) -> bool:
@@ -41,6 +45,8 @@ def unpack(
     """
     allowed = min(most_bytes, max(SMALL, most_times * archive.stat().st_size))
     try:
+        if _directory(archive) > most_files * _ENTRY:
+            raise IntakeError(f"The archive holds more than {most_files:,} files: import its folder instead.")
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
             if len(members) > most_files:
@@ -58,6 +64,24 @@ def unpack(
         raise IntakeError("The archive is damaged, or packed in a way that is not read: pack it anew as zip.") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise IntakeError("The archive uses one name for a file and for a folder.") from None
+
+
+def _directory(archive: Path) -> int:
+    """Bytes of the directory at an archive's end, as its last record states them (APPNOTE 4.3.14 to 4.3.16)."""
+    with archive.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - 2**16 - 98)
+        file.seek(start)
+        tail = file.read()
+        at = tail.rfind(b"PK\x05\x06")
+        if at < 0 or len(tail) < at + 22:
+            return 0
+        size = int(struct.unpack_from("<L", tail, at + 12)[0])
+        if at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07":
+            file.seek(max(0, start + at - 20 - 56))
+            record = file.read(56)
+            if record[:4] == b"PK\x06\x06":
+                size = max(size if size < 2**32 - 1 else 0, int(struct.unpack_from("<Q", record, 40)[0]))
+    return size
 
 
 def _noise(name: str) -> bool:

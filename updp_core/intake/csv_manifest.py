@@ -59,6 +59,12 @@ def match_columns(
     return matched
 
 
+def has_header(names: Sequence[str]) -> bool:
+    """Whether one of these is a name that a column has: else the first line may be somebody's data."""
+    known = {"findings", "impression", *itertools.chain(*ALIASES.values())}
+    return any(name.lower() in known for name in names)
+
+
 def known_columns(names: Sequence[str], columns: Mapping[str, str] | None = None) -> dict[str, str]:
     """As `match_columns`, of those that are there. Raises IntakeError for a mapping that cannot be."""
     columns = dict(columns or {})
@@ -117,7 +123,7 @@ class Places:
 
 def _found(names: Sequence[str]) -> str:
     """The header line as a message may show it: only what looks like a column name (it may be a row of data)."""
-    shown_names = [name for name in names if _NAME_LIKE.match(name)][:20]
+    shown_names = [name for name in names if has_header(names) and _NAME_LIKE.match(name)][:20]
     hidden = len(names) - len(shown_names)
     more = f" and {hidden} more that do not look like names (is the header line missing?)" if hidden else ""
     return f"Found: {', '.join(shown_names) or 'none'}{more}."

@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from updp_core.errors import IntakeError
 
@@ -19,6 +19,10 @@ MAX_FILE_BYTES = 512 * 2**20
 MAX_TEXT_BYTES = 2**20
 EXTRA_CELLS = "\0more"
 """Key under which a row of `read_csv` says that it has more cells than the header (no column can have this name)."""
+MAX_COLUMNS = 1_000
+MAX_UNPACKED = 64 * 2**30
+"""Bytes that come out of a packed table, and at most this many times its size: a table of text shrinks to a tenth."""
+MAX_TIMES = 100
 MAX_FIELD = 2**20  # characters of one CSV field; a long report has about 5,000
 SR_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
 _LOOK = 16 * 2**10
@@ -159,10 +163,13 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]
         stream = io.TextIOWrapper(_open(path), encoding=encoding, errors="replace", newline="")
         lines = _bounded_lines(stream)
         first = next(lines, "")
-    except (OSError, EOFError, ValueError) as error:
+        delimiter = max(",;\t", key=first.count)
+        columns = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    except (OSError, EOFError, ValueError, csv.Error) as error:
         raise IntakeError(f"the CSV file cannot be read ({type(error).__name__})") from None
-    delimiter = max(",;\t", key=first.count)
-    columns = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    if len(columns) > MAX_COLUMNS:
+        stream.close()
+        raise IntakeError(f"the CSV file has more than {MAX_COLUMNS:,} columns: is its header line whole?")
     if not any(columns):
         stream.close()
         raise IntakeError("the CSV file is empty: a header line with column names is needed")
@@ -196,7 +203,32 @@ def _rows(
 
 
 def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    if path.suffix != ".gz":
+        return path.open("rb")
+    most = min(MAX_UNPACKED, max(2**26, MAX_TIMES * path.stat().st_size))
+    return io.BufferedReader(_Unpacked(gzip.GzipFile(path), most))
+
+
+class _Unpacked(io.RawIOBase):
+    """What comes out of a packed file, up to so many bytes; IntakeError beyond: a small file can hold anything."""
+
+    def __init__(self, file: gzip.GzipFile, most: int) -> None:
+        self.file, self.left = file, most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        got = self.file.read(min(len(buffer), 2**16))
+        self.left -= len(got)
+        if self.left < 0:
+            raise IntakeError("the CSV file unpacks to far more than its size: pack it anew, or give it unpacked")
+        buffer[: len(got)] = got
+        return len(got)
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
 
 
 def _encoding(path: Path) -> str:

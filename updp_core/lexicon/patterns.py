@@ -41,9 +41,10 @@ OTHER_MONTHS = (
     "|oktober|octobre|octubre|ottobre|outubro|octombrie|október|października|ekim|října"
     "|novembre|noviembre|novembro|noiembrie|listopada|listopadu|kasım"
     "|dezember|décembre|diciembre|dicembre|dezembro|decembrie|desember|grudnia|aralık|prosince"
-    "|févr|janv|mrz|mrt|okt|dez|déc"
+    "|tammikuuta|helmikuuta|maaliskuuta|huhtikuuta|toukokuuta|kesäkuuta|heinäkuuta|elokuuta|syyskuuta|lokakuuta|marraskuuta"
+    "|joulukuuta|févr|janv|mrz|mrt|okt|dez|déc"
 )
-"""The months in Latin letters of fourteen more languages, as a date writes them (source: Unicode CLDR)."""
+"""The months in Latin letters of fifteen more languages, as a date writes them (source: Unicode CLDR)."""
 WEEKDAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 ORDINALS = (
     "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth"

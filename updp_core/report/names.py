@@ -16,7 +16,8 @@ _CREDENTIALS = re.compile(
 )
 _TITLE = re.compile(
     r"(?<![\w.])(?P<title>[Dd]rs?|DRS?|Mrs?|Ms|Mx|MRS|Miss|Prof|PROF|Professor|Doctor|Doctors|Nurse|Sister|Sir|Madam"
-    r"|Rev|(?:MR|MS|mr|mrs|ms|prof)(?=\.))\b(?P<dot>\.?) {0,2}\n?(?=[^\W\d_])"
+    r"|Rev|Herr|Frau|Se\u00f1ora?|Signora?|Monsieur|Madame|Mme|[Dd]hr|[Mm]evr|(?:MR|MS|mr|mrs|ms|prof)(?=\.))\b(?P<dot>\.?)"
+    r"(?: {0,2}(?:Dr|Prof|med|univ|rer|nat|habil|dent|h\. ?c)\.){0,5} {0,2}\n?(?=[^\W\d_])"
 )
 _ROLES = (
     r"patient|pt|physician|doctor|radiologist|attending|resident|fellow|technologist|tech|referring(?: physician"

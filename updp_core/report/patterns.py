@@ -301,6 +301,12 @@ REPORT_RULES: tuple[Rule, ...] = (
         _I,
     ),
     rule(
+        "age in another language",
+        "demographics",
+        r"\b[0-9]{1,3}[ \-]{0,2}(?:j\u00e4hrige[rnsm]?|jaehrige[rnsm]?|jahrige[rnsm]?|jarige|Jahre(?: alt)?|ans|a\u00f1os|anni|anos|jaar|lat|\u00e9ves|vuotias)\b",
+        _I,
+    ),
+    rule(
         "decade of life",
         "demographics",
         rf"\b(?:his|her|their|the|in)(?: early| mid| late)?[ \-](?:teens|{DECADES}|[2-9]0'?s)\b",

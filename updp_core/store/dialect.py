@@ -39,6 +39,10 @@ class Dialect(Protocol):
     def disk_error(self, error: DBAPIError) -> tuple[str, str] | None:
         """The name of a failure of the disk and what to do about it; None where the error is another."""
 
+    def views_found(self, tx: Transaction) -> Mapping[str, str] | None:
+        """Name of each view that there is -> the statement that made it; None where the database keeps it in words of
+        its own (and lets only its owner exchange one)."""
+
     # the schema
 
     def version(self, tx: Transaction) -> int:

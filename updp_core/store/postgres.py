@@ -147,6 +147,9 @@ class Postgres:
                 )
         return made
 
+    def views_found(self, tx: Transaction) -> None:
+        return None
+
     def triggers_found(self, tx: Transaction) -> Mapping[str, str]:
         rows = tx.all(
             "SELECT tgname AS name, pg_get_triggerdef(oid, true) AS sql FROM pg_trigger "

@@ -139,11 +139,14 @@ def destroy_images(store: Store, digests: set[str]) -> int:
 
 def destroy(path: Path) -> bool:
     """Overwrite a file with nothing and delete it; False where it is gone already. (What a disk keeps of it beside
-    the file system, no program can promise.)"""
+    the file system, no program can promise.) Where another workspace has the file too (`Workbench.twin`), its name
+    alone goes."""
     with contextlib.suppress(FileNotFoundError):
         with open(path, "r+b", buffering=0) as file:
-            file.write(b"\0" * os.fstat(file.fileno()).st_size)
-            os.fsync(file.fileno())
+            there = os.fstat(file.fileno())
+            if there.st_nlink == 1:
+                file.write(b"\0" * there.st_size)
+                os.fsync(file.fileno())
         path.unlink()
         return True
     return False

@@ -120,6 +120,9 @@ class Sqlite:
             made[name] = f"CREATE TRIGGER {name} BEFORE INSERT ON {table} {again} {refuse}"
         return made
 
+    def views_found(self, tx: Transaction) -> Mapping[str, str]:
+        return {row["name"]: row["sql"] for row in tx.all("SELECT name, sql FROM sqlite_master WHERE type = 'view'")}
+
     def triggers_found(self, tx: Transaction) -> Mapping[str, str]:
         rows = tx.all("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         return {row["name"]: row["sql"] for row in rows if row["sql"] != _SEAL}

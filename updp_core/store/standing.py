@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from updp_core.store.dialect import Dialect
+    from updp_core.store.store import Transaction
 
 VERDICTS: Final = "('approve', 'reject', 'regenerate')"
 """What a verdict is, among the entries of the table `decision`: a flag, its clearing, and an undo are none."""
@@ -92,7 +93,18 @@ VIEWS: Final = ("valid_decision", "open_flag", "derived_standing")
 def written_out(dialect: Dialect) -> str:
     """The start of a query that reads the views as they are defined here, whatever the database calls by their names:
     somebody may have replaced them there."""
-    return "WITH " + ", ".join(f"{name} AS ({query})" for name, query in views(dialect).items())
+    return "WITH " + ", ".join(f"{name} AS NOT MATERIALIZED ({query})" for name, query in views(dialect).items())
+
+
+def replaced(tx: Transaction) -> set[str]:
+    """Views that are missing or show something else than what is defined here."""
+    found = tx.dialect.views_found(tx)
+    if found is None:
+        return set()
+    due = {name: f"CREATE VIEW {name} AS {query}" for name, query in views(tx.dialect).items()}
+    return {
+        name for name in {*due, *found} if " ".join(found.get(name, "").split()) != " ".join(due.get(name, "").split())
+    }
 
 
 def views(dialect: Dialect) -> dict[str, str]:

@@ -197,6 +197,8 @@ class Transaction:
             detail["rows"], self._untold = self._untold, {}
         if self._untold_groups:
             detail["groups"], self._untold_groups = self._untold_groups, {}
+        # Without it, who may read the trail but no comment or term could confirm a guess at one by the event's digest.
+        detail["nonce"] = secrets.token_hex(16)
         first: dict[str, Any] = {"id": 0, "digest": GENESIS, "at": ""}
         last = self.one("SELECT id, digest, at FROM audit_event ORDER BY id DESC LIMIT 1") or first
         at = now()

@@ -225,6 +225,12 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
             yield f"The trigger {name} is missing or was changed: rows could be changed since."
     for name in sorted(found.keys() - due_triggers.keys()):
         yield f"The trigger {name} was added: it may change what is written."
+    for name in sorted(standing.replaced(tx)):
+        yield f"The view {name} was replaced: what it showed may not have been so."
+    for event in tx.all("SELECT subject, detail_json FROM audit_event WHERE detail_json LIKE '%\"voided\":%'"):
+        version, due = event["subject"].removeprefix("lexicon "), json.loads(event["detail_json"])["voided"]
+        if tx.value(_VOIDED, v=int(version)) < due:
+            yield f"Of the {due} versions that lexicon {version} voided, some are void no longer."
     for row, states in _graded(tx):
         evidence, settings = json.loads(row["evidence_json"]), json.loads(row["settings_json"])
         graded = grades.graded(grades.evidence_of(evidence, row["method"], settings), policy)
@@ -288,6 +294,11 @@ def _anchor(store: Store) -> tuple[int, str] | None:
         return None
 
 
+_VOIDED = (
+    "SELECT (SELECT count(*) FROM violation WHERE lexicon_version = :v) + "
+    "(SELECT count(*) FROM violation_due WHERE terms_json <> '' AND :v = (SELECT max(version) FROM lexicon_version))"
+)
+"""How many candidates a version of the lexicon forbids, or is about to."""
 _PART = re.compile(r"(.+)\|(\d+)-(\d+)")
 _SAID = r"\1 (\2 to \3)"
 

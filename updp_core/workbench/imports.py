@@ -10,7 +10,7 @@ from pathlib import Path
 from updp_core.domain import NOTHING_ASSUMED, Actor, Assume
 from updp_core.errors import NotAllowed, UsageError
 from updp_core.intake import look_at
-from updp_core.intake.csv_manifest import ALIASES
+from updp_core.intake.csv_manifest import ALIASES, has_header
 from updp_core.workbench import import_log
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.import_log import Note
@@ -52,6 +52,8 @@ class Imports(Noun):
             place = where(source, private)
             given = dict(columns or {}) or saved_columns(self.desk, place, layout)
             found = asdict(look_at(place, layout, given, view=stated(assume).view))
+        if not sees_phi(actor) and not has_header(found["columns"]):
+            found["columns"] = [HIDDEN for _ in found["columns"]]  # the first line is somebody's data, it seems
         for row in found["rows"]:
             if not sees_phi(actor):
                 row |= {name: HIDDEN for name in row if name != "problem" and row[name]}

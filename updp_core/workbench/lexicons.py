@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -182,8 +181,6 @@ def _save(
                 added=_count(added),
                 removed=_count(removed),
                 voided=len(hits),
-                # Without it, who may read the trail but no term could confirm a guess at one by the digests.
-                nonce=secrets.token_hex(16),
                 **({"comment_sha256": sha256(comment)} if comment else {}),
             )
         carry_out(desk)

@@ -235,6 +235,10 @@ class Pairs(Noun):
         return maps
 
 
+_AT_ONCE = 5_000
+"""Characters of a report that are filtered while somebody waits: about half a second."""
+
+
 @dataclass(frozen=True)
 class _Made:
     image: str | None
@@ -243,9 +247,13 @@ class _Made:
 
 
 def _report(desk: Desk, row: Record, current: _Graded | None, phi: bool) -> dict[str, Any]:
-    """Original, filtered and spans; filtered now, under the current lexicon, where there is no candidate yet."""
+    """Original, filtered and spans; filtered now, under the current lexicon, where there is no candidate yet, and not
+    filtered (None) where that would take seconds."""
+    filtered: str | None
     if current is not None:
         filtered, spans = current.filtered, json.loads(current.spans_json)
+    elif len(row.report) > _AT_ONCE:
+        filtered, spans = None, []
     else:
         result = filter_record(desk, row)
         filtered, spans = result.text, [vars(span) for span in result.spans]

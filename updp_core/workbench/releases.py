@@ -10,7 +10,7 @@ import queue
 import random
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from updp_core.findings.levels import privacy_of
 from updp_core.intake.pixels import decode_png, to_uint8
 from updp_core.release import PublicKey, ReleasePair, check, write_release
 from updp_core.report.filter import without_stand_ins
-from updp_core.store import Transaction
+from updp_core.store import Transaction, standing
 from updp_core.store.migrations import source_seeds_to
 from updp_core.store.schema import Release
 from updp_core.store.standing import WAITING
@@ -62,7 +62,6 @@ STAYS = {
     "(SELECT 1 FROM record gone WHERE gone.id = s.record AND gone.image = '')",
 }
 """Why a pair stays (see REASONS) -> the clause over `standing s`."""
-APPROVED = f"SELECT record, candidate, revision FROM derived_standing WHERE {LEAVES} ORDER BY seq"
 
 SIGNED = "SELECT subject AS release, detail_json FROM audit_event WHERE verb = 'release'"
 _KEPT = (
@@ -78,6 +77,17 @@ class Approved:
     record: str
     candidate: int
     revision: int
+
+
+def approved_in(tx: Transaction, among: Sequence[str] | None = None) -> list[Approved]:
+    """The pairs that leave, of all records or of some: as the decisions say, whatever the database calls a view."""
+    clause = "" if among is None else f"AND record IN {tx.dialect.each('among', record=str)}"
+    return tx.rows(
+        Approved,
+        f"{standing.written_out(tx.dialect)} SELECT record, candidate, revision FROM derived_standing "
+        f"WHERE {LEAVES} {clause} ORDER BY seq",
+        **({} if among is None else {"among": json.dumps(among)}),
+    )
 
 
 @dataclass(frozen=True)
@@ -291,7 +301,7 @@ def _free_place(desk: Desk, out: Path) -> Path:
 def _release(desk: Desk, out: Path, comment: str, actor: Actor, expected: int | None) -> Iterator[Progress]:
     """The writer works in a thread of its own, so that its progress can be told; it stops with the process."""
     with desk.store.read() as tx:
-        approved = {row.candidate: row for row in tx.rows(Approved, APPROVED)}
+        approved = {row.candidate: row for row in approved_in(tx)}
         moment = Moment.of(tx)
         version, lexicon = desk.lexicon(tx)
         policy, head = desk.policy(tx), audit.head(tx)
@@ -451,9 +461,7 @@ def record(
         touched = since.touched(tx)
         asked = [row.record for row in approved.values() if touched is None or row.record in touched]
         again = set(asked)
-        clause = f"AND record IN {tx.dialect.each('asked', record=str)}"
-        rows = tx.rows(Approved, APPROVED.replace("ORDER BY", f"{clause} ORDER BY"), asked=json.dumps(asked))
-        still = {row.candidate: row for row in rows}
+        still = {row.candidate: row for row in approved_in(tx, asked)}
         if fallen := [c for c, row in approved.items() if row.record in again and still.get(c) != row]:
             raise Conflict(
                 f"{len(fallen)} approval(s) changed while the release was written. Nothing left; start again."

@@ -15,7 +15,7 @@ from updp_core.release.text import readme
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.grades import gate_rows
 from updp_core.workbench.keys import signing_key
-from updp_core.workbench.releases import APPROVED, LEAVES, REASONS, STAYS, Approved, header_of, pair_of
+from updp_core.workbench.releases import LEAVES, REASONS, STAYS, approved_in, header_of, pair_of
 from updp_core.workbench.roles import OFFICER, verb
 from updp_core.workbench.shapes import ReleaseSheet, SheetPair
 from updp_core.workbench.verdicts import BATCH
@@ -139,7 +139,7 @@ class Signing(Noun):
         """
         tally, key = Tally(), signing_key(self.desk.settings.home)
         with self.desk.store.read() as tx:
-            approved = tx.rows(Approved, APPROVED)
+            approved = approved_in(tx)
             if not approved:
                 raise UsageError("No pair would leave, so there is nothing to show.")
             prompts = self.desk.policy(tx)["prompts"] == "release"

@@ -12,8 +12,8 @@ from pathlib import Path
 from updp_core.domain import STEERING
 from updp_core.errors import UsageError
 
-FORMULA = ("=", "+", "-", "@")
-"""How a cell begins that a spreadsheet takes for a formula."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""How a cell begins that a spreadsheet takes for a formula; it may look past blanks."""
 MOST = 4000
 """Characters of a comment."""
 REASONS = (
@@ -76,5 +76,5 @@ def csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Rows as lines of a CSV file, of which a spreadsheet takes no cell for a formula."""
     for row in rows:
         line = io.StringIO()
-        csv.writer(line).writerow("'" + cell if cell[:1] in FORMULA else cell for cell in row)
+        csv.writer(line).writerow("'" + cell if cell.lstrip(" \u00a0").startswith(FORMULA) else cell for cell in row)
         yield line.getvalue()
