@@ -14,7 +14,7 @@ import torch
 from tests.unit.evaluation_kit import TINY, Bench
 from tests.unit.test_suites import whole
 from tests.unit.workbench_kit import hush
-from updp_core.evaluation import cards, reporter, written
+from updp_core.evaluation import cards, utility, written
 from updp_core.evaluation.reporter import ReporterConfig, small, train_reporter, words
 from updp_core.evaluation.suites import SUITES
 from updp_core.evaluation.written import BLEU, METRICS, metrics
@@ -94,7 +94,8 @@ def test_packages_that_bring_a_model_are_asked_as_they_wish_and_may_fail_in_thei
 
 def test_the_suite_trains_every_arm_alike_and_keeps_what_it_wrote(tmp_path, monkeypatch) -> None:
     hush(monkeypatch)
-    monkeypatch.setattr(reporter, "ReporterConfig", lambda: replace(LITTLE, steps=4))
+    monkeypatch.setattr(utility, "config", lambda bed: replace(LITTLE, steps=4))
+    monkeypatch.setattr(written, "_DRAWS", 20)
     bench = Bench(drawn=0, rendered=0, generator="a")
     result = bench.evaluated(tmp_path, suite="utility", sizes=replace(TINY, singles=16))
     whole(result)
