@@ -25,7 +25,7 @@ from updp_core.training.obfuscator import ObfuscatorConfig, train_obfuscator, ve
 from updp_core.workbench.policy import may_leave
 
 SLIDERS = {"prichexy-net": "mu", "privacy-net": "share"}
-KEEPERS = ("dp-pix", "updp-image", *SLIDERS)
+KEEPERS = ("dp-pix", "updp-image", "identity-blocking", *SLIDERS)
 
 
 def radiograph(seed: int, side: int = 96) -> np.ndarray:

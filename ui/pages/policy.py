@@ -79,6 +79,7 @@ class PolicyBox:
         bench = self.shell.workbench
         policy, rules = bench.policy(actor=actor), bench.gate_rules(actor=actor)
         keepers = [m for m in bench.methods(actor=actor) if m["source_pixels"] and m["releasable"]]
+        keepers = [m for m in keepers if m["available"] or m["leaves"]]
         return {
             self.verdicts: policy["verdicts"],
             self.second: round(100 * policy["second_reading"]),

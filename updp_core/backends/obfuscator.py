@@ -27,12 +27,14 @@ FIELD_KERNEL, FIELD_SIGMA = 9, 2.0
 @dataclass(frozen=True)
 class UNetShape:
     """`kind` is "warp" (two outputs, tanh) or "image" (one output, sigmoid). `size` is the side that the network sees;
-    `features` doubles on each of `levels` levels. PriCheXy-Net: 256, 32, 4. Privacy-Net: 256, 16, 3."""
+    `features` doubles on each of `levels` levels. PriCheXy-Net: 256, 32, 4. Privacy-Net: 256, 16, 3. `inputs`
+    counts the channels of what it is given."""
 
     kind: Kind
     size: int = 128
     features: int = 16
     levels: int = 3
+    inputs: int = 1
 
 
 class _Double(nn.Sequential):
@@ -50,13 +52,13 @@ class _Double(nn.Sequential):
 
 
 class UNet(nn.Module):
-    """(B, 1, S, S) in 0..1 -> a field (B, 2, S, S) in -1..1, or an image (B, 1, S, S) in 0..1, at the shape's size."""
+    """(B, inputs, S, S) -> a field (B, 2, S, S) in -1..1, or an image (B, 1, S, S) in 0..1, at the shape's size."""
 
     def __init__(self, shape: UNetShape) -> None:
         super().__init__()
         self.shape = shape
         widths = [shape.features * 2**n for n in range(shape.levels + 1)]
-        self.down = nn.ModuleList(_Double(a, b) for a, b in zip([1, *widths[:-2]], widths[:-1], strict=True))
+        self.down = nn.ModuleList(_Double(a, b) for a, b in zip([shape.inputs, *widths[:-2]], widths[:-1], strict=True))
         self.bottom = _Double(widths[-2], widths[-1])
         self.widen = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in reversed(list(pairwise(widths))))
         self.up = nn.ModuleList(_Double(2 * a, a) for a in reversed(widths[:-1]))

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from updp_core.backends.obfuscator import Kind, UNet
 
-# An image (1, 1, S, S) in 0..1 -> the altered one, and what is to be known of it.
-Alter = Callable[["torch.Tensor"], tuple["torch.Tensor", dict[str, float]]]
-# The same, with the network and the method's Config given.
+# An image (1, 1, S, S) in 0..1 and its seed -> the altered one, and what is to be known of it.
+Alter = Callable[["torch.Tensor", int], tuple["torch.Tensor", dict[str, float]]]
+# The same without a seed, with the network and the method's Config given.
 Change = Callable[["UNet", "torch.Tensor", Any], tuple["torch.Tensor", dict[str, float]]]
 
 
@@ -59,7 +59,7 @@ class Altered:
         """One step of stage "image" for each record."""
         return alter(records, seeds, self.config.size, self._changed)
 
-    def _changed(self, image: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    def _changed(self, image: torch.Tensor, seed: int) -> tuple[torch.Tensor, dict[str, float]]:
         import torch
 
         with torch.no_grad():
@@ -88,7 +88,7 @@ def alter(records: Sequence[MethodInput], seeds: Sequence[int], size: int, funct
         image, problem = None, ""
         known: dict[str, float] = {}
         try:
-            made, known = function(as_tensor(letterbox(record.image, size)))
+            made, known = function(as_tensor(letterbox(record.image, size)), seed)
             image = (made[0, 0].clamp(0, 1) * 255).round().cpu().numpy().astype(np.uint8)
         except Exception as error:
             problem = reason_of(error)

@@ -73,6 +73,34 @@ def verification_loss(logits: torch.Tensor) -> torch.Tensor:
     return F.softplus(logits).mean()
 
 
+def duel(
+    critic: Critic, x: torch.Tensor, other: torch.Tensor, made: torch.Tensor, goal: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Both sides' losses on images `x` (B, 1, S, S), others of the same patients, and what was made of the first.
+
+    "attack" and "read" teach the critic alone (patients, findings (B, F)), which takes `made` as it is; "utility" and
+    "privacy" what made the images, which takes the critic as it is.
+    """
+
+    def findings(logits: torch.Tensor) -> torch.Tensor:
+        return F.binary_cross_entropy_with_logits(logits, goal, pos_weight=torch.full_like(goal[0], 3.0))
+
+    # The critic learns: real and altered images of one patient, and each with the next patient's.
+    seen, z = critic(torch.cat([x, other, made.detach()]))
+    a, b, c = z.chunk(3)
+    pairs = [(a, b, 1.0), (a, b.roll(1, 0), 0.0), (c, b, 1.0), (c, b.roll(1, 0), 0.0)]
+    logits = torch.cat([critic.alike(u, v) for u, v, _ in pairs])
+    same = torch.cat([torch.full((len(u),), s, device=u.device) for u, _, s in pairs])
+    attack = F.binary_cross_entropy_with_logits(logits, same)
+    read = findings(seen[: len(x)]) + findings(seen[2 * len(x) :])
+    # What makes the images learns: the critic's weights are constants here.
+    frozen = {name: value.detach() for name, value in critic.named_parameters()}
+    held = {name: value.detach().clone() for name, value in critic.named_buffers()}
+    kept, hidden = functional_call(critic, (frozen, held), (made,))
+    alike = F.linear((hidden - b.detach()).abs(), critic.same.weight.detach(), critic.same.bias.detach())[:, 0]
+    return {"attack": attack, "read": read, "utility": findings(kept), "privacy": verification_loss(alike)}
+
+
 def altered(unet: UNet, x: torch.Tensor, config: ObfuscatorConfig) -> torch.Tensor:
     """Images (B, 1, S, S) as the method makes them while training."""
     out = unet(x).float()
@@ -108,10 +136,6 @@ def train_obfuscator(
     module = ObfuscatorTrainer(shape, targets.shape[1], config).to(place)
     groups = [g for p in np.unique(patients) if len(g := np.flatnonzero(patients == p)) > 1]
     images = shrunk(images, config.size)
-    weight = torch.full((targets.shape[1],), 3.0, device=place)
-
-    def findings(logits: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
-        return F.binary_cross_entropy_with_logits(logits, goal, pos_weight=weight)
 
     def batch(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
         index = pairs_of(patients, rng, config.patients, groups)
@@ -120,23 +144,8 @@ def train_obfuscator(
         x, other = (load(images, part).to(place) for part in (first, second))
         with autocast(place):
             made = altered(module.unet, x, config)
-        # The critic learns: real and altered images of one patient, and each with the next patient's.
-        seen, z = module.critic(torch.cat([x, other, made.detach()]))
-        a, b, c = z.chunk(3)
-        pairs = [(a, b, 1.0), (a, b.roll(1, 0), 0.0), (c, b, 1.0), (c, b.roll(1, 0), 0.0)]
-        logits = torch.cat([module.critic.alike(u, v) for u, v, _ in pairs])
-        same = torch.cat([torch.full((len(u),), s, device=place) for u, _, s in pairs])
-        attack = F.binary_cross_entropy_with_logits(logits, same)
-        read = findings(seen[: len(x)], goal) + findings(seen[2 * len(x) :], goal)
-        # The network learns: the critic's weights are constants here.
-        frozen = {name: value.detach() for name, value in module.critic.named_parameters()}
-        held = {name: value.detach().clone() for name, value in module.critic.named_buffers()}
-        kept, hidden = functional_call(module.critic, (frozen, held), (made,))
-        head = module.critic.same
-        alike = F.linear((hidden - b.detach()).abs(), head.weight.detach(), head.bias.detach())[:, 0]
-        utility, privacy = findings(kept, goal), verification_loss(alike)
-        loss = attack + read + utility + config.verify * privacy
-        told = {"attack": attack, "read": read, "utility": utility, "privacy": privacy}
+        told = duel(module.critic, x, other, made, goal)
+        loss = told["attack"] + told["read"] + told["utility"] + config.verify * told["privacy"]
         if shape.kind == "image":  # from nothing, the losses alone would not lead to a radiograph
             likeness = F.l1_loss(made, x)
             loss, told["likeness"] = loss + 4 * likeness, likeness
