@@ -206,11 +206,12 @@ class Violation(SQLModel, table=True):
 
 class ViolationDue(SQLModel, table=True):
     """What the lexicon version in force forbids and no row of Violation says yet, since a verdict should not wait until
-    all are written: a pair named here is void already. Without terms: its standing is to be derived anew."""
+    all are written: a pair named here is void already. Without terms: its standing is to be derived anew. Nothing is
+    looked up while many rows are added, so these point to candidates and records by their names alone."""
 
     __tablename__ = "violation_due"
-    candidate: int = Field(primary_key=True, foreign_key="candidate.id")
-    record: str = Field(foreign_key="record.id")
+    candidate: int = Field(primary_key=True)
+    record: str
     terms_json: str
 
 

@@ -141,14 +141,14 @@ def _save(
                 raise LexiconError("This edit changes nothing: every term is already as you want it.")
             seen = foresee(tx, version, old, new)
             told = impact(tx, seen, seen.hits, actor)
-            due = json.dumps([(candidate, canonical(terms)) for candidate, terms in seen.hits.items()])
+            due = _due(tx, seen.hits)
         with desk.store.write() as tx:
             if tx.value(CURRENT_LEXICON) != version or tx.value("SELECT 1 FROM violation_due LIMIT 1"):
                 continue  # somebody saved a version while we looked
             hits = catch_up(tx, seen)
             if hits is not seen.hits:
                 told = impact(tx, seen, hits, actor)
-                due = json.dumps([(candidate, canonical(terms)) for candidate, terms in hits.items()])
+                due = _due(tx, hits)
             number = tx.insert(
                 "lexicon_version",
                 version=version + 1,
@@ -162,8 +162,8 @@ def _save(
                 created_at=now(),
             )
             tx.run(
-                "INSERT INTO violation_due (candidate, record, terms_json) SELECT c.id, c.record, hit.terms "
-                f"FROM {tx.dialect.each('due', candidate=int, terms=str)} hit JOIN candidate c ON c.id = hit.candidate",
+                "INSERT INTO violation_due (candidate, record, terms_json) SELECT candidate, record, terms "
+                f"FROM {tx.dialect.each('due', candidate=int, record=str, terms=str)} hit",
                 due=due,
             )
             # What the version before forbade may be allowed again: its state changes too.
@@ -185,6 +185,13 @@ def _save(
             )
         carry_out(desk)
         return {"version": number, "digest": new.digest, "impact": told}
+
+
+def _due(tx: Transaction, hits: Mapping[int, Sequence[str]]) -> str:
+    """Rows of `violation_due` as JSON, in order."""
+    some = f"SELECT id, record FROM candidate WHERE id IN {tx.dialect.each('some', candidate=int)} ORDER BY id"
+    rows = tx.stream(some, some=json.dumps(list(hits)))
+    return json.dumps([(row["id"], row["record"], canonical(hits[row["id"]])) for row in rows])
 
 
 def carry_out(desk: Desk) -> None:
