@@ -96,6 +96,13 @@ def test_an_observer_reads_but_decides_nothing(desk: Desk) -> None:
         desk.page.decide("approve", desk.acting(GUEST), desk.asked(), desk.view, "")
 
 
+def test_the_pair_that_is_open_stays_open_when_the_role_changes(desk: Desk) -> None:
+    first, other = (row["record"] for row in desk.bench.page(actor=desk.acting())["records"][:2])
+    for record in (first, other):
+        updates = desk.page.on_role(desk.acting("privacy-officer"), Screen(record=record), desk.view)
+        assert record in updates[desk.page.pair.side.head]
+
+
 def test_buttons_that_a_role_may_not_press_are_dead(desk: Desk) -> None:
     guest, reader = (desk.page.on_role(desk.acting(role), Screen(), desk.view) for role in (GUEST, READER))
     for button in desk.page.pair.buttons:

@@ -15,7 +15,7 @@
 
   // --- what the reader sees, for the verbs ---
   const parts = () => Object.fromEntries([...document.querySelectorAll("[data-key]")].map((k) => [k.dataset.part, k.dataset.key]));
-  updp.ask = () => ({ shown: updp.shown ?? null, asked: updp.asked ?? null, looking: updp.looking ?? null, parts: parts() });
+  updp.ask = () => ({ shown: updp.shown ?? null, asked: updp.wanted ?? updp.asked ?? null, looking: updp.looking ?? null, parts: parts() });
   updp.role = () => (document.querySelector("#role input")?.value ?? "").toLowerCase().replace(" ", "-");
   const rows = () => [...document.querySelectorAll("#queue [data-record]")];
   updp.neighbours = (record) => { // the rows after this one, for preloading
@@ -29,7 +29,7 @@
       if (here) row.scrollIntoView({ block: "nearest" });
     }
   });
-  addEventListener("updp-shown", () => { updp.mark(); folded(); });
+  addEventListener("updp-shown", () => { if (updp.wanted === updp.shown?.record) delete updp.wanted; updp.mark(); folded(); });
 
   updp.versions = () => { // as a tab, and large where there are several to pick from
     tab("#below", "Versions")?.click();
@@ -88,7 +88,10 @@
     if (on("open")) updp.open(on("open"));
     if (on("to-page")) updp.page(on("to-page"));
     if (on("to-way")) document.querySelector(`[data-way="${on("to-way")}"]`)?.click();
-    if (on("to-record")) { updp.page("Review"); updp.pick?.(on("to-record")); }
+    if (on("to-record")) {
+      if (on("role")) updp.wanted = on("to-record"); // the role changes on the way, and must not lead to another pair
+      updp.page("Review"); updp.pick?.(on("to-record"));
+    }
     if (on("skip")) { e.preventDefault(); const to = document.querySelector(on("skip")); to?.scrollIntoView?.({ block: "nearest" }); to?.focus(); }
   });
 

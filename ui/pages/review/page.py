@@ -20,7 +20,7 @@ from ui.pages.review.words import WordBox
 from ui.shell import LONG, Screen, Shell, Updates
 from ui.show import review
 from updp_core.domain import Actor, Verdict
-from updp_core.errors import UsageError
+from updp_core.errors import UpdpError, UsageError
 from updp_core.workbench import APPROVE_REASONS, REASONS, may
 
 PAGE = 50
@@ -225,11 +225,22 @@ class Review(Page):
     # --- the page as a whole ----------------------------------------------------------------------------
 
     def on_role(self, actor: Actor, screen: Screen, view: View) -> Updates:
-        """The app has been opened, or the role switched: everything anew."""
+        """The app has been opened, or the role switched: everything anew, about the same pair."""
         methods = [(m["title"], m["name"]) for m in self.bench.methods(actor=actor) if m["available"]]
         choices = {self.regenerate.method: gr.update(choices=[("As before", ""), *methods])}
         live = {button: gr.update(interactive=may(actor, verb)) for button, verb in self.pair.buttons.items()}
-        return {**choices, **live, **self.listing(actor, view), **self.open_first(actor, view)}
+        return {**choices, **live, **self.listing(actor, view), **self._same(actor, screen, view)}
+
+    def _same(self, actor: Actor, screen: Screen, view: View) -> Updates:
+        """The pair that is open, as this role sees it; the first of the filter where none is, or another holds it."""
+        if not screen.record:
+            return self.open_first(actor, view)
+        try:
+            if may(actor, "take"):
+                self.bench.take(screen.record, actor=actor)
+            return self.open(self.bench.show(screen.record, actor=actor), actor)
+        except UpdpError:
+            return self.open_first(actor, view)
 
     def look(self, actor: Actor, screen: Screen, view: View) -> Updates:
         """Back on this page: the pair may stand otherwise now."""
