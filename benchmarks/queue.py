@@ -102,7 +102,7 @@ def at_once(bench: Workbench) -> dict[str, dict[str, float]]:
             **_beside(bench, "lexicon_edit", save),
         }
     with bench.desk.store.read() as tx:
-        approved = {row.candidate: row for row in tx.rows(releases.Approved, releases.APPROVED)}
+        approved = {row.candidate: row for row in releases.approved_in(tx)}
         moment = releases.Moment.of(tx)
     about = {
         "folder": "benchmark",

@@ -183,8 +183,6 @@ def test_what_a_visitor_destroys_is_destroyed_for_nobody_else(tmp_path: Path) ->
 def test_who_may_not_read_a_comment_cannot_confirm_a_guess_at_it(tmp_path: Path) -> None:
     bench = workbench(tmp_path / "home")
     [record] = made(bench, 1)
-    with bench.desk.store.read() as tx:
-        events = tx.all("SELECT detail_json FROM audit_event")
     for _ in range(2):
         bench.decide(record, "approve", actor=READER, comment="as Mrs Quill said")
         bench.undo(actor=READER)
