@@ -114,12 +114,9 @@ def rate(mean: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
 
 def save_blocker(net: Blocker, folder: Path) -> None:
     """Write config.json and float16 safetensors."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(asdict(net.shape), indent=1) + "\n", encoding="utf-8")
-    state = {k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, folder / "model.safetensors")
+    files.write_half(net, folder / "model.safetensors")
 
 
 def load_blocker(folder: Path, encoder: Callable[[], str], device: str = "auto") -> Blocker:
@@ -127,14 +124,11 @@ def load_blocker(folder: Path, encoder: Callable[[], str], device: str = "auto")
 
     Raises ModelUnavailable where files are missing or damaged, or where it learned from another encoder.
     """
-    from safetensors.torch import load_file
-
     again = "Run `python -m updp_core train identity-blocking`, or restore its folder."
     try:
         told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         net = Blocker(BlockingShape(**{**told, "widths": tuple(told["widths"])}))
-        state = load_file(folder / "model.safetensors")
-        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        files.read_half(net, folder / "model.safetensors")
     except Exception as error:
         raise ModelUnavailable(
             f"The model of identity-blocking cannot be loaded ({type(error).__name__}).", again

@@ -9,9 +9,13 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from updp_core.config import check_pinned, hub_name
 from updp_core.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
 _MODEL_FILES = {".safetensors", ".bin", ".pt", ".pth", ".json", ".txt", ".model", ".npz"}
@@ -32,6 +36,21 @@ def pick_device(device: str = "auto") -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def write_half(net: nn.Module, file: Path) -> None:
+    """Write a network's weights as safetensors in float16."""
+    from safetensors.torch import save_file
+
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, file)
+
+
+def read_half(net: nn.Module, file: Path) -> None:
+    """Give a network what `write_half` wrote, as float32. Raises what torch and safetensors raise."""
+    from safetensors.torch import load_file
+
+    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(file).items()})
 
 
 def local_folder(name: str) -> Path | None:

@@ -222,7 +222,6 @@ def load_judges(folder: Path = STARTER / "judges", device: str = "auto", referen
 
     Raises ModelUnavailable where files are missing or damaged.
     """
-    from safetensors.torch import load_file
     from transformers import BertTokenizerFast  # type: ignore[attr-defined]
 
     folder, place = Path(folder), files.pick_device(device)
@@ -235,10 +234,7 @@ def load_judges(folder: Path = STARTER / "judges", device: str = "auto", referen
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
         shape = JudgeShape(**values)
         network = JudgeNetwork(shape)
-        state = {
-            k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / "judges.safetensors").items()
-        }
-        network.load_state_dict(state)
+        files.read_half(network, folder / "judges.safetensors")
         statistics: dict[str, NDArray[Any]] = {}
         if reference:
             with np.load(folder / "reference.npz") as stored:

@@ -117,26 +117,20 @@ def redraw(images: torch.Tensor, drawn: torch.Tensor, share: float) -> torch.Ten
 
 def save_unet(net: UNet, folder: Path) -> None:
     """Write config.json and float16 safetensors."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(asdict(net.shape), indent=1) + "\n", encoding="utf-8")
-    state = {k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, folder / "model.safetensors")
+    files.write_half(net, folder / "model.safetensors")
 
 
 def load_unet(folder: Path, name: str, kind: Kind, device: str = "auto") -> UNet:
     """The network in `folder`, ready to use. Raises ModelUnavailable where files are missing, damaged or of another
     kind."""
-    from safetensors.torch import load_file
-
     try:
         shape = UNetShape(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
         if shape.kind != kind:
             raise ValueError(shape.kind)
         net = UNet(shape)
-        state = load_file(folder / "model.safetensors")
-        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        files.read_half(net, folder / "model.safetensors")
     except Exception as error:
         raise ModelUnavailable(
             f"The model of {name} cannot be loaded ({type(error).__name__}).",

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from updp_core.backends import files
 from updp_core.backends.judges import JudgeNetwork, JudgeShape
 
 from .augment import jitter, load
@@ -134,12 +135,9 @@ def export_judges(
     net: JudgeNetwork, vocab: dict[str, int], folder: Path, present: Mapping[str, float] | None = None
 ) -> None:
     """Write config.json, with what `calibrate` found to be `present`, float16 safetensors and the tokenizer."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     make_tokenizer(vocab, folder, 96)
     (folder / "config.json").write_text(
         json.dumps(asdict(net.shape) | {"present": dict(present or {})}, indent=1), encoding="utf-8"
     )
-    state = {k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, folder / "judges.safetensors")
+    files.write_half(net, folder / "judges.safetensors")
