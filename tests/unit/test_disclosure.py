@@ -16,9 +16,10 @@ from tests.unit.evaluation_kit import TINY, Bench, Judges
 from tests.unit.test_suites import whole
 from tests.unit.workbench_kit import hush
 from updp_core.backends.generator import load_generator
-from updp_core.evaluation import attackers, cards, denoising, disclosure
+from updp_core.evaluation import attackers, cards, denoising, remembered
 from updp_core.evaluation.archive import demographics
-from updp_core.evaluation.disclosure import guessed, risk, singled, told_apart, worst
+from updp_core.evaluation.disclosure import guessed, risk, singled
+from updp_core.evaluation.remembered import told_apart, worst
 from updp_core.evaluation.suites import SUITES
 
 METHODS = ("updp", "raw_report")
@@ -139,5 +140,5 @@ def test_a_generator_is_asked_for_its_errors_and_what_a_text_changes(tmp_path: P
 
 
 def test_every_mark_of_de_identification_begins_the_prompt_that_is_asked() -> None:
-    assert disclosure._marked("The heart.", "___") == "___ ___ ___ The heart."
+    assert remembered._marked("The heart.", "___") == "___ ___ ___ The heart."
     assert "disclosure" in SUITES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -115,8 +115,7 @@ def demographics(source: Path) -> dict[str, tuple[str, int | None]]:
     if recognise(source) != "csv":
         return {}
     names, rows = read_csv(file)
-    lower = {name.lower().replace(" ", "_"): name for name in reversed(names)}
-    patient, sex, age = (next((lower[n] for n in some if n in lower), None) for some in (_PATIENT, _SEX, _AGE))
+    patient, sex, age = _columns(names, _PATIENT, _SEX, _AGE)
     found: dict[str, tuple[str, int | None]] = {}
     for _, row in rows if patient and (sex or age) else ():
         said = (row[sex] if sex else "").strip().upper()[:1]
@@ -140,13 +139,16 @@ def labels_of(report: str) -> frozenset[str]:
     return frozenset(name for name, there in labeler.findings_in(report).items() if there)
 
 
+def _columns(names: Sequence[str], *asked: Sequence[str]) -> Iterator[str | None]:
+    """For each of what is asked, the table's first column that bears one of its names."""
+    lower = {name.lower().replace(" ", "_"): name for name in reversed(names)}
+    return (next((lower[name] for name in some if name in lower), None) for some in asked)
+
+
 def _table(file: Path) -> list[tuple[str, frozenset[str]]]:
     names, rows = read_csv(file)
-    lower = {name.lower().replace(" ", "_"): name for name in reversed(names)}
-    patient, labels, report = (
-        next((lower[n] for n in some if n in lower), None) for some in (_PATIENT, _LABELS, _REPORT)
-    )
-    if patient is None or not (labels or report or {"findings", "impression"} & set(lower)):
+    patient, labels, report, section = _columns(names, _PATIENT, _LABELS, _REPORT, ("findings", "impression"))
+    if patient is None or not (labels or report or section):
         raise IntakeError(
             f"The table needs a column with the patient ({', '.join(_PATIENT)}) and one with labels "
             f"({', '.join(_LABELS)}; several with | between) or reports ({', '.join(_REPORT)})."

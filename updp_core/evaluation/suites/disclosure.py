@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from updp_core.evaluation.disclosure import INFERENCE, LINKABILITY, MARKERS, MEMBERSHIP, MEMORISED, SINGLING_OUT
+from updp_core.evaluation.disclosure import INFERENCE, LINKABILITY, SINGLING_OUT
+from updp_core.evaluation.remembered import MARKERS, MEMBERSHIP, MEMORISED
 from updp_core.evaluation.suites.suite import Suite
 
 SUITE = Suite(
