@@ -227,8 +227,8 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
         yield f"The trigger {name} was added: it may change what is written."
     for name in sorted(standing.replaced(tx)):
         yield f"The view {name} was replaced: what it showed may not have been so."
-    for event in tx.all("SELECT subject, detail_json FROM audit_event WHERE detail_json LIKE '%\"voided\":%'"):
-        version, due = event["subject"].removeprefix("lexicon "), json.loads(event["detail_json"])["voided"]
+    for event in tx.all(_EDITS):
+        version, due = event["subject"].removeprefix("lexicon "), json.loads(event["detail_json"]).get("voided", 0)
         if tx.value(_VOIDED, v=int(version)) < due:
             yield f"Of the {due} versions that lexicon {version} voided, some are void no longer."
     for row, states in _graded(tx):
@@ -294,6 +294,7 @@ def _anchor(store: Store) -> tuple[int, str] | None:
         return None
 
 
+_EDITS = "SELECT subject, detail_json FROM audit_event WHERE verb IN ('lexicon_edit', 'lexicon_revert')"
 _VOIDED = (
     "SELECT (SELECT count(*) FROM violation WHERE lexicon_version = :v) + "
     "(SELECT count(*) FROM violation_due WHERE terms_json <> '' AND :v = (SELECT max(version) FROM lexicon_version))"
