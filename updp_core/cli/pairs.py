@@ -332,18 +332,18 @@ def regenerate(
     """Make other candidates for a record now."""
     with opened(home, preset=preset) as bench:
         who = actor(reviewer, role)
-        steps = (
-            bench.clear_rarity(record, actor=who)
-            if clear_rarity
-            else bench.compare(
+        if clear_rarity:
+            steps = bench.clear_rarity(record, actor=who)
+        elif compare:
+            steps = bench.compare(
                 record,
                 seed=seed[0] if seed else None,
                 methods=[method] if method else (),
                 settings=_where_known(bench.methods(actor=who), pairs(set_, "--set"), method),
                 actor=who,
             )
-            if compare
-            else bench.regenerate(
+        else:
+            steps = bench.regenerate(
                 record,
                 seeds=seed,
                 method=method,
@@ -354,7 +354,6 @@ def regenerate(
                 privacy=level_of(privacy),
                 actor=who,
             )
-        )
         outcome = follow(steps)
     lines = [f"candidates {', '.join(map(str, outcome['candidates'])) or 'none'}; current is {outcome['current']}."]
     lines += [f"left out: {', '.join(outcome['left_out'])}"] if "left_out" in outcome else []
