@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tarfile
 import threading
+import time
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.workbench_kit import ADMIN, OFFICER, READER, last, made, workbench
-from updp_core.errors import NotAllowed, UsageError
+from updp_core.errors import NotAllowed, UpdpError, UsageError
 from updp_core.store.backup import KEY, WORKSPACE, restore_backup
 from updp_core.workbench import Workbench
 
@@ -91,16 +92,19 @@ def test_what_is_no_backup_or_is_damaged_is_told_and_leaves_nothing(saved: Path,
     assert not list(tmp_path.glob(".restore-*"))
 
 
-@pytest.mark.parametrize("kind", ["no tar", "packed", "climbs", "link", "fifo", "no database", "another database"])
+@pytest.mark.parametrize(
+    "kind", ["no tar", "packed", "climbs", "link", "fifo", "no database", "another database", "too deep", "nowhere"]
+)
 def test_a_sealed_file_that_holds_something_else_than_a_workspace_is_told_without_its_names(
     tmp_path: Path, kind: str
 ) -> None:
     content = BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz" if kind == "packed" else "w") as tar:
-        name = {"climbs": "../meier.txt", "another database": "updp.sqlite3"}.get(kind, "meier")
-        member = tarfile.TarInfo(name)
-        member.type = {"link": tarfile.SYMTYPE, "fifo": tarfile.FIFOTYPE}.get(kind, tarfile.REGTYPE)
-        member.linkname = "meier" if kind == "link" else ""
+        name = {"climbs": "../meier.txt", "another database": "updp.sqlite3", "too deep": "meier/" * 2000 + "x"}
+        member = tarfile.TarInfo(name.get(kind, "meier"))
+        types = {"link": tarfile.SYMTYPE, "fifo": tarfile.FIFOTYPE, "nowhere": tarfile.LNKTYPE}
+        member.type = types.get(kind, tarfile.REGTYPE)
+        member.linkname = "meier" if kind in ("link", "nowhere") else ""
         tar.addfile(member)
     sealed(tmp_path / "odd.updp", b"meier" * 400 if kind == "no tar" else content.getvalue())
     with pytest.raises(UsageError, match="something else than a workspace") as refused:
@@ -133,6 +137,56 @@ def test_wrong_and_short_passphrases_existing_files_and_full_folders_are_refused
     with pytest.raises(NotAllowed):
         bench.backup(tmp_path / "other", PASSPHRASE, actor=READER)
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("where", ["images", "images/one.png", "notes"])
+def test_a_workspace_with_a_link_is_not_backed_up_in_part(bench: Workbench, tmp_path: Path, where: str) -> None:
+    made(bench, 1)
+    home = bench.desk.store.home
+    if (home / where).exists():
+        (home / where).rename(tmp_path / "elsewhere")
+    (home / where).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="is a link"):
+        bench.backup(tmp_path / "x.updp", PASSPHRASE, actor=ADMIN)
+    assert not (tmp_path / "x.updp").exists()
+
+
+@pytest.mark.parametrize("kind", ["packed key", "large key", "costly key", "no scrypt", "encrypted by zip"])
+def test_a_key_that_would_cost_memory_is_refused_before_anything_is_computed(
+    saved: Path, tmp_path: Path, kind: str
+) -> None:
+    with zipfile.ZipFile(saved) as archive:
+        key, workspace = archive.read(KEY), archive.read(WORKSPACE)
+    lines = key.split(b"\n")
+    asked = lines[1].split(b" ")
+    if kind == "costly key":
+        lines[1] = b" ".join([*asked[:3], b"22"])
+    if kind == "no scrypt":
+        lines[1] = b" ".join([b"->", b"X25519", asked[2]])
+    bad = {"large key": key + b"\0" * 10_000, "packed key": key}.get(kind, b"\n".join(lines))
+    with zipfile.ZipFile(tmp_path / "bad", "w") as archive:
+        archive.writestr(KEY, bad, zipfile.ZIP_DEFLATED if kind == "packed key" else zipfile.ZIP_STORED)
+        archive.writestr(WORKSPACE, workspace)
+    if kind == "encrypted by zip":
+        content = bytearray((tmp_path / "bad").read_bytes())
+        content[content.index(b"PK\x01\x02") + 8] |= 1
+        (tmp_path / "bad").write_bytes(content)
+    began = time.monotonic()
+    with pytest.raises(UsageError, match="no backup"):
+        restore_backup(tmp_path / "bad", tmp_path / "again", PASSPHRASE)
+    assert time.monotonic() - began < 1
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_place_that_is_no_new_folder_is_told_in_words(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "way").symlink_to(tmp_path / "folder")
+    for place in ("file", "way", "file/below"):
+        with pytest.raises(UpdpError, match="Choose a"):
+            restore_backup(saved, tmp_path / place, PASSPHRASE)
+    with pytest.raises(UsageError, match="does not open"):
+        restore_backup(saved, tmp_path / "new", "\udce9" * 20)
 
 
 @pytest.mark.skipif(shutil.which("age") is None, reason="no age here: apt-get install age")

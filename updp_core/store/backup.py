@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import tarfile
 import tempfile
@@ -27,6 +28,11 @@ from updp_core.store.store import Store
 
 KEY, WORKSPACE = "key.age", "workspace.tar.age"
 MIN_PASSPHRASE = 12
+MOST_KEY_BYTES = 4096
+MOST_WORK = 21
+"""log2 of scrypt's cost: 2 GiB of memory. `write_backup` asks for 18 to 20, by the machine's speed."""
+_WORK = re.compile(rb"age-encryption\.org/v1\n-> scrypt [\w+/]+ ([0-9]{1,2})\n")
+_NO_BACKUP = "This file is no backup of a workspace, or it is damaged."
 _LEFT_OUT = {"gradio", "locks", "tmp", *FILES}
 """Names in a workspace that belong to running processes, and the database, of which a snapshot goes."""
 
@@ -34,17 +40,21 @@ _LEFT_OUT = {"gradio", "locks", "tmp", *FILES}
 def write_backup(store: Store, file: Path, passphrase: str) -> int:
     """Write the workspace and its database to the new file `file`, encrypted; the number of files in it.
 
-    Raises UsageError for a short passphrase or a file that exists; UpdpError where the disk fails. A failed backup
-    leaves no file.
+    Raises UsageError for a short passphrase, for a file that exists, and where a part of the workspace is a link, which
+    no restore would bring back; UpdpError where the disk fails. A failed backup leaves no file.
     """
     from pyrage import encrypt_io, x25519
     from pyrage import passphrase as by_passphrase
 
-    if len(passphrase) < MIN_PASSPHRASE:
-        raise UsageError(f"A passphrase has at least {MIN_PASSPHRASE} characters.")
+    check_passphrase(passphrase)
     if file.exists():
         raise UsageError("The backup file exists already. Name a new one.")
     home, identity = store.home, x25519.Identity.generate()
+    if any(path.is_symlink() for path in _paths(home)):
+        raise UsageError(
+            "A part of the workspace is a link, and a backup takes none. Put the files themselves there, or move the "
+            "whole workspace (UPDP_HOME)."
+        )
     part = file.with_name(f".{file.name}.part")
     try:
         with tempfile.TemporaryDirectory(prefix="backup-", dir=home / "tmp") as private:
@@ -64,28 +74,42 @@ def write_backup(store: Store, file: Path, passphrase: str) -> int:
     return count[0]
 
 
+def check_passphrase(passphrase: str) -> None:
+    """Raises UsageError for one that is too short, or that no keyboard types."""
+    if not isinstance(passphrase, str) or len(passphrase) < MIN_PASSPHRASE:
+        raise UsageError(f"A passphrase has at least {MIN_PASSPHRASE} characters.")
+    try:
+        passphrase.encode()
+    except UnicodeEncodeError:
+        raise UsageError("The passphrase holds what is no character. Type another one.") from None
+
+
 def restore_backup(file: Path, home: Path, passphrase: str) -> int:
     """Unpack a backup into the new folder `home`, mode 0700; the number of files.
 
-    Raises UsageError where `home` holds something already, for a file that is no backup of a workspace, and for a wrong
-    passphrase; UpdpError where the disk fails. A failed restore leaves `home` as it was.
+    Raises UsageError where `home` is something else or holds something already, for a file that is no backup of a
+    workspace, and for a wrong passphrase; UpdpError where the disk fails. A failed restore leaves `home` as it was.
     """
     from pyrage import DecryptError, IdentityError, decrypt_io, x25519
     from pyrage import passphrase as by_passphrase
 
-    if home.exists() and any(home.iterdir()):
-        raise UsageError("The workspace to restore into is not empty. Choose a new folder (--home).")
-    home.parent.mkdir(parents=True, exist_ok=True)
+    if home.is_symlink() or (home.exists() and (not home.is_dir() or any(home.iterdir()))):
+        raise UsageError("The workspace to restore into is not empty, or no folder. Choose a new folder (--home).")
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UpdpError(f"The workspace cannot be made there ({error.strerror}). Choose another place.") from None
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=home.parent) as private:
         try:
             with zipfile.ZipFile(file) as archive:
+                _check_form(archive)
                 identity = x25519.Identity.from_str(by_passphrase.decrypt(archive.read(KEY), passphrase).decode())
                 plain = Path(private) / "workspace.tar"
                 with archive.open(WORKSPACE) as encrypted, _private(plain) as tar:
                     decrypt_io(encrypted, tar, [identity])
         except (zipfile.BadZipFile, KeyError, EOFError, UnicodeDecodeError, IdentityError):
-            raise UsageError("This file is no backup of a workspace, or it is damaged.") from None
-        except DecryptError:
+            raise UsageError(_NO_BACKUP) from None
+        except (DecryptError, UnicodeEncodeError):
             raise UsageError("The passphrase does not open this backup, or the file is damaged.") from None
         except OSError as error:
             if error.errno is None:  # pyrage's word for a stream that does not fit its seal
@@ -98,7 +122,13 @@ def restore_backup(file: Path, home: Path, passphrase: str) -> int:
                 names = tar.getnames()
                 tar.extractall(unpacked, filter=_plain)
             _note_head(unpacked)
-        except (tarfile.TarError, sqlite3.Error, ValueError):  # their own words name files of the archive
+        except (
+            tarfile.TarError,
+            sqlite3.Error,
+            ValueError,
+            KeyError,
+            RecursionError,
+        ):  # their own words name files of the archive
             raise UsageError("This file holds something else than a workspace. Take another backup.") from None
         except OSError as error:
             raise UpdpError(f"The backup could not be unpacked ({error.strerror}).") from None
@@ -108,6 +138,19 @@ def restore_backup(file: Path, home: Path, passphrase: str) -> int:
             home.rmdir()
         os.replace(unpacked, home)
     return len(names)
+
+
+def _check_form(archive: zipfile.ZipFile) -> None:
+    """Raises UsageError unless both members are there, not packed, and the key's asks for no more work than a backup of
+    ours: what they say would otherwise be done before anybody's passphrase has been looked at."""
+    members = [archive.getinfo(name) for name in (KEY, WORKSPACE)]
+    if any(member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 for member in members):
+        raise UsageError(_NO_BACKUP)
+    if members[0].file_size > MOST_KEY_BYTES:
+        raise UsageError(_NO_BACKUP)
+    asked = _WORK.match(archive.read(KEY))
+    if asked is None or int(asked[1]) > MOST_WORK:
+        raise UsageError(_NO_BACKUP)
 
 
 def _plain(member: tarfile.TarInfo, into: str) -> tarfile.TarInfo:
@@ -123,11 +166,18 @@ def _note_head(home: Path) -> None:
         (home / "audit.head").write_text(json.dumps({"event": last[0], "digest": last[1]}), encoding="utf-8")
 
 
-def _files(home: Path) -> Iterator[Path]:
+def _paths(home: Path) -> Iterator[Path]:
+    """All that belongs to a workspace, folders and links included."""
     for top in sorted(home.iterdir()):
-        if top.name in _LEFT_OUT or top.name.startswith((".part-", "upload-")) or top.is_symlink():
+        if top.name in _LEFT_OUT or top.name.startswith((".part-", "upload-")):
             continue
-        yield from (path for path in ([top] if top.is_file() else sorted(top.rglob("*"))) if path.is_file())
+        yield top
+        if top.is_dir() and not top.is_symlink():
+            yield from sorted(top.rglob("*"))
+
+
+def _files(home: Path) -> Iterator[Path]:
+    return (path for path in _paths(home) if path.is_file() and not path.is_symlink())
 
 
 class _tar:
