@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, insert
 
+from updp_core.atomic import canonical
 from updp_core.domain import Actor
 from updp_core.evidence.gates import gates, risk, worst
 from updp_core.store import Store, Transaction, word_index
 from updp_core.store.postgres import Postgres
-from updp_core.store.store import canonical, now, stamp
+from updp_core.store.store import now, stamp
 
 OFFICER = Actor("benchmark", "privacy-officer")
 READERS = [Actor(f"reader {n}", "radiologist") for n in range(12)]

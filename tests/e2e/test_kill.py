@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from tests.unit.workbench_kit import OFFICER, READER, add, hush, last, study
+from updp_core.atomic import sha256
 from updp_core.config import Settings
 from updp_core.release import verify
-from updp_core.store.store import sha256
 from updp_core.workbench import Workbench
 
 KILLS = int(os.environ.get("UPDP_KILLS", "10"))

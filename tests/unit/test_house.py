@@ -38,6 +38,7 @@ def imported(path: Path, *, top_level_only: bool = False) -> set[str]:
 FLOORS = [
     "__init__",
     "errors",
+    "atomic",
     "logs",
     "domain",
     "config",

@@ -26,12 +26,13 @@ from tests.unit.workbench_kit import (
     study,
     workbench,
 )
+from updp_core.atomic import canonical
 from updp_core.errors import Conflict, NotAllowed, ReleaseError, UsageError
 from updp_core.findings import labeler
 from updp_core.findings.levels import FINDINGS, Privacy, fewest_out, privacy_of, shared, told
 from updp_core.phantom import sample_patient, sample_visit, write_report
 from updp_core.report.left_out import pieces, told_of
-from updp_core.store.store import canonical, now
+from updp_core.store.store import now
 
 SETS = st.frozensets(st.sampled_from(FINDINGS[:6]), max_size=4)
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.workbench_kit import OFFICER, READER, QuickMethod, add, hush, last, study, workbench
+from updp_core.atomic import sha256
 from updp_core.domain import MethodInput, Span
 from updp_core.errors import UpdpError
 from updp_core.lexicon import Lexicon
@@ -20,7 +21,6 @@ from updp_core.prompt.constraint import hits_in
 from updp_core.report import residual
 from updp_core.store import word_index
 from updp_core.store.standing import DISAGREES
-from updp_core.store.store import sha256
 from updp_core.workbench import Workbench
 
 REPORTS = (

@@ -17,9 +17,10 @@ from sqlmodel import SQLModel
 
 from tests.unit import workbench_kit
 from tests.unit.workbench_kit import OFFICER, READER, made, store, workbench
+from updp_core.atomic import canonical
 from updp_core.errors import UpdpError
 from updp_core.store import schema
-from updp_core.store.store import canonical, fresh_id, keys
+from updp_core.store.store import fresh_id, keys
 from updp_core.workbench import population
 
 pytestmark = pytest.mark.usefixtures("quick", "each_database")

@@ -23,10 +23,11 @@ from tests.unit.workbench_kit import (
     study,
     workbench,
 )
+from updp_core.atomic import canonical
 from updp_core.domain import Prompt, RefusedToken, Token
 from updp_core.errors import NotAllowed, ReleaseError, UsageError
 from updp_core.evidence.gates import RULES
-from updp_core.store.store import canonical, event_digest, now, row_digest
+from updp_core.store.store import event_digest, now, row_digest
 from updp_core.workbench import ROLE_VERBS, Filters, Workbench
 from updp_core.workbench.roles import PHI_ROLES
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from updp_core.atomic import sha256
 from updp_core.config import Settings
 from updp_core.domain import Actor, MethodInput, Prompt, Proposal, SourceStudy, Step, Token
 from updp_core.intake.pixels import encode_png
 from updp_core.lexicon import Lexicon
 from updp_core.report.gazetteer import Gazetteer
 from updp_core.store import Store, schema
-from updp_core.store.store import sha256
 from updp_core.workbench import Models, Progress, Workbench, studies
 
 READER = Actor("Dr. Reader", "radiologist")

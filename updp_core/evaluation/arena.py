@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from updp_core.atomic import write_file
 from updp_core.backends.memory import keep_memory
 from updp_core.domain import MethodInput
 from updp_core.errors import ModelUnavailable, UpdpError
@@ -27,7 +28,7 @@ from updp_core.evaluation import attackers, statistics
 from updp_core.evaluation.attackers import Linkage, Score
 from updp_core.evaluation.findings_alone import figure
 from updp_core.evaluation.statistics import UNKNOWN, Estimate, auc_within, draws, mean, share
-from updp_core.evaluation.studies import alone, as_float, code_digest, key_of, phantom_digest, similarity, write_whole
+from updp_core.evaluation.studies import alone, as_float, code_digest, key_of, phantom_digest, similarity
 from updp_core.evaluation.testbed import DRAWING, Testbed, in_parts
 from updp_core.methods import METHODS, Entry
 from updp_core.methods.base import holds_strength, spoken
@@ -248,9 +249,10 @@ class _Arena:
             arrays = (np.array([math.nan if x is None else x for x in kept[part]]) for part in ("leak", "findings"))
             return _Told(kept["row"], *arrays)
         told = function()
-        write_whole(file, json.dumps({"row": told.row, "leak": _plain(told.leak), "findings": _plain(told.findings)}))
-        leak, kept_ = told.row["leak"]["value"], told.row["findings"]["value"]
-        self.bed.say(f"{told.row.get('name', 'originals')}: linked {leak}, findings {kept_}")
+        kept = {"row": told.row, "leak": _plain(told.leak), "findings": _plain(told.findings)}
+        write_file(file, json.dumps(kept).encode())
+        leak, seen = told.row["leak"]["value"], told.row["findings"]["value"]
+        self.bed.say(f"{told.row.get('name', 'originals')}: linked {leak}, findings {seen}")
         return told
 
     def _measured(self, sets: Sequence[NDArray[Any]], row: dict[str, Any]) -> _Told:

@@ -15,11 +15,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from updp_core.atomic import write_file
 from updp_core.backends.generator import latents_of
 from updp_core.config import PromptConfig
 from updp_core.evaluation import attackers, statistics
 from updp_core.evaluation.statistics import UNKNOWN, Estimate
-from updp_core.evaluation.studies import as_float, code_digest, key_of, phantom_digest, write_whole
+from updp_core.evaluation.studies import as_float, code_digest, key_of, phantom_digest
 from updp_core.evaluation.testbed import DRAWING, Testbed, in_parts, key_of_method
 from updp_core.evidence.pair import for_judges
 from updp_core.findings.terms import FINDINGS
@@ -348,7 +349,7 @@ def _random_prompts(bed: Testbed, index: NDArray[np.int64], optimised: bool) -> 
         images, seeds = [bed.singles.images[i] for i in part], [bed.seed + i for i in part]
         found = optimise(bed.models.encoder, constraint, images, [""] * len(part), config, seeds)
         texts += [prompt.text for prompt in found]
-        write_whole(file, json.dumps(texts))
+        write_file(file, json.dumps(texts).encode())
         bed.say(f"random prompts: {len(texts)} of {len(index)}")
     return texts[: len(index)]
 

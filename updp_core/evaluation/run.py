@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from updp_core import __version__
+from updp_core.atomic import write_file
 from updp_core.backends.memory import keep_memory
 from updp_core.errors import UsageError
 from updp_core.evaluation.cards import missed
 from updp_core.evaluation.measures import Found, Measure
-from updp_core.evaluation.studies import alone, code_digest, key_of, phantom_digest, write_whole
+from updp_core.evaluation.studies import alone, code_digest, key_of, phantom_digest
 from updp_core.evaluation.suites import Suite
 from updp_core.evaluation.testbed import DRAWING, Testbed
 
@@ -98,7 +99,7 @@ def _taken(measure: Measure, bed: Testbed) -> tuple[Found, float]:
     minutes = (time.monotonic() - begun) / 60
     plain = {k: [None if math.isnan(x) else x for x in v] for k, v in found.figures.items()}
     kept = {"figures": plain, "n": found.n, "chance": found.chance, "needs": found.needs, "minutes": minutes}
-    write_whole(file, json.dumps(kept))
+    write_file(file, json.dumps(kept).encode())
     for figure, (value, low, high) in found.figures.items():
         bed.say(f"{figure} {value:.4f} ({low:.4f} to {high:.4f})")
     return found, minutes

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from updp_core.atomic import write_file
 from updp_core.domain import MethodInput
 from updp_core.errors import Conflict
 from updp_core.imageset import ImageSet, append, open_set, trim
@@ -195,7 +195,7 @@ def _rendered(
     if known[: len(wanted)] != wanted[: len(known)]:
         file.unlink(missing_ok=True)
     if len(wanted) > len(known) or known[: len(wanted)] != wanted:
-        write_whole(listed, json.dumps(wanted))
+        write_file(listed, json.dumps(wanted).encode())
     done = file.stat().st_size // one if file.is_file() else 0
     if done < len(keys):
         with file.open("ab") as out:
@@ -271,10 +271,3 @@ def generated(
 def key_of(*what: Any) -> str:
     """A short name for JSON-able settings, for files that must not be shared between different ones."""
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    part = file.with_suffix(file.suffix + ".part")
-    part.write_text(text)
-    os.replace(part, file)

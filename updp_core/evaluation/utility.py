@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from updp_core.atomic import write_file
 from updp_core.evaluation.measures import Found, Measure, Row
-from updp_core.evaluation.studies import code_digest, key_of, phantom_digest, write_whole
+from updp_core.evaluation.studies import code_digest, key_of, phantom_digest
 from updp_core.evaluation.testbed import DRAWING, Testbed, in_parts, key_of_method
 from updp_core.evaluation.written import METRICS, metrics
 from updp_core.findings.labeler import seen_part
@@ -105,7 +106,7 @@ def _written(bed: Testbed, name: str, pairs: Pairs, images: NDArray[np.float32])
     file = bed.work / f"written-{name}-{key}.json"
     if not file.is_file():
         reporter = train_reporter(pairs.images, pairs.reports, config(bed), bed.seed, bed.say)
-        write_whole(file, json.dumps(reporter.write(images)))
+        write_file(file, json.dumps(reporter.write(images)).encode())
         bed.say(f"utility: {name}")
     found: list[str] = json.loads(file.read_text())
     return found

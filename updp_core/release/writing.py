@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from updp_core import __version__
+from updp_core.atomic import sync_folder
 from updp_core.domain import Image8
 from updp_core.errors import ReleaseError
 from updp_core.evidence import ocr
@@ -90,7 +91,7 @@ def write_release(
         if before_publish:
             before_publish(result)
         os.rename(temporary, out)
-        _fsync_folder(out.parent)
+        sync_folder(out.parent)
         return result
     finally:
         _active.discard(temporary)
@@ -220,7 +221,7 @@ class _Writer:
         folders = [path for path in self.folder.iterdir() if path.is_dir()]
         self._level_times([*self.hashes, "SHA256SUMS", *signed, *(path.name for path in folders), "."])
         for folder in [*folders, self.folder]:
-            _fsync_folder(folder)
+            sync_folder(folder)
         signed_by = self.key.public.fingerprint if self.key else ""
         return ReleaseResult(len(self.offsets), len(self.patients), manifest, root, signed_by)
 
@@ -259,14 +260,3 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _fsync_folder(path: Path) -> None:
-    """Make names durable; Windows has no such call for folders and needs none."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,9 +11,7 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import secrets
-import tempfile
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +21,7 @@ from sqlalchemy import Boolean, Connection, TextClause, TextualSelect, event, ex
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
+from updp_core.atomic import canonical, sha256, write_file
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, DiskError, UpdpError, UsageError, kind_and_place, told
 from updp_core.store import migrations, schema, secret, standing
@@ -50,16 +49,6 @@ def now() -> str:
 def stamp(moment: datetime) -> str:
     """A moment in UTC as the workspace keeps it: ISO 8601 with milliseconds, so that order of text is order of time."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def canonical(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no blanks, so that equal values have equal digests."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def sha256(content: str | bytes) -> str:
-    """sha256 in hex; text as UTF-8."""
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
 def fresh_id(prefix: str) -> str:
@@ -391,33 +380,6 @@ def _secret(home: Path) -> secret.Secret:
             "a new key is made, and what is drawn from then on follows it."
         )
     return secret.Secret(key)
-
-
-def write_file(path: Path, content: bytes, sync: bool = True) -> None:
-    """Write a file whole or not at all: temporary name, fsync, rename, fsync of the folder. Mode 0600."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    if sync:
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut (no-op where folders cannot be opened: Windows)."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def seconds_of(at: str) -> float:

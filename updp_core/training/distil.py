@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from updp_core.atomic import whole
 from updp_core.backends.generator import make_scheduler
 
 from .generator import Caption, noise_schedule, read_texts
@@ -117,9 +118,8 @@ def shards(
         if not file.is_file():
             if time.monotonic() > end and files:
                 break
-            part = file.with_suffix(".part")
-            torch.save(make(number), part)
-            part.replace(file)
+            with whole(file) as part:
+                torch.save(make(number), part)
             if number % 10 == 0:
                 say(f"{folder.name}: {size * (number + 1)} of {count}")
         files.append(file)

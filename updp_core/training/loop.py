@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from updp_core.atomic import whole
 from updp_core.backends.memory import keep_memory
 
 log = logging.getLogger(__name__)
@@ -137,17 +138,14 @@ def train(
         say(f"{folder.name}: going on from step {run.step}, {run.seconds / 60:.1f} min")
 
     def save() -> None:
-        part = file.with_suffix(".part")
-        torch.save(
-            {
-                "module": module.state_dict(),
-                "average": average.weights,
-                "optimiser": optimiser.state_dict(),
-                "run": asdict(run),
-            },
-            part,
-        )
-        part.replace(file)  # atomic: a kill leaves the old checkpoint whole
+        state = {
+            "module": module.state_dict(),
+            "average": average.weights,
+            "optimiser": optimiser.state_dict(),
+            "run": asdict(run),
+        }
+        with whole(file) as part:  # a kill leaves the old checkpoint
+            torch.save(state, part)
         (folder / "run.json").write_text(json.dumps(asdict(run) | {"schedule": asdict(schedule)}, indent=1))
 
     module.train()

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from updp_core.atomic import sha256
 from updp_core.domain import Actor, Role
 from updp_core.errors import NotAllowed, UpdpError
-from updp_core.store.store import sha256
 from updp_core.workbench import users_file
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import ADMINISTRATOR, verb

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from updp_core.atomic import canonical
 from updp_core.domain import Actor, MethodInput, Proposal, Span, Step
 from updp_core.errors import ModelUnavailable, UpdpError, UsageError
 from updp_core.findings.levels import Privacy, privacy_of
@@ -18,7 +19,7 @@ from updp_core.report.left_out import denied, told_of, words_of
 from updp_core.store import Transaction, word_index
 from updp_core.store.schema import Candidate, Record
 from updp_core.store.secret import Secret
-from updp_core.store.store import canonical, known, now
+from updp_core.store.store import known, now
 from updp_core.workbench import levels, lexicons, population, verdicts
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.grades import evidence_of, grade

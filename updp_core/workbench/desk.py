@@ -6,12 +6,13 @@ import json
 import threading
 from typing import Any, cast
 
+from updp_core.atomic import canonical
 from updp_core.config import Settings
 from updp_core.domain import SYSTEM, Actor
 from updp_core.lexicon import Lexicon, load_lexicon
 from updp_core.store import Store, Transaction
 from updp_core.store.schema import LexiconVersion
-from updp_core.store.store import canonical, known, now
+from updp_core.store.store import known, now
 from updp_core.workbench.models import Models
 from updp_core.workbench.shapes import Policy
 

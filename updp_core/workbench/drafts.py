@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from updp_core.atomic import canonical
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.lexicon.folding import fold_term
 from updp_core.store.schema import LexiconDraft as LexiconDraftRow
-from updp_core.store.store import canonical, known, now
+from updp_core.store.store import known, now
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import READERS, verb
 from updp_core.workbench.shapes import LexiconDraft, Terms

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+from updp_core.atomic import canonical, sha256, write_file
 from updp_core.domain import Actor
 from updp_core.evidence.gates import RULES, gates, hard, risk, worst
 from updp_core.methods import METHODS
 from updp_core.store import Transaction
-from updp_core.store.store import canonical, sha256, write_file
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, verb
 from updp_core.workbench.shapes import GateRow, GateRule, Policy

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
+from updp_core.atomic import canonical, write_file
 from updp_core.domain import Actor, Rejection
 from updp_core.errors import UsageError
-from updp_core.store.store import canonical, fresh_id, now, write_file
+from updp_core.store.store import fresh_id, now
 
 SHOWN = 500
 """Rejections that an import keeps in memory and hands to whoever asked for it."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from updp_core.atomic import canonical, write_file
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UpdpError, UsageError
 from updp_core.release import PublicKey, SigningKey
-from updp_core.store.store import canonical, now, write_file
+from updp_core.store.store import now
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb
 from updp_core.workbench.shapes import KeyRing, KeyRow

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from updp_core.atomic import canonical, sha256
 from updp_core.domain import SYSTEM, Actor
 from updp_core.errors import Conflict, LexiconError
 from updp_core.lexicon import Lexicon, edit
 from updp_core.report import filter_report
 from updp_core.store import Transaction
 from updp_core.store.schema import LexiconVersion
-from updp_core.store.store import canonical, known, now, sha256
+from updp_core.store.store import known, now
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.impact import catch_up, difference, foresee, impact, rows, violations
 from updp_core.workbench.roles import EVERYBODY, OFFICER, READERS, sees_phi, verb

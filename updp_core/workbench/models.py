@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from updp_core import methods
+from updp_core.atomic import canonical
 from updp_core.backends.files import digest
 from updp_core.config import STARTER, GeneratorConfig, PromptConfig, Settings
 from updp_core.domain import MethodInput, Proposal
@@ -14,7 +15,6 @@ from updp_core.errors import ModelUnavailable, UsageError
 from updp_core.evidence import pair
 from updp_core.lexicon import Lexicon
 from updp_core.report.ner import load_ner
-from updp_core.store.store import canonical
 
 
 class Models:

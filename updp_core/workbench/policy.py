@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from updp_core.atomic import canonical
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
 from updp_core.evidence.gates import RULES, check_thresholds
 from updp_core.findings.levels import privacy_of
 from updp_core.methods import METHODS, entry_of
 from updp_core.store import Transaction
-from updp_core.store.store import canonical, now
+from updp_core.store.store import now
 from updp_core.workbench import grades, levels, queue, verdicts
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OFFICER, verb

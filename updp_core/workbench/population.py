@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from updp_core.atomic import sha256
 from updp_core.domain import SYSTEM
 from updp_core.evidence.gates import PEOPLE, RULES
 from updp_core.evidence.pair import Company, IdentityBank, for_judges
@@ -15,7 +16,6 @@ from updp_core.findings.levels import fewest_out, privacy_of
 from updp_core.intake.pixels import decode_png
 from updp_core.store import Store
 from updp_core.store.schema import Record
-from updp_core.store.store import sha256
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.levels import left_out, levelled, own_of
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from updp_core.atomic import canonical, sha256, write_file
 from updp_core.backends import presets
 from updp_core.backends.files import LOCAL, digest, local_folder
 from updp_core.config import SAMPLE
@@ -24,7 +25,7 @@ from updp_core.intake.pixels import decode_png
 from updp_core.report.ner import RECOGNISER
 from updp_core.store import Transaction
 from updp_core.store.schema import Candidate, Record
-from updp_core.store.store import canonical, known, sha256, write_file
+from updp_core.store.store import known
 from updp_core.workbench import batch, leases
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.roles import OPERATORS, verb

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from updp_core.atomic import canonical
 from updp_core.domain import Actor
 from updp_core.errors import Conflict, UsageError
 from updp_core.methods import METHODS
 from updp_core.store import Transaction
 from updp_core.store.schema import Candidate, Record
 from updp_core.store.schema import Run as RunRow
-from updp_core.store.store import canonical, known, now
+from updp_core.store.store import known, now
 from updp_core.workbench import batch, holds, leases, levels, population
 from updp_core.workbench.desk import CURRENT_LEXICON, Desk, Noun
 from updp_core.workbench.roles import EVERYBODY, OPERATORS, READERS, verb

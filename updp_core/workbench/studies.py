@@ -10,6 +10,7 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from updp_core.atomic import canonical
 from updp_core.domain import NOTHING_ASSUMED, Actor, Assume, Rejection, SourceStudy
 from updp_core.errors import UsageError
 from updp_core.findings.labeler import findings_in
@@ -17,7 +18,7 @@ from updp_core.intake import header_of, read_source
 from updp_core.intake.archive import MOST_BYTES, is_zip, unpack
 from updp_core.intake.views import FRONTAL, MODALITIES
 from updp_core.store import Transaction
-from updp_core.store.store import canonical, fresh_id, now
+from updp_core.store.store import fresh_id, now
 from updp_core.workbench import import_log
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.import_log import SHOWN

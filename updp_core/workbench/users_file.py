@@ -17,9 +17,9 @@ from typing import Any, TypedDict
 
 import filelock
 
+from updp_core.atomic import sha256, write_file
 from updp_core.domain import ROLES, WAYS, Actor, Role
 from updp_core.errors import NotAllowed, UsageError
-from updp_core.store.store import sha256, write_file
 
 NAME = re.compile(r"[\w][\w.@ -]{0,63}")
 MIN_PASSWORD = 10

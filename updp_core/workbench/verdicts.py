@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
 
+from updp_core.atomic import canonical, sha256
 from updp_core.domain import Actor, Verdict
 from updp_core.errors import Conflict, UsageError
 from updp_core.evidence.gates import beyond_measure
 from updp_core.store import Transaction
 from updp_core.store.moving import index_text
 from updp_core.store.schema import Candidate, Decision, Standing
-from updp_core.store.store import canonical, known, now, sha256
+from updp_core.store.store import known, now
 from updp_core.workbench import holds, levels, lexicons, queue, second_reading
 from updp_core.workbench.desk import Desk, Noun
 from updp_core.workbench.grades import gate_rows

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
+from updp_core.atomic import canonical
 from updp_core.domain import Actor, Sort
 from updp_core.errors import UsageError
 from updp_core.store.schema import SavedView as SavedViewRow
-from updp_core.store.store import canonical
 from updp_core.workbench import queue
 from updp_core.workbench.desk import Noun
 from updp_core.workbench.roles import EVERYBODY, sees_phi, verb

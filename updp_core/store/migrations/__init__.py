@@ -10,7 +10,6 @@ back but the copy: people have worked with the newer tables since.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from itertools import chain, count
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from sqlalchemy import MetaData, create_engine, insert, select
 from sqlmodel import SQLModel
 
+from updp_core.atomic import whole
 from updp_core.domain import SYSTEM
 from updp_core.errors import UpdpError
 from updp_core.store import schema, standing, word_index
@@ -152,23 +152,15 @@ def migrate(store: Store, found: int, create: Step) -> None:
 
 def _copy(store: Store, found: int) -> str:
     """A whole copy of the database in a folder of the workspace, on the disk before anything changes; its name."""
-    from updp_core.store.store import sync_folder
-
     folder = store.home / "copies"
     folder.mkdir(mode=0o700, exist_ok=True)
     names = (f"updp.version-{found}{again}.sqlite3" for again in chain([""], (f"-{n}" for n in count(2))))
     path = folder / next(
         name for name in names if not (folder / name).exists()
     )  # an earlier copy may be an older state
-    part = folder / ".part"
-    part.unlink(missing_ok=True)
-    os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
-    if not store.dialect.snapshot(part):
-        plain_copy(store, part)
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(folder)
+    with whole(path) as part:
+        if not store.dialect.snapshot(part):
+            plain_copy(store, part)
     return f"copies/{path.name}"
 
 
