@@ -363,3 +363,27 @@ def test_a_big_endian_file_with_a_table_gives_the_same_picture(tmp_path):
     dcmwrite(tmp_path / "big.dcm", big, implicit_vr=False, little_endian=False, force_encoding=True)
     (study,), _ = split(read_source(tmp_path))
     np.testing.assert_array_equal(decode_png(study.png), normalised(little)[0])
+
+
+@pytest.mark.parametrize("vr", ["LO", "LT", "OB", "UN"])
+def test_an_element_is_what_its_tag_says_whatever_the_device_wrote_beside_it(vr):
+    ds = Dataset()
+    for tag, value in ((0x00100010, "Zabriskie^Ottoline"), (0x00100030, "19600131"), (0x00080090, "Bell^Jo")):
+        ds.add_new(tag, vr, value.encode() if vr in ("OB", "UN") else value)
+    found = header_values(ds)
+    assert found["patient_name"] == ("Zabriskie^Ottoline",)
+    assert found["date"] == ("19600131",)
+    assert found["physician"] == ("Bell^Jo",)
+
+
+@pytest.mark.parametrize("written", ["1960.01.31", "1960-01-31", "19600131120000.000000"])
+def test_a_date_in_another_form_than_the_standards_is_one_all_the_same(written):
+    ds = Dataset()
+    ds.add_new(0x00100030, "LO", written)
+    assert header_values(ds)["date"] == ("19600131",)
+
+
+def test_a_name_in_utf8_that_the_header_does_not_announce_is_also_read_as_it_was_meant():
+    ds = Dataset()
+    ds.PatientName = "Müllenscheid^Jürgen".encode().decode("latin-1")
+    assert "Müllenscheid^Jürgen" in header_values(ds)["patient_name"]

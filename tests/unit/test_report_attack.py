@@ -293,3 +293,61 @@ def test_paths_handles_odd_dates_and_foreign_words_go_by_their_shape(text: str, 
 )
 def test_measurements_slashes_and_greek_letters_of_a_report_stay(text: str) -> None:
     assert filter_report(text, LEXICON).text == text
+
+
+ABROAD = (
+    "ulica Długa 5",
+    "ul. Dluga 5/7",
+    "Calle Mayor 3",
+    "calle de la Cruz, 14",
+    "12 rue de la Paix",
+    "3 bis, rue de l'Abbaye",
+    "Hauptstr. 5",
+    "Goethestrasse 17",
+    "Berliner Straße 12a",
+    "Kirchgasse 12",
+    "Rua das Flores 22",
+    "via Roma 12",
+    "Avda. Castellana 100",
+    "Kerkstraat 14",
+    "Storgatan 3",
+)
+
+
+@pytest.mark.parametrize("street", ABROAD)
+def test_streets_of_other_countries_go(street: str) -> None:
+    text = f"The patient was picked up at {street} yesterday."
+    spans = find_spans(text, LEXICON)
+    start, end = text.index(street), text.index(street) + len(street)
+    assert any(s.start <= start and s.end >= end for s in spans)
+
+
+@pytest.mark.parametrize("number", ["A-B-C", "ABC-DEF", "QWXZ", "K.L.M.N", "A B C D"])
+@pytest.mark.parametrize("cue", ["MRN", "MRN:", "accession number", "Patient ID:", "account no."])
+def test_an_identifier_of_letters_alone_goes_behind_its_cue(cue: str, number: str) -> None:
+    text = f"{cue} {number}. Clear lungs."
+    found = next(s for s in find_spans(text, LEXICON) if s.end >= text.index(number) + len(number))
+    assert found.start <= text.index(number)
+
+
+@pytest.mark.parametrize("name", ["long", "gray", "young", "smith", "kowalczyk"])
+@pytest.mark.parametrize("cue", ["discussed with dr", "referred by dr.", "Seen by dr"])
+def test_a_name_in_lower_case_goes_behind_a_title_even_where_it_is_a_word(cue: str, name: str) -> None:
+    text = f"{cue} {name} at bedside."
+    start = text.index(name)
+    assert any(s.start <= start and s.end >= start + len(name) for s in find_spans(text, LEXICON))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dr will review the film. The dr may order a ct.",
+        "Tube placed via Foley 16 Fr. Access via the right side 5 cm. Drained via Pigtail 8 French.",
+        "CHART NUMBER CHEST PA AND LATERAL. ACCESSION NOT AVAILABLE. ACCESSION CHEST.",
+        "Accession and comparison are noted. MRN is not stated.",
+        "Monitoring 3 leads. Scoring 2 of 3. Norway 5. 3 place markers.",
+    ],
+)
+def test_what_only_resembles_such_names_numbers_and_streets_stays(text: str) -> None:
+    lost = {s.rule for s in find_spans(text, LEXICON)}
+    assert not lost & {"street of another country", "id: letters after cue", "name: title"}

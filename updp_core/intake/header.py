@@ -52,6 +52,7 @@ _KEYWORDS: dict[str, str] = {
     "CountryOfResidence": "address",
     "RegionOfResidence": "address",
 }
+_DAY = re.compile(r"([12][0-9]{3})[.\-/]?(0[1-9]|1[0-2])[.\-/]?(0[1-9]|[12][0-9]|3[01])")
 _PLACEHOLDERS = frozenset(
     {"xx", "xxx", "xxxx", "none", "null", "unknown", "anonymous", "anonymized", "anonymised", "anon", "removed"}
     | {"redacted", "unspecified", "na", "n/a", "not", "stated"}
@@ -91,24 +92,46 @@ def merge(*headers: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
 
 
 def header_values(ds: Dataset) -> dict[str, tuple[str, ...]]:
-    """Kind -> values, from every level of the data set (sequences included)."""
+    """Kind -> values, from every level of the data set (sequences included). What an element is, its tag says, whatever
+    value representation a device has written beside it."""
     found: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for element in ds.iterall():
         if element.VR == "SQ" or element.value in (None, "", b"") or element.tag.is_private:
             continue
         values = element.value if element.VM > 1 else [element.value]
-        texts = [str(value).strip() for value in values if str(value).strip()]
-        keyword = element.keyword
-        if element.VR == "PN":
+        texts = [text for value in values for text in _readings(value)]
+        keyword, meant = element.keyword, _meant(element.tag, element.VR)
+        if meant == "PN":
             kind = "patient_name" if keyword in _PATIENT_NAMES else "physician"
             found[kind] += [part for text in texts for part in name_values(text)]
-        elif element.VR in ("DA", "DT"):
-            found["date"] += [text[:8] for text in texts if re.match(r"[12][0-9]{7}", text)]
+        elif meant in ("DA", "DT"):
+            found["date"] += [f"{day[1]}{day[2]}{day[3]}" for text in texts if (day := _DAY.match(text))]
         elif kind := _KEYWORDS.get(keyword, ""):
             found[kind] += [text for text in texts if _worth(kind, text)]
         elif "Address" in keyword or "TelephoneNumber" in keyword:
             found["address"] += [text for text in texts if text.casefold() not in _PLACEHOLDERS]
     return merge(found)
+
+
+def _meant(tag: int, written: str) -> str:
+    """The value representation that the dictionary states for a tag; for unknown tags that which is written."""
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        return dictionary_VR(tag)
+    except KeyError:
+        return written
+
+
+def _readings(value: object) -> list[str]:
+    """A value as text; where its characters are UTF-8 in a file that says otherwise, also as they were meant."""
+    text = (value.decode("latin-1") if isinstance(value, bytes) else str(value)).strip(" \0\t\r\n")
+    if not text or text.isascii():
+        return [text] if text else []
+    try:
+        return [text, text.encode("latin-1").decode("utf-8")]
+    except UnicodeError:
+        return [text]
 
 
 def _worth(kind: str, text: str) -> bool:

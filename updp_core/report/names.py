@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from updp_core.lexicon.folding import word_list
 from updp_core.report.words import PARTICLES, Origin, Piece, Reading, Strength, Word, before_eponym_noun, joined
 
 _CREDENTIALS = re.compile(
@@ -19,6 +20,8 @@ _TITLE = re.compile(
     r"|Rev|Herr|Frau|Se\u00f1ora?|Signora?|Monsieur|Madame|Mme|[Dd]hr|[Mm]evr|(?:MR|MS|mr|mrs|ms|prof)(?=\.))\b(?P<dot>\.?)"
     r"(?: {0,2}(?:Dr|Prof|med|univ|rer|nat|habil|dent|h\. ?c)\.){0,5} {0,2}\n?(?=[^\W\d_])"
 )
+_NO_NAME_BEHIND_DR = frozenset(word_list("will may can do see read call page order state grant bill mark sign rush"))
+"""Names that are verbs as well: "dr will review"."""
 _ROLES = (
     r"patient|pt|physician|doctor|radiologist|attending|resident|fellow|technologist|tech|referring(?: physician"
     r"| provider| md)?|ordering(?: physician| provider)?|provider|pcp|name|patient name|pt name|patient's name"
@@ -110,6 +113,8 @@ def _run(words: tuple[Word, ...], i: int, text: str, most: int) -> int:
 def _after_title(words: tuple[Word, ...], i: int, text: str, dot: bool) -> int:
     first = words[i]
     if not first.capital:
+        if first.plain and first.family and len(first.text) > 2 and first.text not in _NO_NAME_BEHIND_DR:
+            return 1  # "dr long"
         return int((dot or not first.plain) and not (first.plain and not first.known))
     keep = 0
     surname = False

@@ -43,6 +43,25 @@ _STREET = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Way|Terrace|Ter|Circle|Cir"
     r"|Highway|Hwy|Parkway|Pkwy|Square|Sq|Alley|Trail|Trl|Loop|Plaza|Crescent|Close|Grove|Row|Route|Broadway|Turnpike)"
 )
+_UP = r"[A-Z\u00c0-\u00de\u0100-\u017f]"
+# A street's kind at the end of its name (Germanic, Finnish), and before it (Romance, Slavic).
+_STREET_ENDS = (
+    r"(?:[Ss]tr\.|[Ss]tra(?:\u00df|ss)e|gasse|weg|allee|platz|ufer|straat|laan|gracht|plein|gatan|gata|v(?:\u00e4|a)gen"
+    r"|veien|katu)"
+)
+_STREET_BEGINS = (
+    r"(?:ulica|ul\.|ulice|aleja|plac|osiedle|calle|c/|avenida|avda?\.|plaza|paseo|carrera|rua|travessa|pra(?:\u00e7|c)a"
+    r"|via|viale|piazza|corso|vicolo|rue|avenue|av\.|boulevard|bd|place|impasse|chemin|quai|all(?:\u00e9|e)e|faubourg)"
+)
+_STREET_PARTICLES = (
+    r"(?:(?i:de la|de las|de los|del|della|dei|delle|de|du|des|das|dos|do|da|la|le|les|el) |(?i:de l|d|l)')?"
+)
+_STREET_NAME = rf"{_STREET_PARTICLES}{_UP}[^\W\d_]+(?:[ \-]{_STREET_PARTICLES}{_UP}[^\W\d_]+){{0,3}}"
+_HOUSE = r"[0-9]{1,5} ?[a-zA-Z]?(?![A-Za-z0-9])(?:/[0-9]{1,4})?(?! ?(?i:mm|cm|fr|f|french|ml|cc)\b)"
+_LETTER_ID_CUE = (
+    r"(?:mrn|m\.r\.n\.?|medical record|patient id|pt id|accession|account|acct|csn|chart (?:number|no)|case (?:number|no)"
+    r"|record (?:number|no)|identifier|id (?:number|no))"
+)
 _ID_VALUE = r"(?=[A-Za-z]{0,8}[\-/.]?[A-Za-z]{0,8}#?[0-9])#?[A-Za-z0-9](?:[\-/._]?[A-Za-z0-9]){2,40}"
 _ID_CUE = (
     r"(?:mrn?|m\.r\.n|mr ?#|medical record|record|chart|acc(?:ession)?|acct|account|patient id|pt id|id|identifier|case"
@@ -208,6 +227,13 @@ REPORT_RULES: tuple[Rule, ...] = (
     rule(
         "id: after cue", "identifiers", rf"(?<![A-Za-z]){_ID_CUE}s?\b{_ID_LINK}(?<![A-Za-z0-9])(?P<phi>{_ID_VALUE})", _I
     ),
+    rule(
+        "id: letters after cue",
+        "identifiers",
+        rf"(?<![A-Za-z])(?i:{_LETTER_ID_CUE})\b{_ID_LINK.replace('|of|code|card', '')}(?<![A-Za-z0-9])"
+        r"(?P<phi>[A-Z](?:[\-/._ ][A-Z]){2,12}|[A-Z]{3,16}(?:[\-/._][A-Z]{1,16}){0,4})(?![A-Za-z0-9])",
+        weak=True,
+    ),
     rule("id: after number sign", "identifiers", rf"(?<![A-Za-z0-9])#(?P<phi>{_ID_VALUE})"),
     rule(
         "id: digit groups",
@@ -261,6 +287,21 @@ REPORT_RULES: tuple[Rule, ...] = (
         "street address",
         "locations",
         rf"(?<![0-9A-Za-z])[0-9]{{1,6}}[A-Z]?,? (?:(?:{_CAP}\.?|[0-9]{{1,3}}(?:st|nd|rd|th)) ){{1,4}}{_STREET}\b\.?(?:,? (?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|#)\.? ?[0-9A-Za-z\-]{{1,6}})?(?:,? (?:{_CAP} ?){{1,3}})?(?:, ?(?:{_STATE}|{_STATE_NAME})\b)?(?:,? [0-9]{{5}}(?:-[0-9]{{4}})?)?",
+    ),
+    rule(
+        "street of another country",
+        "locations",
+        rf"(?<!\w)(?:{_UP}[^\W\d_]+[ \-])?{_UP}(?:[^\W\d_]{{2,30}})?{_STREET_ENDS},? {{1,2}}{_HOUSE}",
+    ),
+    rule(
+        "street of another country",
+        "locations",
+        rf"(?<![\w/])(?i:{_STREET_BEGINS}) {{0,2}}{_STREET_NAME},? {{1,2}}(?:n[.\u00ba\u00b0o]{{1,2}} ?)?{_HOUSE}",
+    ),
+    rule(
+        "street of another country",
+        "locations",
+        rf"(?<![0-9A-Za-z.])[0-9]{{1,5}}(?: ?(?:bis|ter)\b)?,? (?i:{_STREET_BEGINS}|route|cours|square|passage) {_STREET_NAME}",
     ),
     rule(
         "room or ward",
