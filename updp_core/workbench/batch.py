@@ -24,6 +24,7 @@ from updp_core.workbench import levels, lexicons, population, verdicts
 from updp_core.workbench.desk import Desk
 from updp_core.workbench.grades import evidence_of, grade
 from updp_core.workbench.leases import Worker
+from updp_core.workbench.models import Models
 from updp_core.workbench.policy import may_leave
 from updp_core.workbench.shapes import MethodRow
 
@@ -42,8 +43,21 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class _Task:
-    """A record in work: its row, what the method sees, the filter's result, and its seeds."""
+class Raw:
+    """A record as the store has it: its row, its image as PNG, its seeds, and the key of its report's stand-ins."""
+
+    row: Record
+    png: bytes
+    key: bytes
+    seeds: tuple[int, ...]
+    own: Privacy | None
+    hidden: frozenset[str]
+    """Findings that the privacy levels leave out."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A record in work: its row, what the method sees, and the filter's result."""
 
     row: Record
     input: MethodInput
@@ -52,13 +66,12 @@ class _Task:
     seeds: tuple[int, ...]
     own: Privacy | None
     hidden: frozenset[str]
-    """Findings that the privacy levels leave out."""
     words: dict[int, list[str]]
     """Seed -> words that its prompt is denied, besides those of the lexicon, so that it tells of none of them."""
 
 
 @dataclass(frozen=True)
-class _Context:
+class Context:
     """What the whole batch has in common."""
 
     version: int
@@ -71,6 +84,38 @@ class _Context:
     actor: Actor
 
 
+@dataclass(frozen=True)
+class Failed:
+    """A record that came to nothing, and why."""
+
+    record: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a method made of some records, and under which settings."""
+
+    tasks: list[Task]
+    proposals: list[Proposal]
+    settings: dict[str, Any]
+    releasable: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The proposals of what was drawn, each with its evidence and its image as PNG."""
+
+    drawn: Drawn
+    evidence: list[dict[str, Any]]
+    pngs: list[bytes | None]
+
+
+_Made = tuple[Proposal, dict[str, Any], bytes | None]
+"""A proposal, its evidence, and its image as PNG."""
+
+
 def propose(
     desk: Desk, worker: Worker, records: Sequence[str], options: Options, actor: Actor, seeds: Sequence[int] = ()
 ) -> Iterator[Step | Kept]:
@@ -79,23 +124,88 @@ def propose(
     `seeds` are tried for every record (by default each record has one of its own). A missing model raises
     ModelUnavailable and leaves all records as they were.
     """
+    context, found = fetch(desk, records, options, actor, seeds)
+    tasks: list[Task] = []
+    for each in filtered(desk.models, context, found):
+        if isinstance(each, Failed):
+            yield _fail(desk, worker, context, each)
+        else:
+            tasks.append(each)
+    with desk.model_lock:
+        for step in drawn(desk.models, context, tasks):
+            if isinstance(step, Step):
+                yield step
+            elif isinstance(step, Failed):
+                yield _fail(desk, worker, context, step)
+            else:
+                about = population.context(desk, desk.models.judges(), patients_of(step.tasks))
+                yield from keep(desk, worker, context, measured(desk.models, context, step, about))
+
+
+def fetch(
+    desk: Desk, records: Sequence[str], options: Options, actor: Actor, seeds: Sequence[int] = ()
+) -> tuple[Context, list[Raw | Failed]]:
+    """What a batch is made from, out of the store: nothing that follows asks it, until the outcome is kept."""
     with desk.store.read() as tx:
         version, lexicon = desk.lexicon(tx)
         policy = desk.policy(tx)
         rows = [known(tx.get(Record, id=record), f"record {record}") for record in records]
         attempts = [tx.value("SELECT count(*) FROM candidate WHERE record = :r", r=record) for record in records]
     requested, privacy = requested_of(desk, options), privacy_of(policy["privacy"])
-    context = _Context(version, lexicon, policy["report_policy"], privacy, options, requested, actor)
-    tasks: list[_Task] = []
+    context = Context(version, lexicon, policy["report_policy"], privacy, options, requested, actor)
+    found: list[Raw | Failed] = []
     for row, attempt in zip(rows, attempts, strict=True):
         try:
-            tasks.append(_task(desk, context, row, tuple(seeds) or (_seed(desk, options, row, attempt),)))
+            found.append(_raw(desk, context, row, tuple(seeds) or (_seed(desk, options, row, attempt),)))
         except Exception as error:
-            yield _fail(desk, worker, context, row.id, seeds[0] if seeds else 0, reason_of(error))
-    with desk.model_lock:
-        if tasks:
-            method = desk.models.method(lexicon, requested)
-            yield from _try(desk, worker, context, method, tasks)
+            found.append(Failed(row.id, seeds[0] if seeds else 0, reason_of(error)))
+    return context, found
+
+
+def filtered(models: Models, context: Context, found: Sequence[Raw | Failed]) -> Iterator[Task | Failed]:
+    """The records with their reports filtered and their images decoded."""
+    for raw in found:
+        if isinstance(raw, Failed):
+            yield raw
+            continue
+        try:
+            yield _task(models, context, raw)
+        except Exception as error:
+            yield Failed(raw.row.id, raw.seeds[0], reason_of(error))
+
+
+def drawn(models: Models, context: Context, tasks: Sequence[Task]) -> Iterator[Step | Drawn | Failed]:
+    """The method's steps over a batch and what it made. Raises ModelUnavailable."""
+    if tasks:
+        yield from _try(models, context, models.method(context.lexicon, context.requested), tasks)
+
+
+def measured(models: Models, context: Context, made: Drawn, about: Mapping[str, Any]) -> Measured:
+    """What was drawn with its evidence; `about` is what `population.context` says of the other records."""
+    evidence = _measure(models, context, made.tasks, made.proposals, about)
+    return Measured(made, evidence, [None if p.image is None else encode_png(p.image) for p in made.proposals])
+
+
+def keep(desk: Desk, worker: Worker, context: Context, outcome: Measured | Failed) -> Iterator[Kept]:
+    """Keep what became of leased records, each in one transaction that ends its lease."""
+    if isinstance(outcome, Failed):
+        yield _fail(desk, worker, context, outcome)
+        return
+    made = outcome.drawn
+    by_task: dict[str, list[_Made]] = {}
+    for each in zip(made.proposals, outcome.evidence, outcome.pngs, strict=True):
+        by_task.setdefault(each[0].record, []).append(each)
+    for task in made.tasks:
+        if task.row.id in by_task:
+            yield from _keep(desk, worker, context, task, by_task[task.row.id], made.settings, made.releasable)
+        else:
+            reason = "The method returned nothing for this record. Regenerate it with other settings."
+            yield _fail(desk, worker, context, Failed(task.row.id, task.seeds[0], reason))
+
+
+def patients_of(tasks: Sequence[Task | Raw]) -> dict[str, str]:
+    """Record -> patient."""
+    return {task.row.id: task.row.patient for task in tasks}
 
 
 def take_over(
@@ -119,16 +229,18 @@ def take_over(
         policy = desk.policy(tx)
         row = known(tx.get(Record, id=record), f"record {record}")
     privacy = privacy_of(policy["privacy"])
-    context = _Context(version, lexicon, policy["report_policy"], privacy, options, settings["requested"], actor)
-    task = _task(desk, context, row, (proposal.seed,), measured)
+    context = Context(version, lexicon, policy["report_policy"], privacy, options, settings["requested"], actor)
+    task = _task(desk.models, context, _raw(desk, context, row, (proposal.seed,)), measured)
     if task.hidden & set(json.loads(row.findings_json)) or told_of(proposal.prompt_text, task.hidden):
         return False
     if measured:
         evidence = dict(measured["evidence"])
     else:
         with desk.model_lock:
-            [evidence] = _measure(desk, context, [task], [proposal])
-    kept = _keep(desk, worker, context, task, [(proposal, evidence)], settings, releasable=True)
+            about = population.context(desk, desk.models.judges(), patients_of([task]))
+            [evidence] = _measure(desk.models, context, [task], [proposal], about)
+    png = None if proposal.image is None else encode_png(proposal.image)
+    kept = _keep(desk, worker, context, task, [(proposal, evidence, png)], settings, releasable=True)
     return kept[0].candidate is not None
 
 
@@ -141,29 +253,31 @@ def _seed(desk: Desk, options: Options, row: Record, attempt: int) -> int:
     return seed_for(desk.store.secret, options.seed, row.id, attempt)
 
 
-def _task(
-    desk: Desk, context: _Context, row: Record, seeds: tuple[int, ...], measured: Mapping[str, Any] | None = None
-) -> _Task:
-    image: Any = decode_png(desk.store.get_image(row.image))
-    header = json.loads(row.header_json)
+def _raw(desk: Desk, context: Context, row: Record, seeds: tuple[int, ...]) -> Raw:
     with desk.store.read() as tx:
         own = _own(tx, context, row.id)
         hidden = levels.left_out(desk, tx, frozenset(json.loads(row.findings_json)), context.privacy, own)
+    return Raw(row, desk.store.get_image(row.image), desk.stand_in_key(row.id), seeds, own, hidden)
+
+
+def _task(models: Models, context: Context, raw: Raw, measured: Mapping[str, Any] | None = None) -> Task:
+    row, own, hidden = raw.row, raw.own, raw.hidden
+    image: Any = decode_png(raw.png)
     if measured:
         item = MethodInput(row.id, image, row.report, str(measured["filtered"]))
-        return _Task(row, item, list(measured["spans"]), [], seeds, own, hidden, {})
-    key, ner = desk.stand_in_key(row.id), desk.models.ner()
-    found = filter_report(row.report, context.lexicon, header, context.report_policy, key, ner, hidden)
+        return Task(row, item, list(measured["spans"]), [], raw.seeds, own, hidden, {})
+    header = json.loads(row.header_json)
+    found = filter_report(row.report, context.lexicon, header, context.report_policy, raw.key, models.ner(), hidden)
     spans, surrogates = ([asdict(span) for span in part] for part in (found.spans, found.surrogates))
-    return _Task(row, MethodInput(row.id, image, row.report, found.text), spans, surrogates, seeds, own, hidden, {})
+    return Task(row, MethodInput(row.id, image, row.report, found.text), spans, surrogates, raw.seeds, own, hidden, {})
 
 
-def _own(tx: Transaction, context: _Context, record: str) -> Privacy | None:
+def _own(tx: Transaction, context: Context, record: str) -> Privacy | None:
     asked = context.options.privacy
     return levels.own_of(tx, record) if asked is None else privacy_of(asked)
 
 
-def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list[_Task]) -> Iterator[Step | Kept]:
+def _try(models: Models, context: Context, method: Any, tasks: Sequence[Task]) -> Iterator[Step | Drawn | Failed]:
     """Propose for the whole batch; where that fails as a whole, for each record alone, so that one spoils no other."""
     pairs = [(task, seed) for task in tasks for seed in task.seeds]
     proposals: list[Proposal] = []
@@ -176,28 +290,18 @@ def _try(desk: Desk, worker: Worker, context: _Context, method: Any, tasks: list
     except Exception as error:
         if len(tasks) > 1:
             for task in tasks:
-                yield from _try(desk, worker, context, method, [task])
+                yield from _try(models, context, method, [task])
             return
-        yield _fail(desk, worker, context, tasks[0].row.id, tasks[0].seeds[0], reason_of(error))
+        yield Failed(tasks[0].row.id, tasks[0].seeds[0], reason_of(error))
         return
     settings = {"requested": context.requested, **method.settings()}
     if method.releasable:
-        proposals = _obeying(desk, context, tasks, proposals, settings)
-    evidence = _measure(desk, context, tasks, proposals)
-    by_task: dict[str, list[tuple[Proposal, dict[str, Any]]]] = {}
-    for proposal, measured in zip(proposals, evidence, strict=True):
-        by_task.setdefault(proposal.record, []).append((proposal, measured))
-    for task in tasks:
-        made = by_task.get(task.row.id)
-        if not made:
-            reason = "The method returned nothing for this record. Regenerate it with other settings."
-            yield _fail(desk, worker, context, task.row.id, task.seeds[0], reason)
-        else:
-            yield from _keep(desk, worker, context, task, made, settings, bool(method.releasable))
+        proposals = _obeying(models, context, tasks, proposals, settings)
+    yield Drawn(list(tasks), proposals, settings, bool(method.releasable))
 
 
 def _obeying(
-    desk: Desk, context: _Context, tasks: Sequence[_Task], proposals: Sequence[Proposal], settings: Mapping[str, Any]
+    models: Models, context: Context, tasks: Sequence[Task], proposals: Sequence[Proposal], settings: Mapping[str, Any]
 ) -> list[Proposal]:
     """The proposals, none of which shows a finding that the privacy levels leave out of its report.
 
@@ -214,7 +318,7 @@ def _obeying(
             if not told_of(proposal.prompt_text, task.hidden):
                 break
             words |= set(words_of(context.lexicon, task.hidden, proposal.prompt_text))
-            method = desk.models.make_method(denied(context.lexicon, words), context.requested)
+            method = models.make_method(denied(context.lexicon, words), context.requested)
             made = [p for step in method.propose([task.input], seeds=[seed]) for p in step.proposals]
             proposal = made[-1] if made else proposal
         task.words[seed] = sorted(words)
@@ -228,23 +332,22 @@ def _obeying(
 
 
 def _measure(
-    desk: Desk, context: _Context, tasks: Sequence[_Task], proposals: Sequence[Proposal]
+    models: Models, context: Context, tasks: Sequence[Task], proposals: Sequence[Proposal], about: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Evidence for each proposal. Where measuring fails, the reason stands there and every gate is unknown."""
     headers = {task.row.id: json.loads(task.row.header_json) for task in tasks}
-    patients = {task.row.id: task.row.patient for task in tasks}
     inputs = [task.input for task in tasks]
-    judges = desk.models.judges()
+    judges = models.judges()
     stand_ins = {task.row.id: [Span(**span) for span in task.surrogates] for task in tasks}
     told = {t.row.id: sorted(t.hidden & set(json.loads(t.row.findings_json))) for t in tasks}
-    more = {"headers": headers, "surrogates": stand_ins, "left_out": told, **population.context(desk, judges, patients)}
+    more = {"headers": headers, "surrogates": stand_ins, "left_out": told, **about}
     try:
-        return desk.models.measure(inputs, proposals, context.lexicon, judges, **more)
+        return models.measure(inputs, proposals, context.lexicon, judges, **more)
     except Exception:
         alone: list[dict[str, Any]] = []
         for proposal in proposals:
             try:
-                alone += desk.models.measure(inputs, [proposal], context.lexicon, judges, **more)
+                alone += models.measure(inputs, [proposal], context.lexicon, judges, **more)
             except Exception as error:
                 alone.append({"error": reason_of(error)})
         return alone
@@ -253,14 +356,14 @@ def _measure(
 def _keep(
     desk: Desk,
     worker: Worker,
-    context: _Context,
-    task: _Task,
-    made: Sequence[tuple[Proposal, dict[str, Any]]],
+    context: Context,
+    task: Task,
+    made: Sequence[_Made],
     settings: dict[str, Any],
     releasable: bool,
 ) -> list[Kept]:
     """Keep all proposals for one record and make the one with the lowest risk current: one transaction."""
-    images = [None if p.image is None else desk.store.put_image(encode_png(p.image)) for p, _ in made]
+    images = [None if png is None else desk.store.put_image(png) for _, _, png in made]
     kept: list[Kept] = []
     record = task.row.id
     with desk.store.write() as tx:
@@ -269,7 +372,7 @@ def _keep(
         policy = desk.policy(tx)
         releasable = releasable and may_leave(policy, context.options.method, settings)
         best: tuple[float, int] | None = None
-        for (proposal, evidence), image in zip(made, images, strict=True):
+        for (proposal, evidence, _), image in zip(made, images, strict=True):
             error = proposal.error or ("" if image else "The method made no image for this record.")
             texts = word_index.Texts(proposal.prompt_text, task.input.filtered_report, canonical(task.surrogates))
             candidate = tx.insert(
@@ -318,13 +421,14 @@ def _keep(
     return kept
 
 
-def _make_current(tx: Transaction, context: _Context, record: str, candidate: int) -> None:
+def _make_current(tx: Transaction, context: Context, record: str, candidate: int) -> None:
     stands = tx.value("SELECT candidate FROM standing WHERE record = :r", r=record)
     if stands is None or not context.options.keep_current:
         verdicts.make_current(tx, record, candidate, context.actor)
 
 
-def _fail(desk: Desk, worker: Worker, context: _Context, record: str, seed: int, reason: str) -> Kept:
+def _fail(desk: Desk, worker: Worker, context: Context, failed: Failed) -> Kept:
+    record, reason = failed.record, failed.reason
     with desk.store.write() as tx:
         if not worker.holds(tx, record):
             return Kept(record, None)
@@ -340,7 +444,7 @@ def _fail(desk: Desk, worker: Worker, context: _Context, record: str, seed: int,
                 }
             ),
             lexicon_version=context.version,
-            seed=seed,
+            seed=failed.seed,
             prompt_json=None,
             prompt_text="",
             filtered="",
