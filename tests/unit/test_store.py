@@ -19,7 +19,7 @@ from tests.unit import workbench_kit
 from tests.unit.workbench_kit import OFFICER, READER, made, store, workbench
 from updp_core.atomic import canonical
 from updp_core.errors import UpdpError
-from updp_core.store import schema
+from updp_core.store import schema, word_index
 from updp_core.store.store import fresh_id, keys
 from updp_core.workbench import population
 
@@ -168,6 +168,8 @@ def audited(
         ("UPDATE grade SET worst = 'clear', risk = 0 WHERE candidate = 1", "grade of candidate 1"),
         ("UPDATE grade SET gates_json = replace(gates_json, 'unknown', 'clear')", "grade of candidate 2"),
         ("UPDATE gate_value SET state = 'clear' WHERE state = 'unknown'", "grade of candidate 1"),
+        ("UPDATE gate_value SET value = 0.5 WHERE candidate = 1", "grade of candidate 1"),
+        ("DELETE FROM gate_value WHERE candidate = 1", "grade of candidate 1"),
         ("DELETE FROM grade", "grade of candidate 1"),
         ("UPDATE standing SET state = 'approved'", "standing of record"),
         ("UPDATE standing_count SET n = n + 1", "counts of records"),
@@ -191,6 +193,30 @@ def test_what_is_derived_and_what_protects_it_is_checked_as_well(audited: Path, 
     plain.close()
     problems = workbench(audited).audit_verify(actor=OFFICER)["problems"]
     assert any(told in problem for problem in problems), problems
+
+
+def test_a_word_that_was_taken_out_of_the_index_or_entered_there_is_told(audited: Path) -> None:
+    bench = workbench(audited)
+    with bench.desk.store.write() as tx:
+        word_index.remove(
+            tx, 1, tx.rows(word_index.Texts, f"SELECT {word_index.TEXTS} FROM candidate c WHERE id = 1")[0]
+        )
+    assert any("index of words of candidate 1" in p for p in bench.audit_verify(actor=OFFICER)["problems"])
+    with bench.desk.store.write() as tx:
+        word_index.add_all(tx)
+    assert bench.audit_verify(actor=OFFICER)["ok"]
+    with bench.desk.store.write() as tx:
+        tx.dialect.index_words(tx, 99, ["planted"], [])
+    assert any("index of words of candidate 99" in p for p in bench.audit_verify(actor=OFFICER)["problems"])
+
+
+def test_an_embedding_that_no_event_tells_of_is_remarked(audited: Path) -> None:
+    bench = workbench(audited)
+    with bench.desk.store.write() as tx:
+        tx.run("INSERT INTO embedding SELECT id, 'old', :v FROM record ORDER BY seq LIMIT 1", v=b"0000")
+    report = bench.audit_verify(actor=OFFICER)
+    assert report["ok"]
+    assert any(remark.startswith("Of 1 embeddings no event tells") for remark in report["remarks"])
 
 
 def test_a_removed_head_beside_the_database_is_told(audited: Path) -> None:

@@ -5,7 +5,7 @@ A second database is one more class with these methods, in a file of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -100,6 +100,14 @@ class Dialect(Protocol):
 
     def unindex_words(self, tx: Transaction, candidate: int, said: Iterable[str], near: Iterable[str]) -> None:
         """Take out the words of a candidate, which are those that it was indexed with."""
+
+    def words_indexed(self, tx: Transaction) -> Iterator[tuple[int, str, str]]:
+        """What the index of candidates' words holds: candidate, "said" or "near", word as `as_indexed` writes it."""
+        ...
+
+    def as_indexed(self, word: str) -> str:
+        """A word as the index keeps it."""
+        ...
 
     def settle(self, tx: Transaction) -> None:
         """Leave no word that was taken out on any page of the indexes."""

@@ -229,6 +229,14 @@ class Postgres:
     def unindex_words(self, tx: Transaction, candidate: int, said: Iterable[str], near: Iterable[str]) -> None:
         tx.run("DELETE FROM candidate_word WHERE candidate = :c", c=candidate)
 
+    def words_indexed(self, tx: Transaction) -> Iterator[tuple[int, str, str]]:
+        for row in tx.stream("SELECT candidate, said, near FROM candidate_word"):
+            for column in ("said", "near"):
+                yield from ((row["candidate"], column, word) for word in row[column])
+
+    def as_indexed(self, word: str) -> str:
+        return _short(word)
+
     def settle(self, tx: Transaction) -> None:
         """The rewrite that follows makes the indexes anew."""
 

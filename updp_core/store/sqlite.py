@@ -51,6 +51,8 @@ _CANDIDATE_WORD: Final = (
     "CREATE VIRTUAL TABLE IF NOT EXISTS candidate_word "
     "USING fts5(said, near, content = '', detail = column, columnsize = 0, tokenize = 'ascii')"
 )
+_LONGEST_TOKEN: Final = 32768
+"""Bytes of a word that FTS5 keeps."""
 _RECORD_TEXT: Final = "CREATE VIRTUAL TABLE IF NOT EXISTS record_text USING fts5(body, tokenize = 'unicode61')"
 
 
@@ -192,6 +194,15 @@ class Sqlite:
             said=" ".join(said),
             near=" ".join(near),
         )
+
+    def words_indexed(self, tx: Transaction) -> Iterator[tuple[int, str, str]]:
+        vocabulary = "fts5vocab(main, candidate_word, instance)"
+        tx.run(f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.candidate_vocabulary USING {vocabulary}")
+        for row in tx.stream("SELECT doc, col, term FROM temp.candidate_vocabulary"):
+            yield row["doc"], row["col"], row["term"]
+
+    def as_indexed(self, word: str) -> str:
+        return word[:_LONGEST_TOKEN]
 
     def settle(self, tx: Transaction) -> None:
         for table in ("record_text", "candidate_word"):  # a deleted word stays in a segment until segments are merged

@@ -40,6 +40,12 @@ class _Indexed(Texts):
     id: int
 
 
+@dataclass(frozen=True)
+class _Checked(Texts):
+    id: int
+    error: str
+
+
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SIGN = re.compile(r"[\W_]")
 
@@ -63,6 +69,22 @@ def add_all(tx: Transaction) -> None:
         for row in rows:
             add(tx, row.id, row)
         last = rows[-1].id
+
+
+def differing(tx: Transaction) -> list[int]:
+    """Candidates whose words in the index are not those that follow from their texts."""
+    marks: dict[int, int] = {}  # combined by exclusive or, since an index tells its words in an order of its own
+    for candidate, column, word in tx.dialect.words_indexed(tx):
+        marks[candidate] = marks.get(candidate, 0) ^ hash((column, word))
+    last = 0
+    some = f"SELECT c.id, c.error, {TEXTS} FROM candidate c WHERE c.id > :last ORDER BY c.id LIMIT 500"
+    while rows := tx.rows(_Checked, some, last=last):
+        for row in rows:
+            for column, found in zip(("said", "near"), ([], []) if row.error else indexed(row), strict=True):
+                for word in {tx.dialect.as_indexed(word) for word in found}:
+                    marks[row.id] = marks.get(row.id, 0) ^ hash((column, word))
+        last = rows[-1].id
+    return sorted(candidate for candidate, mark in marks.items() if mark)
 
 
 def indexed(row: Texts) -> tuple[list[str], list[str]]:

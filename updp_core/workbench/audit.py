@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from updp_core.domain import Actor
 from updp_core.errors import UsageError
-from updp_core.store import Store, Transaction, purge, standing
+from updp_core.store import Store, Transaction, purge, standing, word_index
 from updp_core.store.schema import GROUPED, TOLD
 from updp_core.store.store import GENESIS, event_digest, keys, row_digest, row_key, seconds_of
 from updp_core.workbench import grades, lexicons, population, trail
@@ -98,6 +98,7 @@ class Audit(Noun):
         problems: list[str] = []
         lexicons.carry_out(self.desk)
         with self.desk.store.read() as tx:
+            untold = _untold(tx)
             for problem in _problems(self.desk.store, tx, self.desk.policy(tx)):
                 problems.append(problem)
                 if len(problems) >= MOST_PROBLEMS:
@@ -109,6 +110,10 @@ class Audit(Noun):
             )
         seconds = {event["id"]: json.loads(event["detail_json"]).get("clock_back_s") for event in back}
         remarks = [f"Before event {n} the clock of this machine went back by {s} s." for n, s in seconds.items() if s]
+        if untold:
+            remarks.append(
+                f"Of {untold} embeddings no event tells: UPDP 0.7 or older made them, or somebody entered them."
+            )
         return {"ok": not problems, "events": count, "head": last, "problems": problems, "remarks": remarks}
 
 
@@ -235,11 +240,16 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
         evidence, settings = json.loads(row["evidence_json"]), json.loads(row["settings_json"])
         graded = grades.graded(grades.evidence_of(evidence, row["method"], settings), policy)
         there, due = (_told_of(json.loads(text or "[]")) for text in (row.pop("gates_json"), graded.pop("gates_json")))
-        follow = {name: state for name, (state, *_) in due.items()}
+        follow = {name: (state, value) for name, (state, value, _) in due.items()}
         if there != due or states != follow or any(row[name] != v for name, v in graded.items()):
             yield f"The grade of candidate {row['id']} does not follow from its evidence and the policy in force."
     for row in tx.all(f"{standing.written_out(tx.dialect)} {standing.DISAGREES}"):
         yield f"The standing of record {row['record']} is not the one that follows from its decisions."
+    for candidate in word_index.differing(tx):
+        yield (
+            f"The index of words of candidate {candidate} does not follow from its prompt and report: a "
+            "changed lexicon may overlook it."
+        )
     for name in tx.miscounted():
         yield f"The counts of {name} do not follow from the records."
     last = tx.value("SELECT max(at) FROM audit_event")
@@ -253,8 +263,8 @@ def _derived(tx: Transaction, policy: Policy) -> Iterator[str]:
         yield f"The hold of record {row['record']} was entered by nobody's taking it."
 
 
-def _graded(tx: Transaction) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Candidates with their evidence and grade, and the states of their gates by name."""
+def _graded(tx: Transaction) -> Iterator[tuple[dict[str, Any], dict[str, tuple[str, Any]]]]:
+    """Candidates with their evidence and grade, and the states and values of their gates by name."""
     last = 0
     while rows := tx.all(
         "SELECT c.id, c.evidence_json, c.method, c.settings_json, g.gates_json, g.worst, g.risk, g.alignment "
@@ -262,11 +272,11 @@ def _graded(tx: Transaction) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
         "ORDER BY c.id LIMIT 500",
         last=last,
     ):
-        states: dict[int, dict[str, str]] = {row["id"]: {} for row in rows}
-        between = "SELECT candidate, name, state FROM gate_value WHERE candidate BETWEEN :first AND :last"
+        states: dict[int, dict[str, tuple[str, Any]]] = {row["id"]: {} for row in rows}
+        between = "SELECT candidate, name, state, value FROM gate_value WHERE candidate BETWEEN :first AND :last"
         for gate in tx.all(between, first=rows[0]["id"], last=rows[-1]["id"]):
             if gate["candidate"] in states:
-                states[gate["candidate"]][gate["name"]] = gate["state"]
+                states[gate["candidate"]][gate["name"]] = (gate["state"], gate["value"])
         yield from ((row, states[row["id"]]) for row in rows)
         last = rows[-1]["id"]
 
@@ -284,6 +294,15 @@ def _embeddings(store: Store, tx: Transaction, told: dict[str, str]) -> Iterator
             yield f"The embedding of record {row['record']} was changed."
     for key in told:
         yield f"The embedding of record {key.partition('|')[0]} is missing."
+
+
+def _untold(tx: Transaction) -> int:
+    """How many embeddings no event tells of."""
+    told: set[str] = set()
+    for event in tx.stream("SELECT detail_json FROM audit_event WHERE verb = 'embed'"):
+        told.update(json.loads(event["detail_json"]).get("embeddings", {}))
+    rows = tx.stream("SELECT record, judge FROM embedding")
+    return sum(f"{row['record']}|{row['judge']}" not in told for row in rows)
 
 
 def _anchor(store: Store) -> tuple[int, str] | None:
