@@ -118,8 +118,8 @@ def shards(
         if not file.is_file():
             if time.monotonic() > end and files:
                 break
-            with whole(file) as part:
-                torch.save(make(number), part)
+            with whole(file) as part, part.open("wb") as out:
+                torch.save(make(number), out)
             if number % 10 == 0:
                 say(f"{folder.name}: {size * (number + 1)} of {count}")
         files.append(file)

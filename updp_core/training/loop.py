@@ -144,8 +144,8 @@ def train(
             "optimiser": optimiser.state_dict(),
             "run": asdict(run),
         }
-        with whole(file) as part:  # a kill leaves the old checkpoint
-            torch.save(state, part)
+        with whole(file) as part, part.open("wb") as out:  # a kill leaves the old checkpoint
+            torch.save(state, out)
         (folder / "run.json").write_text(json.dumps(asdict(run) | {"schedule": asdict(schedule)}, indent=1))
 
     module.train()
