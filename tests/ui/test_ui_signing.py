@@ -60,3 +60,21 @@ def test_what_stays_is_told_of_one_and_of_many() -> None:
     assert show.of_many("has no version yet, or waits to be made again", 16) == (
         "have no version yet, or wait to be made again"
     )
+
+
+def test_the_sheet_names_a_gate_that_warns_once() -> None:
+    warns, blind = {"title": "Likeness to the patient", "state": "warn"}, {"title": "Findings lost", "state": "unknown"}
+    pair = {"record": "R1", "patient": "P1", "findings": [], "gates": [warns, blind], "approvers": []}
+    pair["exceptions"] = ["warns: Likeness to the patient"]
+    policy = {"verdicts": 1, "report_policy": "placeholder", "prompts": "release"}
+    sheet = {"pairs": [pair], "policy": policy, "true_patient_first": None, "exceptions": 1, "total": 1, "limit": 9}
+    said = show.render("release/sheet.html", sheet={**sheet, "stay": []}, pictures={"R1": ""})
+    assert said.count(str(warns["title"])) == said.count(str(blind["title"])) == 1
+    assert "every gate clear" not in said
+
+
+def test_the_header_counts_pairs_only_once_they_are_made() -> None:
+    loading = show.render("status.html", now={"stage": "queue", "done": 0, "total": 16})
+    assert "Loading the models for 16 pairs" in " ".join(loading.split()) and "0 of 16" not in loading
+    drawing = show.render("status.html", now={"stage": "image", "done": 3, "total": 16})
+    assert "Drawing images" in drawing and "3 of 16" in drawing

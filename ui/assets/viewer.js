@@ -107,11 +107,13 @@ async function warm() {
 }
 
 // --- drawing ----------------------------------------------------------------------------------------------
+const stacked = () => view.mode === "side" && pair?.b && canvas.height > 1.2 * canvas.width; // a phone held upright
 function panels() {
-  const W = canvas.width, H = canvas.height, gap = Math.round(2 * devicePixelRatio), half = (W - gap) >> 1;
-  const fit = (w) => Math.min(w, H) * view.zoom, { a, b } = pair, other = view.swap ? 1 : 0, { original, synthetic } = heat.maps ?? {};
+  const W = canvas.width, H = canvas.height, gap = Math.round(2 * devicePixelRatio), half = ((stacked() ? H : W) - gap) >> 1;
+  const fit = (w, h = H) => Math.min(w, h) * view.zoom, { a, b } = pair, other = view.swap ? 1 : 0, { original, synthetic } = heat.maps ?? {};
   const common = { a, b: b ?? a, y: 0, h: H, heat: heat.maps ? heat.opacity : 0, heatA: pair.alone ? synthetic : original, heatB: synthetic };
   if (!b) return [{ ...common, x: 0, w: W, what: 0, scale: fit(W) }];
+  if (stacked()) return [0, 1].map((n) => ({ ...common, x: 0, w: W, y: n * (half + gap), h: n ? H - half - gap : half, what: n ? 1 - other : other, scale: fit(W, half) }));
   if (view.mode === "side") return [{ ...common, x: 0, w: half, what: other, scale: fit(half) }, { ...common, x: half + gap, w: W - half - gap, what: 1 - other, scale: fit(half) }];
   return [{ ...common, x: 0, w: W, what: { slider: 2, flicker: other, diff: 3 }[view.mode], scale: fit(W) }];
 }
@@ -139,7 +141,7 @@ function label(list) {
   if (!pair) return put(read, "text", "");
   put(tagA, "html", difference ? "<b>Difference</b> synthetic against original" : says(list[0].what === 1 ? 1 : 0));
   put(tagB, "html", side ? says(list[1].what) : says(1));
-  put(tagB, "left", side ? "calc(50% + 10px)" : ""); put(tagB, "right", side ? "" : "10px");
+  put(tagB, "left", stacked() ? "10px" : side ? "calc(50% + 10px)" : ""); put(tagB, "right", side ? "" : "10px"); put(tagB, "top", stacked() ? "calc(50% + 8px)" : "");
   put(handle, "left", `${view.split * 100}%`); put(handle, "aria-valuenow", String(Math.round(view.split * 100)));
   const max = 2 ** (shown?.bits || 16) - 1, [lo, w] = windowOf(pair.a);
   put(read, "text", `L ${Math.round((lo + w / 2) * max)}  W ${Math.round(w * max)}  ${Math.round((list[0].scale / pair.a.long) * 100)} %`);
@@ -179,7 +181,7 @@ const act = {
   reset() { this.fit(); this.preset("auto"); if (view.invert) this.invert(); view.split = 0.5; },
   zoom(f, px, py) { // about a point of the stage in CSS pixels, or the middle
     if (!pair) return;
-    const p = panels(), d = devicePixelRatio, q = px === undefined ? null : p.find((r) => px * d >= r.x && px * d < r.x + r.w) || p[0];
+    const p = panels(), d = devicePixelRatio, q = px === undefined ? null : p.find((r) => px * d >= r.x && px * d < r.x + r.w && py * d >= r.y && py * d < r.y + r.h) || p[0];
     const before = p[0].scale, next = Math.min(64, Math.max(0.5, view.zoom * f)), after = (before / view.zoom) * next;
     if (q) { const ox = px * d - q.x - q.w / 2, oy = py * d - q.y - q.h / 2; view.x += ox / before - ox / after; view.y += oy / before - oy / after; }
     view.zoom = next;

@@ -31,7 +31,8 @@ STAGES = {
     "queue": "Loading the models",
     "import": "Importing",
     "generate": "Making synthetic pairs",
-    "align": "Writing prompts",
+    "prompt": "Writing prompts",
+    "image": "Drawing images",
     "measure": "Measuring evidence",
     "paused": "Paused",
 }
