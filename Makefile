@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # index offers, what is installed: nothing else is.
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+# A file of tests stays in one process, so that what its tests share is made once; each process needs about 3 GB.
+JOBS ?= -n auto --maxprocesses 4 --dist loadfile
 # Where this is set, each of the hundreds of processes that the tests start compiles torch and gradio again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -14,7 +16,7 @@ app: $(VENV)/.app
 	$(BIN)/python app.py
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(JOBS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
