@@ -39,7 +39,7 @@ def test_each_ready_pair_was_drawn_by_the_models_that_are_shipped() -> None:
         assert used == {digest(Path(folder))}, "draw them again: python -m updp_core.workbench.redraw"
 
 
-def test_a_ready_pair_is_marked_measured_here_and_drawn_again_to_the_pixel(tmp_path: Path) -> None:
+def test_a_ready_pair_is_marked_measured_here_and_drawn_again(tmp_path: Path) -> None:
     bench = Workbench.open(Settings(home=tmp_path / "ws"))
     last(bench.import_(sample_of(tmp_path / "sample", STUDIES[:1]), actor=OFFICER))
     assert last(bench.take_ready(actor=OFFICER)) == {"taken": 1}
@@ -48,7 +48,8 @@ def test_a_ready_pair_is_marked_measured_here_and_drawn_again_to_the_pixel(tmp_p
     assert detail["state"] == "pending" and detail["evidence"]["method"]["ready_made"] is True
     assert "[NAME]" in detail["report"]["filtered"] and {g["state"] for g in detail["gates"]} & {"clear", "warn"}
     again = bench.reproduce(detail["candidate"], actor=READER)
-    assert (again["same_models"], again["same_prompt"], again["same_image"]) == (True, True, True)
+    assert (again["same_models"], again["same_prompt"]) == (True, True)
+    assert again["largest_difference"] <= 2, "another processor than the one that drew it rounds differently"
     assert last(bench.take_ready(actor=OFFICER)) == {"taken": 0}, "a record that has its pair keeps it"
     bench.close()
 

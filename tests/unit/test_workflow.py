@@ -348,7 +348,7 @@ def test_a_candidate_can_be_made_again_from_what_is_recorded(bench: Workbench) -
     candidate = bench.show(record, actor=READER)["candidate"]
     assert candidate is not None
     again = bench.reproduce(candidate, actor=READER)
-    assert again["same_prompt"] and again["same_image"] and again["same_models"]
+    assert again["same_prompt"] and again["same_image"] and again["same_models"] and again["largest_difference"] == 0
 
 
 def test_images_come_back_at_full_depth(bench: Workbench) -> None:

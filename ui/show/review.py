@@ -207,4 +207,4 @@ def voided(value: Mapping[str, Any]) -> str:
 def reproduced(value: Mapping[str, Any]) -> str:
     """Whether a version could be made again from its record."""
     parts = (("models", value["same_models"]), ("prompt", value["same_prompt"]), ("image", value["same_image"]))
-    return render("review/reproduced.html", parts=parts)
+    return render("review/reproduced.html", parts=parts, apart=value["largest_difference"])

@@ -516,12 +516,15 @@ def again(desk: Desk, record: Record, candidate: Candidate, lexicon: Lexicon) ->
     return proposals[-1], now_is
 
 
-def is_kept_as(desk: Desk, image: Any, digest: str) -> bool:
-    """Whether the kept image of this sha256 has these pixels (its PNG may have been packed in another way)."""
+def difference(desk: Desk, image: Any, digest: str) -> int | None:
+    """The largest difference in grey levels between an image and the kept one of this sha256 (whose PNG may have been
+    packed in another way); None where they are of another size or depth."""
     import numpy as np
 
     kept = decode_png(desk.store.get_image(digest))
-    return kept.dtype == image.dtype and np.array_equal(kept, image)
+    if kept.dtype != image.dtype or kept.shape != image.shape:
+        return None
+    return int(np.abs(kept.astype(np.int64) - image).max())
 
 
 def described(desk: Desk, entry: Entry) -> MethodRow:
