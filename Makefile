@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 # index offers, what is installed: nothing else is.
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
-# A file of tests stays in one process, so that what its tests share is made once; each process needs about 3 GB.
-JOBS ?= -n auto --maxprocesses 4 --dist loadfile
+# `make test JOBS="-n 2 --dist loadfile"` tests files side by side: faster, and tests that bound time may miss their bounds.
+JOBS ?=
 # Where this is set, each of the hundreds of processes that the tests start compiles torch and gradio again.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -1,7 +1,6 @@
 """A working day on 500 pairs by keyboard alone: two radiologists and a privacy officer, each in their own browser.
 
-After each step the workspace is asked, through the core and by plain SQL, what really happened. Nothing clicks before
-the last part, where two others do the same by mouse at three sizes.
+Nothing here clicks. After each step the workspace is asked, through the core and by plain SQL, what really happened.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ import pytest
 
 from tests.e2e.keyboard import desk, focused, go_to, press, reach, said, shown, until, write
 from tests.e2e.reading_room import HELD_BY_FEW, HOME_NAME, OFFICER, PAIRS, PASSWORD, Room
-from tests.e2e.sizes import SIZES, resize, turn_to, within_reach
-from updp_core.domain import Actor
 from updp_core.release import verify
 
 pytestmark = pytest.mark.browser
@@ -282,93 +279,3 @@ def test_the_officer_signs_a_release_of_what_two_people_approved_and_verifies_it
         assert {d["reviewer"] for d in room.show(record)["decisions"] if d["verdict"] == "approve"} == {"rita", "ravi"}
     assert [row["officer"] for row in room.bench.releases(actor=OFFICER)] == ["olga"]
     assert room.bench.audit_verify(actor=OFFICER)["ok"]
-
-
-# --- the same by mouse, at three sizes ---------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def lena(browser: Any, room: Room) -> Iterator[Any]:
-    with desk(browser, room.address, "lena", PASSWORD) as page:
-        yield page
-
-
-@pytest.fixture(scope="module")
-def otto(browser: Any, room: Room) -> Iterator[Any]:
-    if not room.states().get("approved"):
-        record = room.bench.page(actor=OFFICER, state="pending", limit=1)["records"][0]["record"]
-        room.bench.decide(record, "approve", comment="seen", actor=Actor("ravi", "radiologist"))
-    with desk(browser, room.address, "otto", PASSWORD) as page:
-        yield page
-
-
-def kept(room: Room, verdict: str) -> list[str]:
-    return [record for who, what, record, _ in decisions(room) if (who, what) == ("lena", verdict)]
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_a_radiologist_reads_approves_takes_back_rejects_and_flags_by_mouse(
-    lena: Any, room: Room, size: tuple[int, int]
-) -> None:
-    resize(lena, size)
-    for part in ("Findings", "Versions", "History", "Reports"):
-        lena.locator("#below").get_by_role("tab", name=part).click()
-    within_reach(lena, "#verdict button")
-    approved, first = len(kept(room, "approve")), shown(lena)
-    lena.locator("#approve").click()
-    until(lambda: lena.locator("#approve-box.open").count() or shown(lena) != first, "a question, or the next pair")
-    if lena.locator("#approve-box.open").count():
-        within_reach(lena, "#approve-box button")
-        lena.keyboard.press("1")
-    until(lambda: shown(lena) != first, "the next pair")
-    until(lambda: len(kept(room, "approve")) == approved + 1, "the verdict is kept")
-    lena.locator("#undo").click()
-    until(lambda: shown(lena) == first, "the pair is back")
-    assert kept(room, "undo")[-1] == first
-
-    lena.locator("#reject").click()
-    lena.locator("#reject-box.open").wait_for()
-    within_reach(lena, "#reject-box button")
-    lena.keyboard.press("4")
-    until(lambda: shown(lena) != first, "the next pair")
-    until(lambda: kept(room, "reject")[-1:] == [first], "the rejection is kept")
-    flagged = shown(lena)
-    lena.locator("#flag").click()
-    lena.locator("#flag-box.open").wait_for()
-    within_reach(lena, "#flag-box button")
-    lena.keyboard.press("3")
-    until(lambda: [flag["reviewer"] for flag in room.show(flagged)["flags"]] == ["lena"], "the flag is kept")
-    lena.locator("#next").click()
-    until(lambda: shown(lena) != flagged, "another pair")
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_an_officer_reads_the_lists_signs_a_release_and_looks_at_trail_and_figures_by_mouse(
-    otto: Any, room: Room, size: tuple[int, int], tmp_path: Path
-) -> None:
-    resize(otto, size)
-    turn_to(otto, "Lexicons")
-    otto.locator("#lex-log table").wait_for()
-    turn_to(otto, "Release")
-    number = room.states()["approved"]
-    until(lambda: otto.locator("#release-preview .go b").inner_text().strip() == str(number), "what would leave")
-    otto.locator("#release-sheet .leaving li").first.wait_for()
-    within_reach(otto, "#release-sheet .leaving li > div")
-    out = tmp_path / "release"
-    for field, text in {"folder": str(out), "comment": "teaching files", "recipient": "the medical school"}.items():
-        otto.locator(f"#release-{field} textarea, #release-{field} input").first.fill(text)
-    within_reach(otto, "#release-go")
-    otto.locator("#release-go").click()
-    otto.locator("#release-box.open").wait_for()
-    otto.locator("#release-question", has_text="the medical school").wait_for()
-    within_reach(otto, "#release-box button")
-    otto.locator("#release-yes").click()
-    otto.locator("#release-outcome", has_text=f"released to {out}").wait_for()
-    within_reach(otto, "#release-outcome .certificate button")
-    assert verify(out) == []
-    turn_to(otto, "Audit")
-    otto.locator("#audit-events table", has_text="teaching files").wait_for()
-    turn_to(otto, "Insight")
-    otto.locator(".plot svg").first.wait_for()
-    assert otto.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    turn_to(otto, "Review")

@@ -13,7 +13,6 @@ import pytest
 
 from tests.e2e.keyboard import shown, until
 from tests.e2e.served import serve, write_studies
-from tests.e2e.sizes import SIZES, resize, turn_to, within_reach
 
 pytestmark = pytest.mark.browser
 
@@ -51,14 +50,11 @@ def visitor(browser: Any, address: str) -> Any:
     return page
 
 
-def go(page: Any, head: str, size: tuple[int, int] = SIZES[0]) -> None:
-    """To the step that comes next, by its button, which is at hand at every size; then on in a window of this size."""
-    turn_to(page, "Try it")
+def go(page: Any, head: str) -> None:
+    """To the step that comes next, by its button."""
+    page.get_by_role("tab", name="Try it", exact=True).click()
     step = page.locator("#story .now", has_text=head)
     step.wait_for()
-    for one in (*SIZES, size):
-        resize(page, one)
-        within_reach(page, "#story .now [data-role]")
     step.locator("[data-role]").click()
 
 
@@ -79,7 +75,7 @@ def test_a_visitor_plays_the_story_and_another_has_a_workspace_of_their_own(
     ann, bob = visitor(browser, address), visitor(browser, address)
     go(ann, "Read a pair")
     first = approve(ann)
-    go(ann, "Forbid a word", SIZES[1])
+    go(ann, "Forbid a word")
     until(lambda: ann.locator("#role input").input_value() == "Privacy officer", "the role of the step")
     until(lambda: shown(ann) == first, "the approved pair")
     ann.locator("#prompt .tok[data-word]", has_text="a").first.click()
@@ -93,8 +89,8 @@ def test_a_visitor_plays_the_story_and_another_has_a_workspace_of_their_own(
     edited = "(SELECT max(version) FROM lexicon_version) = 2"
     drawn = f"SELECT {edited} AND NOT EXISTS (SELECT 1 FROM standing WHERE state = 'void')"
     until(lambda: visits(home, drawn)[0], "pairs drawn anew", 300)
-    go(ann, "Approve another pair and release it", SIZES[2])
-    turn_to(ann, "Review")
+    go(ann, "Approve another pair and release it")
+    ann.get_by_role("tab", name="Review", exact=True).click()
     current = "SELECT candidate FROM standing WHERE record = '{}'"
     until(
         lambda: ann.evaluate("window.updp.shown?.candidate") == visits(home, current.format(shown(ann)))[0],
@@ -102,7 +98,7 @@ def test_a_visitor_plays_the_story_and_another_has_a_workspace_of_their_own(
     )
     approve(ann)
     assert visits(home, approvals) == [2, 0]
-    turn_to(ann, "Release")
+    ann.get_by_role("tab", name="Release", exact=True).click()
     ann.locator("#release-sheet .leaving li").first.wait_for()
     ann.locator("#release-comment textarea, #release-comment input").fill("to try it")
     ann.locator("#release-recipient textarea, #release-recipient input").fill("nobody")
