@@ -485,7 +485,7 @@ def test_whoever_has_no_role_here_is_refused_in_a_sentence_and_noted(
         {"claims": {"preferred_username": None}},
         {"claims": {"sub": None}},
     ],
-    ids=str,
+    ids=lambda wrong: "a key of its own" if "signs_with" in wrong else str(wrong),
 )
 def test_what_the_provider_does_not_confirm_brings_nobody_in(
     openid: tuple[str, Provider], there: Provider, bench: Workbench, wrong: dict[str, Any]
